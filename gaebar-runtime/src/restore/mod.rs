@@ -1,0 +1,1 @@
+//! Puts a backup's rows into a store.
