@@ -1,1 +1,25 @@
-//! x
+//! Backs up a Datastore to Rust source. The modules stand in the order in which data flows through them.
+
+pub mod backup;
+
+pub mod read;
+pub mod spool;
+
+pub mod names;
+pub mod schema;
+
+pub mod emit;
+pub mod shards;
+pub mod templates;
+
+pub mod folder;
+pub mod manifest;
+pub mod publish;
+
+pub mod compile;
+
+pub mod compare;
+
+pub mod config;
+pub mod progress;
+pub mod seed;

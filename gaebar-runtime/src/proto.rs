@@ -69,6 +69,11 @@ pub fn encode(entity: &Entity) -> Vec<u8> {
     Home::default().entity_to_proto(entity).encode_to_vec()
 }
 
+/// How many bytes [`encode`] writes.
+pub fn encoded_len(entity: &Entity) -> usize {
+    Home::default().entity_to_proto(entity).encoded_len()
+}
+
 /// The entity that [`encode`] wrote.
 pub fn decode(bytes: &[u8]) -> Result<Entity, ProtoError> {
     Home::default().entity_from_proto(pb::Entity::decode(bytes)?)
@@ -154,8 +159,8 @@ impl Home {
             Data::Key(key) => ValueType::KeyValue(self.key_to_proto(key)),
             Data::String(value) => ValueType::StringValue(value.clone()),
             Data::Blob(value) => ValueType::BlobValue(Bytes::copy_from_slice(value)),
-            Data::GeoPoint(GeoPoint { latitude, longitude }) => {
-                ValueType::GeoPointValue(LatLng { latitude: latitude.0, longitude: longitude.0 })
+            Data::GeoPoint(point) => {
+                ValueType::GeoPointValue(LatLng { latitude: point.latitude().0, longitude: point.longitude().0 })
             }
             Data::Entity(Embedded { key, properties }) => ValueType::EntityValue(pb::Entity {
                 key: key.as_ref().map(|key| self.key_to_proto(key)),
@@ -180,7 +185,7 @@ impl Home {
             ValueType::StringValue(value) => Data::String(value),
             ValueType::BlobValue(value) => Data::Blob(value.into()),
             ValueType::GeoPointValue(LatLng { latitude, longitude }) => {
-                Data::GeoPoint(GeoPoint { latitude: Double(latitude), longitude: Double(longitude) })
+                Data::GeoPoint(GeoPoint::new(latitude, longitude))
             }
             ValueType::EntityValue(entity) => Data::Entity(Embedded {
                 key: entity.key.map(|key| self.key_from_proto(key)).transpose()?,

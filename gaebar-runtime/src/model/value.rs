@@ -83,12 +83,30 @@ impl PartialEq for Double {
 impl Eq for Double {}
 
 /// A point on Earth, in degrees.
+///
+/// It has no `-0.0`: as the fields of `google.type.LatLng` have no presence, a message can't tell it from `0.0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GeoPoint {
-    /// Degrees north, from -90 to 90 on any server.
-    pub latitude: Double,
-    /// Degrees east, from -180 to 180 on any server.
-    pub longitude: Double,
+    latitude: Double,
+    longitude: Double,
+}
+
+impl GeoPoint {
+    /// A point. Servers take latitudes from -90 to 90, and longitudes from -180 to 180.
+    pub fn new(latitude: f64, longitude: f64) -> Self {
+        let positive_zero = |degrees: f64| Double(if degrees == 0.0 { 0.0 } else { degrees });
+        Self { latitude: positive_zero(latitude), longitude: positive_zero(longitude) }
+    }
+
+    /// Degrees north.
+    pub fn latitude(self) -> Double {
+        self.latitude
+    }
+
+    /// Degrees east.
+    pub fn longitude(self) -> Double {
+        self.longitude
+    }
 }
 
 /// An entity inside a value. It may do without a key, and its key may be incomplete.

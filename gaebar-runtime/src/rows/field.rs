@@ -139,6 +139,7 @@ fn value(literal: Value) -> Result<model::Value, RowError> {
         Value::Str(text) => Data::String(text.to_owned()),
         Value::Blob(bytes) => Data::Blob(bytes.to_vec()),
         Value::Geo(latitude, longitude) => geo(latitude, longitude),
+        Value::GeoBits(latitude, longitude) => geo(f64::from_bits(latitude), f64::from_bits(longitude)),
         Value::Entity(properties) => embedded(None, properties)?,
         Value::Keyed(key, properties) => embedded(Some(key.parse()?), properties)?,
         Value::List(items) => Data::Array(items.iter().map(|item| value(*item)).collect::<Result<_, _>>()?),
@@ -147,7 +148,7 @@ fn value(literal: Value) -> Result<model::Value, RowError> {
 }
 
 fn geo(latitude: f64, longitude: f64) -> Data {
-    Data::GeoPoint(GeoPoint { latitude: Double(latitude), longitude: Double(longitude) })
+    Data::GeoPoint(GeoPoint::new(latitude, longitude))
 }
 
 fn embedded(key: Option<model::Key>, properties: &[(&str, Value)]) -> Result<Data, RowError> {

@@ -59,6 +59,8 @@ pub enum Value {
     Blob(&'static [u8]),
     /// Degrees north and east.
     Geo(f64, f64),
+    /// Degrees north and east by their bits, where one is a NaN other than `f64::NAN`.
+    GeoBits(u64, u64),
     /// An embedded entity without a key.
     Entity(&'static [(&'static str, Value)]),
     /// An embedded entity with a key.

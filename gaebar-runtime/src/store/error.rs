@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::model::Timestamp;
 use crate::proto::ProtoError;
 
 /// Why a store did not do what it was asked to.
@@ -53,7 +54,30 @@ pub enum StoreError {
         /// The last message.
         message: String,
     },
-    /// The answer makes no sense.
+    /// The server does not have the data of that time.
+    #[error(
+        "{store}: could not read as of {time}: {message}; a read time lies within the last hour, or, where \
+         point-in-time recovery is on, at a whole minute of the last seven days"
+    )]
+    ReadTime {
+        /// The store.
+        store: String,
+        /// The time asked for.
+        time: Timestamp,
+        /// The server's message.
+        message: String,
+    },
+    /// The server answered with something other than what it was asked for.
+    #[error("{store}: could not {action}: the server's answer makes no sense: {problem}")]
+    Nonsense {
+        /// The store.
+        store: String,
+        /// What was tried.
+        action: String,
+        /// What is wrong with the answer.
+        problem: String,
+    },
+    /// The answer holds something that is no entity.
     #[error("{store}: could not {action}: {source}")]
     Answer {
         /// The store.

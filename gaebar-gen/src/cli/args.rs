@@ -1,0 +1,164 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use gaebar_runtime::cli::Format;
+
+/// Backs up Google Cloud Datastore to Rust source, and restores it by compiling and running that source.
+///
+/// STORE is `sqlite:PATH`, `datastore://PROJECT[/DATABASE]`, or a name from [stores] in gaebar.toml. With
+/// DATASTORE_EMULATOR_HOST set, datastore:// means that emulator, and never a real project.
+#[derive(Debug, Parser)]
+#[command(name = "gaebar", version, max_term_width = 100, after_help = "Examples:
+  gaebar demo                                       the main job in one go, on this machine alone
+  gaebar backup datastore://my-app backups/production
+  gaebar restore backups/production --to datastore://my-app-staging
+  gaebar COMMAND --help                             more on a command
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.")]
+pub(crate) struct Cli {
+    /// The settings file, instead of gaebar.toml in the present folder
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Standard output: text, or one JSON object a line
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub(crate) format: Format,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Do the main job in one go: a sample datastore, backup, build, restore, compare
+    Demo(DemoArgs),
+    /// Write sample entities into a store
+    Seed(SeedArgs),
+    /// Back a store up into a folder of Rust source
+    Backup(BackupArgs),
+    /// Compile a backup's restore binary
+    Build(BuildArgs),
+    /// Restore a backup into a store, compiling it first if need be
+    Restore(RestoreArgs),
+    /// Show what a backup holds
+    List(ListArgs),
+    /// Show what this machine has of what Gaebar needs
+    Doctor,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  gaebar demo
+  gaebar demo /tmp/gaebar-demo")]
+pub(crate) struct DemoArgs {
+    /// A folder to make; it must not exist yet [default: gaebar-demo, or gaebar-demo-2, …]
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gaebar seed suite --to sqlite:dev.db
+  gaebar seed headline --to datastore://demo --rows 1000")]
+pub(crate) struct SeedArgs {
+    /// Which entities
+    #[arg(value_enum)]
+    pub(crate) set: SeedSet,
+
+    /// The store to write into
+    #[arg(long, value_name = "STORE")]
+    pub(crate) to: String,
+
+    /// How many entities of the headline set [default: 18969]
+    #[arg(long, value_name = "N")]
+    pub(crate) rows: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SeedSet {
+    /// Every type and every odd case, a few dozen entities
+    Suite,
+    /// 14 kinds in the proportions and sizes of a real application
+    Headline,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gaebar backup sqlite:dev.db backups/dev
+  gaebar backup datastore://my-app backups/production --exclude-kinds Session,Cache
+  DATASTORE_EMULATOR_HOST=localhost:8081 gaebar backup datastore://demo")]
+pub(crate) struct BackupArgs {
+    /// The store to read
+    #[arg(value_name = "STORE")]
+    pub(crate) store: String,
+
+    /// The folder to make [default: backups/ and the store's name]
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
+
+    /// Only these kinds
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub(crate) kinds: Option<Vec<String>>,
+
+    /// All kinds but these
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub(crate) exclude_kinds: Option<Vec<String>>,
+
+    /// Only these namespaces; an empty one ('') is the default namespace
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) namespaces: Option<Vec<String>>,
+
+    /// Read the store as of this time, such as 2026-11-24T10:00:00Z: up to an hour back, or seven days at whole
+    /// minutes with point-in-time recovery
+    #[arg(long, value_name = "TIME")]
+    pub(crate) read_time: Option<String>,
+
+    /// The most entities to ask for at a time [default: 500]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rows_per_step: Option<u32>,
+
+    /// Close a shard before it would pass so many bytes of source [default: 300000]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) shard_size: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gaebar build backups/production
+  gaebar build backups/production --output production-restore")]
+pub(crate) struct BuildArgs {
+    /// The backup's folder
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+
+    /// Copy the restore binary to this file: it runs alone, on machines without Rust too
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gaebar restore backups/production --to sqlite:local.db
+  gaebar restore backups/production --to datastore://my-app-staging")]
+pub(crate) struct RestoreArgs {
+    /// The backup's folder
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+
+    /// The store to restore into: entities that exist are replaced, others are left alone
+    #[arg(long, value_name = "STORE")]
+    pub(crate) to: String,
+
+    /// Batches written at once
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub(crate) jobs: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// The backup's folder
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+}

@@ -1,0 +1,132 @@
+//! `gaebar backup`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use gaebar_gen::backup::{BackedUp, Options, backup};
+use gaebar_gen::config::Config;
+use gaebar_gen::read::Selection;
+use gaebar_gen::shards::SHARD_BYTES;
+use gaebar_runtime::cli::{Format, plural, rate, thousands};
+use gaebar_runtime::store::{self, StoreUrl};
+use serde::Serialize;
+
+use super::STOP;
+use super::args::BackupArgs;
+use super::bars::BackupBars;
+
+const ROWS_PER_STEP: usize = 500;
+
+pub(super) fn run(args: &BackupArgs, config: &Config, format: Format) -> anyhow::Result<ExitCode> {
+    let url = config.store(&args.store)?;
+    let folder = args.folder.clone().unwrap_or_else(|| default_folder(&args.store, &url));
+    let options = options(args, config)?;
+    let store = store::open(&url)?;
+    eprintln!("Backing up {} into {}", store.place(), folder.display());
+    let begun = Instant::now();
+    let done = backup(store.as_ref(), &folder, &options, &BackupBars, &STOP)?;
+    summarise(&done, &options, begun.elapsed().as_secs_f64(), format);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `backups/` and the store's name: of a configured store, of the project, of the file.
+fn default_folder(name: &str, url: &StoreUrl) -> PathBuf {
+    let last = match url {
+        _ if name != url.to_string() && !name.contains([':', '/']) => name.to_owned(),
+        StoreUrl::Sqlite(path) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        StoreUrl::Datastore { project, database } if database.is_empty() => project.clone(),
+        StoreUrl::Datastore { project, database } => format!("{project}-{database}"),
+        StoreUrl::Memory => "memory".to_owned(),
+    };
+    PathBuf::from("backups").join(last)
+}
+
+fn options(args: &BackupArgs, config: &Config) -> anyhow::Result<Options> {
+    let config = &config.backup;
+    let read_time = args.read_time.as_deref().map(str::parse).transpose().context("--read-time")?;
+    let flag = |flag: Option<u32>| flag.map(|value| value as usize);
+    Ok(Options {
+        selection: Selection {
+            kinds: args.kinds.clone().or_else(|| config.kinds.clone()),
+            exclude_kinds: args.exclude_kinds.clone().unwrap_or_else(|| config.exclude_kinds.clone()),
+            namespaces: args.namespaces.clone().or_else(|| config.namespaces.clone()),
+            rows_per_step: flag(args.rows_per_step).or(config.rows_per_step).unwrap_or(ROWS_PER_STEP),
+        },
+        read_time,
+        shard_bytes: flag(args.shard_size).or(config.shard_size).unwrap_or(SHARD_BYTES),
+    })
+}
+
+fn summarise(done: &BackedUp, options: &Options, seconds: f64, format: Format) {
+    let rows: u64 = done.kinds.values().map(|kind| u64::from(kind.rows)).sum();
+    for (kind, written) in &done.kinds {
+        let (rows, shards) = (plural(written.rows.into(), "row"), plural(written.shards.into(), "shard"));
+        eprintln!("  {kind:<24} {rows:>14} {shards:>12} {:>12}", bytes(written.bytes));
+    }
+    for kind in options.selection.kinds.iter().flatten().filter(|kind| !done.kinds.contains_key(*kind)) {
+        eprintln!("warning: there are no entities of kind {kind:?}");
+    }
+    if rows == 0 {
+        eprintln!("warning: {} holds no entities: is it the right project, database and namespace?", done.source);
+    }
+    if !done.read_time.consistent {
+        eprintln!("note: {} offers no snapshot; what was written to it meanwhile may be half in the backup", done.source);
+    }
+    eprintln!(
+        "Backed up {} of {} from {} into {}: {} in {} in {seconds:.1} s ({})",
+        plural(rows, "row"),
+        plural(done.kinds.len() as u64, "kind"),
+        done.source,
+        done.folder.display(),
+        bytes(done.kinds.values().map(|kind| kind.bytes).sum()),
+        plural(done.kinds.values().map(|kind| u64::from(kind.shards)).sum(), "shard"),
+        rate(rows, seconds),
+    );
+    format.event(&Event {
+        event: "backed-up",
+        source: done.source.to_string(),
+        folder: done.folder.display().to_string(),
+        read_time: done.read_time.time.to_string(),
+        consistent: done.read_time.consistent,
+        rows,
+        kinds: done.kinds.iter().map(|(kind, written)| (kind.as_str(), written.into())).collect(),
+        seconds,
+    });
+}
+
+/// `1.2 MB`, in the units of disks.
+pub(super) fn bytes(number: u64) -> String {
+    match number {
+        0..1_000 => format!("{number} B"),
+        1_000..1_000_000 => format!("{} kB", number / 1_000),
+        _ => format!("{}.{} MB", thousands(number / 1_000_000), number / 100_000 % 10),
+    }
+}
+
+/// What `--format json` says at the end.
+#[derive(Serialize)]
+struct Event<'a> {
+    event: &'static str,
+    source: String,
+    folder: String,
+    read_time: String,
+    consistent: bool,
+    rows: u64,
+    kinds: std::collections::BTreeMap<&'a str, KindEvent>,
+    seconds: f64,
+}
+
+#[derive(Serialize)]
+struct KindEvent {
+    rows: u32,
+    shards: u32,
+    bytes: u64,
+}
+
+impl From<&gaebar_gen::shards::Written> for KindEvent {
+    fn from(written: &gaebar_gen::shards::Written) -> Self {
+        Self { rows: written.rows, shards: written.shards, bytes: written.bytes }
+    }
+}

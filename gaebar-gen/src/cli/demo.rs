@@ -1,0 +1,98 @@
+//! `gaebar demo`: the main job, end to end, on this machine alone.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use gaebar_gen::backup::{Options, backup};
+use gaebar_gen::compare::compare;
+use gaebar_gen::read::Selection;
+use gaebar_gen::seed::Headline;
+use gaebar_gen::shards::SHARD_BYTES;
+use gaebar_runtime::cli::{Format, plural};
+use gaebar_runtime::store::{self, StoreUrl};
+use serde::Serialize;
+
+use super::args::DemoArgs;
+use super::bars::BackupBars;
+use super::build::build;
+use super::restore::restore;
+use super::seed::write;
+use super::{STOP, backup::bytes};
+
+/// Entities of the sample.
+const ROWS: u64 = 500;
+/// The kind whose first row is shown: short, and of many types.
+const SHOWN_KIND: &str = "Order";
+
+pub(super) fn run(args: &DemoArgs, format: Format) -> anyhow::Result<ExitCode> {
+    let folder = args.folder.clone().unwrap_or_else(free_folder);
+    std::fs::create_dir_all(folder.parent().unwrap_or(Path::new(""))).ok();
+    std::fs::create_dir(&folder).with_context(|| format!("could not make {}; name a folder that does not exist", folder.display()))?;
+    let (production, staging) = (StoreUrl::Sqlite(folder.join("production.db")), StoreUrl::Sqlite(folder.join("staging.db")));
+    let backup_folder = folder.join("backups/production");
+
+    eprintln!("1. A datastore to play with: {production}");
+    let source = store::open_or_create(&production)?;
+    let rows = write(source.as_ref(), Headline::new(ROWS), Some(ROWS))?;
+    eprintln!("   {rows} entities");
+
+    eprintln!("2. Backing it up as Rust source: {}", backup_folder.display());
+    let selection = Selection { rows_per_step: 500, ..Selection::default() };
+    let options = Options { selection: selection.clone(), read_time: None, shard_bytes: SHARD_BYTES };
+    let done = backup(source.as_ref(), &backup_folder, &options, &BackupBars, &STOP)?;
+    let (shards, size) = done.kinds.values().fold((0, 0), |(shards, size), kind| (shards + u64::from(kind.shards), size + kind.bytes));
+    eprintln!("   {} of {}, {}", plural(shards, "shard"), plural(done.kinds.len() as u64, "kind"), bytes(size));
+
+    eprintln!("3. Compiling it into a restore binary");
+    let binary = build(&backup_folder)?.binary;
+
+    eprintln!("4. Restoring into an empty store: {staging}");
+    if restore(&binary, &backup_folder, &staging, 8, Format::Text)? != ExitCode::SUCCESS {
+        bail!("the restore did not complete");
+    }
+
+    eprintln!("5. Comparing every entity of the two");
+    let target = store::open(&staging)?;
+    let comparison = compare(source.as_ref(), target.as_ref(), &selection, &STOP)?;
+    if !comparison.is_equal() {
+        bail!("what was restored differs from what was backed up: {comparison:?}");
+    }
+    eprintln!("   {} entities, all equal bit for bit", comparison.equal);
+
+    let shard = shard_of(&done.kinds[SHOWN_KIND].files).map(|file| backup_folder.join(file)).context("the backup has no shard")?;
+    eprintln!("\nA row of the backup, as a reviewer sees it ({}):\n\n{}", shard.display(), first_row(&shard)?);
+    eprintln!("Try next:");
+    eprintln!("  gaebar list {}", backup_folder.display());
+    eprintln!("  {} --to sqlite:{}", binary.display(), folder.join("another.db").display());
+    eprintln!("  gaebar backup STORE backups/production      with STORE = datastore://your-project or an emulator's");
+    format.event(&Event { event: "demo", folder: folder.display().to_string(), entities: comparison.equal, shard: shard.display().to_string() });
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `gaebar-demo`, or the first of `gaebar-demo-2`, … that is free.
+fn free_folder() -> PathBuf {
+    let names = std::iter::once("gaebar-demo".to_owned()).chain((2..1000).map(|number| format!("gaebar-demo-{number}")));
+    names.map(PathBuf::from).find(|folder| !folder.exists()).unwrap_or_else(|| PathBuf::from("gaebar-demo"))
+}
+
+fn shard_of(files: &std::collections::BTreeMap<String, String>) -> Option<&String> {
+    files.keys().find(|file| file.contains("/src/shard_"))
+}
+
+fn first_row(shard: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(shard).with_context(|| format!("could not read {}", shard.display()))?;
+    let lines = text.lines().skip_while(|line| !line.starts_with("pub fn"));
+    let mut row: String = lines.take_while(|line| *line != "}").map(|line| format!("    {line}\n")).collect();
+    row.push_str("    }\n");
+    Ok(row)
+}
+
+/// What `--format json` says at the end.
+#[derive(Serialize)]
+struct Event {
+    event: &'static str,
+    folder: String,
+    entities: u64,
+    shard: String,
+}

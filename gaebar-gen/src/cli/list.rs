@@ -1,0 +1,62 @@
+//! `gaebar list`
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use gaebar_gen::manifest::{BackupManifest, KindManifest};
+use gaebar_runtime::cli::{Format, thousands};
+use serde::Serialize;
+
+use super::args::ListArgs;
+use super::backup::bytes;
+
+pub(super) fn run(args: &ListArgs, format: Format) -> anyhow::Result<ExitCode> {
+    let folder = args.folder.as_path();
+    let manifest = BackupManifest::read(folder)?;
+    let kinds: Vec<Line> = KindManifest::read_all(folder)?.into_iter().map(|kind| Line::new(folder, kind)).collect();
+    if format == Format::Json {
+        kinds.iter().for_each(|kind| format.event(kind));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut out = std::io::stdout().lock();
+    // A closed pipe (`| head`) is the reader's decision.
+    let _ = writeln!(out, "{}, format {}", manifest.name, manifest.format);
+    let _ = writeln!(out, "{:<28} {:>10} {:>7} {:>11}  {:<27} source", "kind", "rows", "shards", "size", "read time");
+    for Line { kind, source, read_time, consistent, rows, shards, bytes: size, .. } in &kinds {
+        let unsure = if *consistent { "" } else { " (no snapshot)" };
+        let _ = writeln!(out, "{:<28} {:>10} {shards:>7} {:>11}  {read_time:<27} {source}{unsure}", kind.escape_debug(), thousands(*rows), bytes(*size));
+    }
+    let (rows, size) = kinds.iter().fold((0, 0), |(rows, size), kind| (rows + kind.rows, size + kind.bytes));
+    let shards: usize = kinds.iter().map(|kind| kind.shards).sum();
+    let _ = writeln!(out, "{:<28} {:>10} {shards:>7} {:>11}", "all", thousands(rows), bytes(size));
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Serialize)]
+struct Line {
+    event: &'static str,
+    kind: String,
+    source: String,
+    read_time: String,
+    consistent: bool,
+    rows: u64,
+    shards: usize,
+    bytes: u64,
+}
+
+impl Line {
+    fn new(folder: &Path, manifest: KindManifest) -> Self {
+        let shard = |file: &&String| file.starts_with("volumes/") && file.contains("/src/shard_");
+        Self {
+            event: "kind",
+            shards: manifest.files.keys().filter(shard).count(),
+            bytes: manifest.files.keys().filter_map(|file| folder.join(file).metadata().ok()).map(|file| file.len()).sum(),
+            kind: manifest.kind,
+            source: manifest.source,
+            read_time: manifest.read_time,
+            consistent: manifest.consistent,
+            rows: manifest.rows,
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Where a backup is compiled, and where its dependencies are kept.
+
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy as _;
+use sha2::{Digest as _, Sha256};
+
+use crate::folder::FolderError;
+use crate::names::hex;
+
+/// The folders of one backup's build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildPlace {
+    /// This backup's own folder. It belongs to one backup path.
+    pub own: PathBuf,
+    /// Compiled dependencies, shared by all backups.
+    pub shared: PathBuf,
+    /// How to compile.
+    pub profile: Profile,
+}
+
+/// A profile of cargo's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// `dev`
+    Dev,
+    /// `release`
+    Release,
+}
+
+impl Profile {
+    /// The profile's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Release => "release",
+        }
+    }
+}
+
+impl BuildPlace {
+    /// The place for a backup. If this program stands in the target folder of its own workspace, that folder is shared, and its
+    /// profile too, so that a dependency is compiled once on a machine.
+    pub fn of(backup: &Path) -> Result<Self, FolderError> {
+        let path = backup.canonicalize().map_err(FolderError::at("find", backup))?;
+        let cache = cache()?;
+        let name: String = path.file_name().unwrap_or_default().to_string_lossy().chars().filter(char::is_ascii_alphanumeric).take(24).collect();
+        let digest = hex(&Sha256::digest(path.as_os_str().as_encoded_bytes()));
+        let own = cache.join("builds").join(format!("{name}-{}", &digest[..16]));
+        let (shared, profile) = std::env::current_exe()
+            .ok()
+            .and_then(|program| workspace_target(&program))
+            .unwrap_or_else(|| (cache.join("target"), Profile::Release));
+        Ok(Self { own, shared, profile })
+    }
+
+    /// The copy that is compiled.
+    pub fn source(&self) -> PathBuf {
+        self.own.join("source")
+    }
+
+    /// Where cargo puts the binary.
+    pub fn target(&self) -> PathBuf {
+        self.own.join("target")
+    }
+}
+
+/// `GAEBAR_CACHE_DIR`, or `gaebar` in the user's cache folder.
+pub fn cache() -> Result<PathBuf, FolderError> {
+    if let Some(folder) = std::env::var_os("GAEBAR_CACHE_DIR").filter(|folder| !folder.is_empty()) {
+        return std::path::absolute(&folder).map_err(FolderError::at("resolve", Path::new(&folder)));
+    }
+    let strategy = etcetera::choose_base_strategy()
+        .map_err(std::io::Error::other)
+        .map_err(FolderError::at("find a cache folder for", Path::new("gaebar")))?;
+    Ok(strategy.cache_dir().join("gaebar"))
+}
+
+/// The target folder of cargo's that a program stands in, and the profile.
+fn workspace_target(program: &Path) -> Option<(PathBuf, Profile)> {
+    let folder = program.parent()?;
+    let profile = match folder.file_name()?.to_str()? {
+        "debug" => Profile::Dev,
+        "release" => Profile::Release,
+        _ => return None,
+    };
+    let target = folder.parent()?;
+    // Cargo puts this file into every target folder.
+    target.join("CACHEDIR.TAG").is_file().then(|| (target.to_owned(), profile))
+}

@@ -1,0 +1,101 @@
+//! `gaebar.toml`: names for stores, and settings. Flags win over it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use gaebar_runtime::store::{StoreError, StoreUrl};
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::folder::{self, FolderError};
+
+/// The file's name.
+pub const FILE: &str = "gaebar.toml";
+
+/// What the file says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Config {
+    /// Stores by name.
+    pub stores: BTreeMap<String, String>,
+    /// Settings of `gaebar backup`.
+    pub backup: BackupConfig,
+}
+
+/// Settings of `gaebar backup`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct BackupConfig {
+    /// Only these kinds.
+    pub kinds: Option<Vec<String>>,
+    /// All kinds but these.
+    pub exclude_kinds: Vec<String>,
+    /// Only these namespaces.
+    pub namespaces: Option<Vec<String>>,
+    /// The most entities to ask for at a time.
+    pub rows_per_step: Option<usize>,
+    /// A shard closes before it would pass so many bytes.
+    pub shard_size: Option<usize>,
+}
+
+/// Why settings or a store's name make no sense.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file is not as it should be.
+    #[error("{path}: {source}", path = .path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        source: Box<toml::de::Error>,
+    },
+    /// The file can't be read.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// Neither a store's URL nor a name of one.
+    #[error("{source}, or a name from [stores] in gaebar.toml{known}")]
+    Store {
+        /// What is wrong with it as a URL.
+        source: StoreError,
+        /// The names there are.
+        known: String,
+    },
+}
+
+impl Config {
+    /// Reads the file, if there is one: the one given, or `gaebar.toml` in the present folder.
+    pub fn load(given: Option<&Path>) -> Result<Self, ConfigError> {
+        let path = given.unwrap_or(Path::new(FILE));
+        if given.is_none() && !path.exists() {
+            return Ok(Self::default());
+        }
+        let bytes = folder::read(path)?;
+        let text = String::from_utf8_lossy(&bytes);
+        toml::from_str(&text).map_err(|source| ConfigError::Syntax { path: path.to_owned(), source: Box::new(source) })
+    }
+
+    /// The store of a name or a URL.
+    pub fn store(&self, name_or_url: &str) -> Result<StoreUrl, ConfigError> {
+        let url = self.stores.get(name_or_url).map_or(name_or_url, String::as_str);
+        url.parse().map_err(|source| {
+            let names: Vec<_> = self.stores.keys().map(String::as_str).collect();
+            let known = if names.is_empty() { String::new() } else { format!(" (there: {})", names.join(", ")) };
+            ConfigError::Store { source, known }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_urls_are_stores_and_unknown_settings_are_errors() {
+        let config: Config = toml::from_str("[stores]\nstaging = \"datastore://my-app-staging\"\n[backup]\nshard-size = 1000").unwrap();
+        assert_eq!(config.store("staging").unwrap().to_string(), "datastore://my-app-staging");
+        assert_eq!(config.store("sqlite:x").unwrap().to_string(), "sqlite:x");
+        let error = config.store("stagging").unwrap_err().to_string();
+        assert!(error.contains("(there: staging)"), "{error}");
+        assert!(toml::from_str::<Config>("[backup]\nshard_size = 1").is_err());
+    }
+}

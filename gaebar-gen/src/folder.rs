@@ -1,0 +1,70 @@
+//! Files of a backup: written whole, hashed, and safe on disk before anything depends on them.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+
+use crate::names::hex;
+
+/// A file or folder that can't be written or read, and why.
+#[derive(Debug, Error)]
+#[error("could not {action} {path}: {source}", path = .path.display())]
+pub struct FolderError {
+    /// What was tried.
+    pub action: &'static str,
+    /// With which file or folder.
+    pub path: PathBuf,
+    /// What the system says.
+    pub source: io::Error,
+}
+
+impl FolderError {
+    /// Puts a place to an error: `map_err(FolderError::at("read", path))`.
+    pub fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self { action, path, source }
+    }
+}
+
+/// Writes a new file below a folder, its parent folders too, and syncs it. Returns the SHA-256 of its bytes.
+pub fn write(folder: &Path, file: &str, bytes: &[u8]) -> Result<String, FolderError> {
+    let path = folder.join(file);
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(FolderError::at("create the folder", parent))?;
+    }
+    let write = || -> io::Result<()> {
+        let mut file = File::create_new(&path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    write().map_err(FolderError::at("write", &path))?;
+    Ok(hex(&Sha256::digest(bytes)))
+}
+
+/// Reads a whole file.
+pub fn read(path: &Path) -> Result<Vec<u8>, FolderError> {
+    fs::read(path).map_err(FolderError::at("read", path))
+}
+
+/// Makes the names in a folder, and in every folder below it, safe on disk.
+pub fn sync_tree(folder: &Path) -> Result<(), FolderError> {
+    for entry in fs::read_dir(folder).map_err(FolderError::at("list", folder))? {
+        let entry = entry.map_err(FolderError::at("list", folder))?;
+        if entry.file_type().map_err(FolderError::at("list", folder))?.is_dir() {
+            sync_tree(&entry.path())?;
+        }
+    }
+    sync_folder(folder)
+}
+
+/// Makes the names in a folder safe on disk.
+pub fn sync_folder(folder: &Path) -> Result<(), FolderError> {
+    // Windows can't open a folder as a file, and keeps its names by itself.
+    if cfg!(unix) {
+        File::open(folder).and_then(|file| file.sync_all()).map_err(FolderError::at("sync", folder))?;
+    }
+    Ok(())
+}

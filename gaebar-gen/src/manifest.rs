@@ -1,0 +1,193 @@
+//! What a backup says of itself: `manifest.json`, and a file a kind in `kinds/`.
+//!
+//! The first names the format and the backup, and nothing that changes, so that two people's backups of different
+//! kinds merge in git.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use gaebar_runtime::store::ReadTime;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+
+use crate::folder::{self, FolderError};
+use crate::names::hex;
+
+/// The format that this version writes.
+pub const FORMAT: u32 = 1;
+
+/// `manifest.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupManifest {
+    /// The layout of the folder and the grammar of its code.
+    pub format: u32,
+    /// The backup's name, which its crates begin with.
+    pub name: String,
+}
+
+/// `kinds/<file>.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KindManifest {
+    /// The kind.
+    pub kind: String,
+    /// The store it was read from, by URL.
+    pub source: String,
+    /// When, as RFC 3339.
+    pub read_time: String,
+    /// Whether everything is of that one time.
+    pub consistent: bool,
+    /// How many rows there are.
+    pub rows: u64,
+    /// The number that the next new row gets.
+    pub next_row: u32,
+    /// The kind's files and the SHA-256 of each.
+    pub files: BTreeMap<String, String>,
+    /// The SHA-256 of this file with this value left empty.
+    pub sha256: String,
+}
+
+/// Why a folder is no backup.
+#[derive(Debug, Error)]
+pub enum ManifestError {
+    /// It has no `manifest.json`.
+    #[error("{path} is no backup: it has no manifest.json; `gaebar backup STORE {path}` makes one", path = .0.display())]
+    NoBackup(PathBuf),
+    /// A newer Gaebar wrote it.
+    #[error("{path} has format {found}, and this version of Gaebar reads up to {FORMAT}; use a newer one", path = .path.display())]
+    Newer {
+        /// The folder.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// A manifest is not as Gaebar writes it.
+    #[error("{path}: {problem}; was it edited, or did a merge go wrong?", path = .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A manifest can't be read.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+}
+
+impl BackupManifest {
+    /// The file's text.
+    pub fn to_text(&self) -> String {
+        pretty(self)
+    }
+
+    /// Reads it from a backup's folder.
+    pub fn read(backup: &Path) -> Result<Self, ManifestError> {
+        let path = backup.join("manifest.json");
+        if !path.is_file() {
+            return Err(ManifestError::NoBackup(backup.to_owned()));
+        }
+        let manifest: Self = parse(&path)?;
+        if manifest.format > FORMAT {
+            return Err(ManifestError::Newer { path: backup.to_owned(), found: manifest.format });
+        }
+        // The name is put into manifests for cargo and into code.
+        let plain = |name: &str| {
+            name.starts_with(|c: char| c.is_ascii_lowercase())
+                && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        };
+        if !plain(&manifest.name) {
+            return Err(ManifestError::Damaged { path, problem: format!("{:?} is no backup's name", manifest.name) });
+        }
+        Ok(manifest)
+    }
+}
+
+impl KindManifest {
+    /// A manifest with its own hash.
+    pub fn new(kind: &str, source: &str, read_time: ReadTime, rows: u32, files: BTreeMap<String, String>) -> Self {
+        let manifest = Self {
+            kind: kind.to_owned(),
+            source: source.to_owned(),
+            read_time: read_time.time.to_string(),
+            consistent: read_time.consistent,
+            rows: rows.into(),
+            next_row: rows + 1,
+            files,
+            sha256: String::new(),
+        };
+        Self { sha256: manifest.own_hash(), ..manifest }
+    }
+
+    fn own_hash(&self) -> String {
+        let without = Self { sha256: String::new(), ..self.clone() };
+        hex(&Sha256::digest(without.to_text().as_bytes()))
+    }
+
+    /// The file's text.
+    pub fn to_text(&self) -> String {
+        pretty(self)
+    }
+
+    /// The path of a kind's manifest, by the kind's file name.
+    pub fn path(file: &str) -> String {
+        format!("kinds/{file}.json")
+    }
+
+    /// Reads all of a backup's folder, sorted by kind.
+    pub fn read_all(backup: &Path) -> Result<Vec<Self>, ManifestError> {
+        let folder = backup.join("kinds");
+        let mut kinds = Vec::new();
+        if !folder.exists() {
+            return Ok(kinds);
+        }
+        for entry in std::fs::read_dir(&folder).map_err(FolderError::at("list", &folder))? {
+            let path = entry.map_err(FolderError::at("list", &folder))?.path();
+            let manifest: Self = parse(&path)?;
+            let damaged = |problem: String| Err(ManifestError::Damaged { path: path.clone(), problem });
+            if manifest.sha256 != manifest.own_hash() {
+                return damaged("its own hash does not match".to_owned());
+            }
+            if let Some(file) = manifest.files.keys().find(|file| !is_inside(file)) {
+                return damaged(format!("{file:?} is no file of a kind"));
+            }
+            kinds.push(manifest);
+        }
+        kinds.sort_unstable_by(|a, b| a.kind.cmp(&b.kind));
+        Ok(kinds)
+    }
+}
+
+/// Whether a path is one that the generator gives a kind's file: below `models/` or `volumes/`, of plain parts.
+fn is_inside(path: &str) -> bool {
+    let plain = |part: &str| {
+        !part.is_empty() && !part.starts_with('.') && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(&byte))
+    };
+    (path.starts_with("models/src/") || path.starts_with("volumes/")) && path.split('/').all(plain)
+}
+
+fn parse<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, ManifestError> {
+    let bytes = folder::read(path)?;
+    serde_json::from_slice(&bytes).map_err(|error| ManifestError::Damaged { path: path.to_owned(), problem: error.to_string() })
+}
+
+/// JSON of two spaces, all ASCII: a name can hide nothing from who reads it.
+fn pretty(value: &impl Serialize) -> String {
+    // Strings, numbers and a map with string keys: nothing that serialising could refuse.
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    let mut out = String::with_capacity(text.len() + 1);
+    for c in text.chars() {
+        if c.is_ascii() && c != '\x7f' {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a String can't fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+    out.push('\n');
+    out
+}

@@ -1,0 +1,192 @@
+//! Names for files, crates, structs and fields, made of kinds, properties and folders.
+//!
+//! Those are hostile input: any text at all. What comes out is plain ASCII, short, no keyword, and unique among its
+//! neighbours even where case is ignored. Names are given in the order of the originals, so they are deterministic.
+
+use std::collections::BTreeSet;
+
+use gaebar_runtime::rows::RESERVED;
+use sha2::{Digest as _, Sha256};
+
+/// The longest name before a suffix is added. Some file systems end at 255 bytes, and people much earlier.
+const LONGEST: usize = 48;
+
+/// Names already given, with case ignored.
+#[derive(Debug, Default)]
+pub struct Names(BTreeSet<String>);
+
+impl Names {
+    /// A file, module and volume name for a kind: `[a-z0-9_]`, beginning with a letter.
+    pub fn file(&mut self, kind: &str) -> String {
+        let name = shorten(&words(kind).join("_").to_ascii_lowercase());
+        let name = match name.as_bytes().first() {
+            Some(first) if first.is_ascii_alphabetic() && !is_reserved_file(&name) => name,
+            Some(_) => format!("kind_{name}"),
+            None => "kind".to_owned(),
+        };
+        self.unique(name, kind)
+    }
+
+    /// A struct's name for a kind: the kind itself where it looks like one.
+    pub fn structure(&mut self, kind: &str) -> String {
+        let name = if is_identifier(kind) && kind.as_bytes()[0].is_ascii_uppercase() {
+            kind.to_owned()
+        } else {
+            words(kind).iter().map(|word| capitalised(word)).collect()
+        };
+        let name = shorten(&name);
+        let name = match name.as_bytes().first() {
+            Some(first) if first.is_ascii_alphabetic() && !RESERVED.contains(&name.as_str()) => name,
+            _ => format!("Kind{name}"),
+        };
+        self.unique(name, kind)
+    }
+
+    /// A field's name for a property: the property itself where it is an identifier (raw if a keyword).
+    pub fn field(&mut self, property: &str) -> String {
+        let name: String = property.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        let name = shorten(&name);
+        let name = match name.as_bytes().first() {
+            Some(first) if !first.is_ascii_digit() && name.bytes().any(|byte| byte != b'_') => name,
+            _ => format!("p_{name}"),
+        };
+        // `key` and `other` are fields of every row; these keywords can't be raw.
+        let name = match name.as_str() {
+            "key" | "other" | "self" | "Self" | "super" | "crate" => format!("{name}_"),
+            _ => name,
+        };
+        let name = self.unique(name, property);
+        if is_keyword(&name) { format!("r#{name}") } else { name }
+    }
+
+    /// `name`, or if it is taken, `name` with a piece of the original's hash behind it.
+    fn unique(&mut self, name: String, original: &str) -> String {
+        let digest = hex(&Sha256::digest(original.as_bytes()));
+        let candidates = std::iter::once(name.clone()).chain((8..=digest.len()).map(|end| format!("{name}_{}", &digest[..end])));
+        // Were even the whole hash taken, the originals would be the same.
+        let mut last = name.clone();
+        for candidate in candidates {
+            if self.0.insert(candidate.to_ascii_lowercase()) {
+                return candidate;
+            }
+            last = candidate;
+        }
+        last
+    }
+}
+
+/// A backup's name from its folder's: `[a-z0-9-]`, beginning with a letter, and the name of no crate in `crates`.
+pub fn backup_name(folder: &str, crates: &BTreeSet<String>) -> String {
+    let name = shorten(&words(folder).join("-").to_ascii_lowercase());
+    let crate_name = name.replace('-', "_");
+    let taken = crates.contains(&name)
+        || is_keyword(&crate_name)
+        || ["std", "core", "alloc", "test", "proc_macro", "gaebar_runtime"].contains(&crate_name.as_str());
+    match name.as_bytes().first() {
+        Some(first) if first.is_ascii_alphabetic() && !taken => name,
+        Some(_) => format!("backup-{name}"),
+        None => "backup".to_owned(),
+    }
+}
+
+/// Lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// `GreetingCard`, `greeting_card` and `greeting card` are two words each.
+fn words(text: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut previous = ' ';
+    for c in text.chars() {
+        if !c.is_ascii_alphanumeric() || (c.is_ascii_uppercase() && (previous.is_ascii_lowercase() || previous.is_ascii_digit())) {
+            words.push(String::new());
+        }
+        if c.is_ascii_alphanumeric()
+            && let Some(word) = words.last_mut()
+        {
+            word.push(c);
+        }
+        previous = c;
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+fn capitalised(word: &str) -> String {
+    word.char_indices().map(|(at, c)| if at == 0 { c.to_ascii_uppercase() } else { c }).collect()
+}
+
+fn shorten(name: &str) -> String {
+    // All ASCII by now.
+    name.chars().take(LONGEST).collect::<String>().trim_end_matches(['_', '-']).to_owned()
+}
+
+fn is_identifier(text: &str) -> bool {
+    text.bytes().next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+fn is_keyword(name: &str) -> bool {
+    is_identifier(name) && syn::parse_str::<syn::Ident>(name).is_err()
+}
+
+/// Modules and files that mean something to cargo, rustc or an operating system.
+fn is_reserved_file(name: &str) -> bool {
+    let device = |name: &str| {
+        ["con", "prn", "aux", "nul"].contains(&name)
+            || (name.len() == 4 && (name.starts_with("com") || name.starts_with("lpt")) && name.as_bytes()[3].is_ascii_digit())
+    };
+    is_keyword(name) || device(name) || ["lib", "main", "mod", "build", "test", "core", "std", "gaebar_runtime"].contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_plain_and_unique_where_case_is_ignored() {
+        let mut names = Names::default();
+        let given: Vec<_> =
+            ["Profile", "profile", "PROFILE", "GrandFather", "Type", "con", "7up", "", "🦀", "../../etc", "a/b", "a.b", "lib"]
+                .map(|kind| names.file(kind))
+                .into();
+        assert_eq!(given[0], "profile");
+        assert!(given[1].starts_with("profile_") && given[2].starts_with("profile_"), "{given:?}");
+        assert_eq!(given[3], "grand_father");
+        assert_eq!(&given[4..8], ["kind_type", "kind_con", "kind_7up", "kind"]);
+        assert!(given[8].starts_with("kind_"));
+        assert_eq!(given[9], "etc");
+        assert_eq!(given[10], "a_b");
+        assert!(given[11].starts_with("a_b_"));
+        assert_eq!(given[12], "kind_lib");
+        assert!(given.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')));
+    }
+
+    #[test]
+    fn structures_and_fields_are_identifiers() {
+        let mut names = Names::default();
+        let kinds = ["Profile", "Key", "Self", "app2_Thing", "ROWS", "", "größe", "7", "my kind", "MyKind"];
+        let given = kinds.map(|kind| names.structure(kind));
+        assert_eq!(given[..6], ["Profile", "KindKey", "KindSelf", "App2Thing", "KindROWS", "Kind"]);
+        assert!(given.iter().all(|name| syn::parse_str::<syn::Ident>(name).is_ok()), "{given:?}");
+
+        let mut names = Names::default();
+        let properties = ["fullName", "type", "self", "key", "other", "a.b", "a b", "", "_", "9", "crate", "🦀", "r#type", "gen"];
+        let given = properties.map(|property| names.field(property));
+        assert_eq!(given[..6], ["fullName", "r#type", "self_", "key_", "other_", "a_b"]);
+        assert!(given.iter().all(|name| syn::parse_str::<syn::Ident>(name).is_ok()), "{given:?}");
+        assert_eq!(given.iter().collect::<BTreeSet<_>>().len(), given.len());
+    }
+
+    #[test]
+    fn a_backup_is_named_after_its_folder() {
+        let crates = ["bytes".to_owned()].into();
+        for (folder, name) in
+            [("production", "production"), ("My App", "my-app"), ("2026-11", "backup-2026-11"), ("..", "backup"), ("bytes", "backup-bytes")]
+        {
+            assert_eq!(backup_name(folder, &crates), name);
+        }
+        assert_eq!(backup_name("Static", &crates), "backup-static");
+    }
+}

@@ -1,0 +1,21 @@
+//! Progress, as a trait that the front end implements.
+
+/// Hears of rows that were done.
+pub trait Progress: Sync {
+    /// So many more rows of a kind are done.
+    fn add(&self, kind: &str, rows: u64);
+}
+
+impl Progress for gaebar_runtime::cli::Bars {
+    fn add(&self, kind: &str, rows: u64) {
+        Self::add(self, kind, rows);
+    }
+}
+
+/// Nobody listens.
+#[derive(Debug, Clone, Copy)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn add(&self, _: &str, _: u64) {}
+}

@@ -1,0 +1,223 @@
+//! The files of a backup that no entity is in: manifests for cargo, crate roots, the lock file.
+//!
+//! All follow from the backup's name, its kinds and its volumes.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+
+/// The lock file of a backup without volumes whose name is `template`: the versions that this Gaebar was tested with.
+const LOCK: &str = include_str!("templates/Cargo.lock");
+const LOCK_NAME: &str = "template";
+
+/// No byte of a backup is git's to change, and hunk headers show the row's function.
+pub const GITATTRIBUTES: &str = "* -text\n*.rs diff=rust\n";
+
+/// What a parent folder ignores is kept; what cargo and Gaebar leave behind is not.
+pub const GITIGNORE: &str = "!*\n/target\n/.gaebar\n";
+
+/// The one derived file that needs the names of structs too.
+pub const MODELS_LIBRARY: &str = "models/src/lib.rs";
+
+/// A backup's files that follow from its name and its volumes.
+#[derive(Debug, Clone, Copy)]
+pub struct Templates<'a> {
+    /// The backup's name.
+    pub name: &'a str,
+    /// The names of its volumes.
+    pub volumes: &'a BTreeSet<String>,
+}
+
+impl Templates<'_> {
+    /// Their paths and texts.
+    pub fn files(self) -> Vec<(String, String)> {
+        let Self { name, volumes } = self;
+        let mut files: Vec<_> = [
+            ("Cargo.toml", root_manifest(name, volumes)),
+            ("Cargo.lock", lock(name, volumes)),
+            ("src/lib.rs", root_library(name, volumes)),
+            ("src/main.rs", root_main(name)),
+            ("models/Cargo.toml", models_manifest(name)),
+            ("gaebar-runtime/Cargo.toml", runtime_manifest(name)),
+        ]
+        .map(|(file, text)| (file.to_owned(), text))
+        .into();
+        files.extend(gaebar_runtime::source::FILES.iter().map(|(file, text)| (format!("gaebar-runtime/src/{file}"), (*text).to_owned())));
+        files
+    }
+}
+
+/// The package of a part of a backup: `production-models`.
+fn package(backup: &str, part: &str) -> String {
+    format!("{backup}-{}", part.replace('_', "-"))
+}
+
+/// A package's name in code.
+pub fn crate_name(backup: &str, part: &str) -> String {
+    package(backup, part).replace('-', "_")
+}
+
+/// Names of the crates that a backup depends on, which no backup may have.
+pub fn dependency_names() -> BTreeSet<String> {
+    LOCK.lines().filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"')).map(str::to_owned).collect()
+}
+
+/// `Cargo.toml` of the whole: the workspace, the library, and the restore binary.
+fn root_manifest(backup: &str, volumes: &BTreeSet<String>) -> String {
+    let runtime = package(backup, "runtime");
+    let mut members = String::new();
+    let mut dependencies = String::new();
+    for volume in volumes {
+        // Writing to a String can't fail.
+        let _ = writeln!(members, "    \"volumes/{volume}\",");
+        let _ = writeln!(dependencies, "{} = {{ path = \"volumes/{volume}\" }}", package(backup, volume));
+    }
+    format!(
+        r#"[workspace]
+resolver = "3"
+members = [
+    "gaebar-runtime",
+    "models",
+{members}]
+
+[package]
+name = "{backup}"
+version = "0.0.0"
+edition = "2024"
+publish = false
+
+[features]
+default = ["restore"]
+# The restore binary and its stores. An application that links the library turns it off.
+restore = ["{runtime}/cli"]
+
+[[bin]]
+name = "{backup}-restore"
+path = "src/main.rs"
+required-features = ["restore"]
+
+[dependencies]
+{runtime} = {{ path = "gaebar-runtime" }}
+{dependencies}
+# Rows run once, so they are compiled as they are; what they depend on is compiled as everywhere else.
+[profile.dev]
+debug = false
+
+[profile.release]
+opt-level = 0
+
+[profile.release.package."*"]
+opt-level = 3
+
+[profile.release.package.{runtime}]
+opt-level = 3
+"#
+    )
+}
+
+/// `src/lib.rs`: the volumes, one sorted line each.
+fn root_library(backup: &str, volumes: &BTreeSet<String>) -> String {
+    let mut lines = String::new();
+    for volume in volumes {
+        // Writing to a String can't fail.
+        let _ = writeln!(lines, "        Volume {{ name: \"{volume}\", shards: {}::SHARDS }},", crate_name(backup, volume));
+    }
+    format!(
+        "//! A backup, as code: each row of its volumes recreates one entity.\n\n\
+         use gaebar_runtime::rows::{{Backup, Volume}};\n\n\
+         /// All rows.\n\
+         pub static BACKUP: Backup = Backup {{\n    name: \"{backup}\",\n    volumes: &[\n{lines}    ],\n}};\n"
+    )
+}
+
+/// `src/main.rs`: the restore binary.
+fn root_main(backup: &str) -> String {
+    let name = backup.replace('-', "_");
+    format!(
+        "//! Restores the backup into a store.\n\n\
+         fn main() -> std::process::ExitCode {{\n    gaebar_runtime::cli::main(&{name}::BACKUP)\n}}\n"
+    )
+}
+
+/// `gaebar-runtime/Cargo.toml`.
+fn runtime_manifest(backup: &str) -> String {
+    gaebar_runtime::source::MANIFEST.replace("{name}", &package(backup, "runtime"))
+}
+
+/// `models/Cargo.toml`.
+fn models_manifest(backup: &str) -> String {
+    library_manifest(&package(backup, "models"), &[(package(backup, "runtime"), "../gaebar-runtime")])
+}
+
+/// `models/src/lib.rs`: two sorted lines a kind, from the file and the struct of each.
+pub fn models_library<'a>(kinds: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let (mut modules, mut uses) = (BTreeSet::new(), BTreeSet::new());
+    for (file, structure) in kinds {
+        modules.insert(format!("mod {file};\n"));
+        uses.insert(format!("pub use {file}::{structure};\n"));
+    }
+    let modules: String = modules.into_iter().collect();
+    let uses: String = uses.into_iter().collect();
+    format!("//! One struct a kind.\n\n#![allow(unused_imports)]\n\n{modules}\n{uses}")
+}
+
+/// `volumes/<volume>/Cargo.toml`.
+pub fn volume_manifest(backup: &str, volume: &str) -> String {
+    let dependencies = [(package(backup, "models"), "../../models"), (package(backup, "runtime"), "../../gaebar-runtime")];
+    library_manifest(&package(backup, volume), &dependencies)
+}
+
+/// `volumes/<volume>/src/lib.rs`: the shards, in order.
+pub fn volume_library(models_crate: &str, structure: &str, shards: &[String]) -> String {
+    let (mut modules, mut lines) = (String::new(), String::new());
+    for shard in shards {
+        // Writing to a String can't fail.
+        let _ = writeln!(modules, "mod {shard};");
+        let _ = writeln!(lines, "    shard!({shard}, {structure}),");
+    }
+    format!(
+        "//! Rows of one kind.\n\n\
+         use gaebar_runtime::rows::Shard;\nuse gaebar_runtime::shard;\nuse {models_crate}::{structure};\n\n\
+         {modules}\n\
+         /// The shards.\npub const SHARDS: &[Shard] = &[\n{lines}];\n"
+    )
+}
+
+fn library_manifest(package: &str, dependencies: &[(String, &str)]) -> String {
+    let mut lines = String::new();
+    for (name, path) in dependencies {
+        // Writing to a String can't fail.
+        let _ = writeln!(lines, "{name} = {{ path = \"{path}\" }}");
+    }
+    format!("[package]\nname = \"{package}\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n[dependencies]\n{lines}")
+}
+
+/// `Cargo.lock`, as cargo itself would write it: the versions of the template, and the backup's own packages.
+fn lock(backup: &str, volumes: &BTreeSet<String>) -> String {
+    let (models, runtime) = (package(backup, "models"), package(backup, "runtime"));
+    let (head, packages) = LOCK.split_once("\n\n").unwrap_or((LOCK, ""));
+    let mut blocks: Vec<String> = packages
+        .trim_end()
+        .split("\n\n")
+        .filter_map(|block| match block.strip_prefix("[[package]]\nname = \"template") {
+            None => Some(block.to_owned()),
+            // Only the runtime of the template has dependencies that follow from nothing else.
+            Some(rest) if rest.starts_with("-runtime\"") => Some(block.replacen(&package(LOCK_NAME, "runtime"), &runtime, 1)),
+            Some(_) => None,
+        })
+        .collect();
+    let own: Vec<String> = volumes.iter().map(|volume| package(backup, volume)).collect();
+    let mut needed: Vec<&str> = own.iter().map(String::as_str).chain([runtime.as_str()]).collect();
+    needed.sort_unstable();
+    blocks.push(lock_block(backup, &needed));
+    blocks.push(lock_block(&models, &[&runtime]));
+    blocks.extend(own.iter().map(|volume| lock_block(volume, &[&models, &runtime])));
+    // Cargo sorts packages by name, then version; a block begins with both.
+    blocks.sort_by_cached_key(|block| block.lines().skip(1).take(2).map(str::to_owned).collect::<Vec<_>>());
+    format!("{head}\n\n{}\n", blocks.join("\n\n"))
+}
+
+fn lock_block(package: &str, dependencies: &[&str]) -> String {
+    let dependencies: String = dependencies.iter().map(|name| format!(" \"{name}\",\n")).collect();
+    format!("[[package]]\nname = \"{package}\"\nversion = \"0.0.0\"\ndependencies = [\n{dependencies}]")
+}

@@ -1,0 +1,49 @@
+//! The lock file that every backup gets must be the one that cargo would write.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use gaebar_gen::templates::{MODELS_LIBRARY, Templates, models_library};
+
+/// Resolves a backup as cargo does, preferring the versions of this workspace, and returns the lock file.
+fn resolve(folder: &Path, workspace: &Path, name: &str, volumes: &BTreeSet<String>) -> String {
+    let mut files = Templates { name, volumes }.files();
+    files.push((MODELS_LIBRARY.to_owned(), models_library([])));
+    for volume in volumes {
+        let manifest = gaebar_gen::templates::volume_manifest(name, volume);
+        files.push((format!("volumes/{volume}/Cargo.toml"), manifest));
+        files.push((format!("volumes/{volume}/src/lib.rs"), String::new()));
+    }
+    for (file, text) in files {
+        let path = folder.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    fs::copy(workspace.join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
+    let output = Command::new(env!("CARGO")).args(["metadata", "--format-version", "1"]).current_dir(folder).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    fs::read_to_string(folder.join("Cargo.lock")).unwrap()
+}
+
+#[test]
+fn a_backups_lock_file_is_what_cargo_writes_from_this_workspaces() {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let template = workspace.join("gaebar-gen/src/templates/Cargo.lock");
+
+    let folder = tempfile::tempdir().unwrap();
+    let resolved = resolve(folder.path(), workspace, "template", &BTreeSet::new());
+    if std::env::var_os("GAEBAR_UPDATE").is_some() {
+        fs::write(&template, &resolved).unwrap();
+        eprintln!("wrote {}; run again to check", template.display());
+        return;
+    }
+    assert_eq!(fs::read_to_string(&template).unwrap(), resolved, "run with GAEBAR_UPDATE=1 after a change of dependencies");
+
+    let folder = tempfile::tempdir().unwrap();
+    let (name, volumes) = ("my-app", ["profile_0", "profile_1", "profile_10", "a_b_0", "zebra_0"].map(str::to_owned).into());
+    let resolved = resolve(folder.path(), workspace, name, &volumes);
+    let written = Templates { name, volumes: &volumes }.files().into_iter().find(|(file, _)| file == "Cargo.lock").unwrap().1;
+    assert_eq!(written, resolved);
+}
