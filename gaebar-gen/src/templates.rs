@@ -64,12 +64,14 @@ pub fn dependency_names() -> BTreeSet<String> {
 
 /// `Cargo.toml` of the whole: the workspace, the library, and the restore binary.
 fn root_manifest(backup: &str, volumes: &BTreeSet<String>) -> String {
-    let runtime = package(backup, "runtime");
+    let (models, runtime) = (package(backup, "models"), package(backup, "runtime"));
     let mut members = String::new();
     let mut dependencies = String::new();
+    let mut profiles = String::new();
     for volume in volumes {
         // Writing to a String can't fail.
         let _ = writeln!(members, "    \"volumes/{volume}\",");
+        let _ = writeln!(profiles, "{} = {{ opt-level = 0 }}", package(backup, volume));
         let _ = writeln!(dependencies, "{} = {{ path = \"volumes/{volume}\" }}", package(backup, volume));
     }
     format!(
@@ -103,15 +105,10 @@ required-features = ["restore"]
 [profile.dev]
 debug = false
 
-[profile.release]
-opt-level = 0
-
-[profile.release.package."*"]
-opt-level = 3
-
-[profile.release.package.{runtime}]
-opt-level = 3
-"#
+[profile.release.package]
+{backup} = {{ opt-level = 0 }}
+{models} = {{ opt-level = 0 }}
+{profiles}"#
     )
 }
 

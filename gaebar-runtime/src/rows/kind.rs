@@ -10,6 +10,7 @@
 ///         about("about"): Prop<&'static str>, excluded, meaning 15;
 ///         friends("friends"): List<Key>;
 ///         full_name("full name"): &'static str;
+///         website("website"): Prop<&'static str>, meaning 2;
 ///     }
 /// }
 ///
@@ -28,7 +29,7 @@
 macro_rules! kind {
     (
         pub struct $kind:ident($kind_name:literal) {
-            $( $field:ident($name:literal): $ty:ty $(, $excluded:ident)? $(, meaning $meaning:literal)?; )*
+            $( $field:ident($name:literal): $ty:ty $(, $flag:ident $($meaning:literal)?)*; )*
         }
     ) => {
         #[doc = concat!("A row of kind ", stringify!($kind_name), ".")]
@@ -59,16 +60,16 @@ macro_rules! kind {
 
             fn entity(self) -> ::std::result::Result<$crate::model::Entity, $crate::rows::RowError> {
                 let fields: &[(&'static str, ::std::result::Result<_, _>)] = &[
-                    $( ($name, $crate::rows::Field::value(self.$field, $crate::kind!(@flags $($excluded)? $(, $meaning)?))), )*
+                    $( ($name, $crate::rows::Field::value(self.$field, $crate::kind!(@flags $(, $flag $($meaning)?)*))), )*
                 ];
                 $crate::rows::entity(self.key, fields.iter().cloned(), self.other)
             }
         }
     };
     (@flags) => { $crate::kind!(@flags false, 0) };
-    (@flags excluded) => { $crate::kind!(@flags true, 0) };
-    (@flags , $meaning:literal) => { $crate::kind!(@flags false, $meaning) };
-    (@flags excluded, $meaning:literal) => { $crate::kind!(@flags true, $meaning) };
+    (@flags, excluded) => { $crate::kind!(@flags true, 0) };
+    (@flags, meaning $meaning:literal) => { $crate::kind!(@flags false, $meaning) };
+    (@flags, excluded, meaning $meaning:literal) => { $crate::kind!(@flags true, $meaning) };
     (@flags $excluded:literal, $meaning:literal) => {
         $crate::rows::Flags { exclude_from_indexes: $excluded, meaning: $meaning }
     };

@@ -1,0 +1,251 @@
+//! Google's two emulators, for tests: found, started, emptied, stopped.
+//!
+//! A test binary shares one of each ([`Emulator::shared`]), and each test works in a project of its own. A shell
+//! watches over the JVM and ends it when the test binary ends, however that comes about: it waits for the end of a pipe
+//! that only the binary holds.
+
+// A harness fails by panicking.
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
+
+use std::ffi::OsString;
+use std::fmt::{self, Display};
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
+
+/// How long an emulator may take to start: two seconds on an idle machine.
+const START_DEADLINE: Duration = Duration::from_secs(90);
+/// How often to start anew when somebody else takes the port first.
+const STARTS: usize = 3;
+
+/// Starts the JVM given as arguments; ends it at the end of standard input. Ends when it does.
+const WATCHDOG: &str = r#"
+exec 3<&0
+"$@" </dev/null 3<&- &
+jvm=$!
+{
+    read _ <&3
+    kill "$jvm"
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+        sleep 0.3
+        kill -0 "$jvm" 2>/dev/null || exit
+    done
+    kill -9 "$jvm"
+} >/dev/null 2>&1 &
+wait "$jvm"
+"#;
+
+/// Which emulator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flavour {
+    /// The Cloud Datastore emulator.
+    Datastore,
+    /// The Firestore emulator in Datastore mode.
+    Firestore,
+}
+
+impl Flavour {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Datastore, Self::Firestore];
+
+    fn jar(self) -> &'static str {
+        match self {
+            Self::Datastore => "platform/cloud-datastore-emulator/CloudDatastore.jar",
+            Self::Firestore => "platform/cloud-firestore-emulator/cloud-firestore-emulator.jar",
+        }
+    }
+
+    fn main_class(self) -> &'static str {
+        match self {
+            Self::Datastore => "com.google.cloud.datastore.emulator.CloudDatastore",
+            Self::Firestore => "com.google.cloud.datastore.emulator.firestore.CloudFirestore",
+        }
+    }
+
+    fn mode(self) -> &'static str {
+        match self {
+            Self::Datastore => "--testing",
+            Self::Firestore => "--database-mode=datastore-mode",
+        }
+    }
+
+    /// The component of the Google Cloud SDK.
+    fn component(self) -> &'static str {
+        match self {
+            Self::Datastore => "cloud-datastore-emulator",
+            Self::Firestore => "cloud-firestore-emulator",
+        }
+    }
+}
+
+impl Display for Flavour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Datastore => "the Datastore emulator",
+            Self::Firestore => "the Firestore emulator in Datastore mode",
+        })
+    }
+}
+
+/// A running emulator. It stops when dropped.
+#[derive(Debug)]
+pub struct Emulator {
+    flavour: Flavour,
+    port: u16,
+    watchdog: Child,
+}
+
+impl Emulator {
+    /// The one that all tests of this binary share; `None`, said on standard error, where there is none to start. With
+    /// `CI=true` that is a failure.
+    pub fn shared(flavour: Flavour) -> Option<&'static Self> {
+        static DATASTORE: OnceLock<Option<Emulator>> = OnceLock::new();
+        static FIRESTORE: OnceLock<Option<Emulator>> = OnceLock::new();
+        let shared = match flavour {
+            Flavour::Datastore => &DATASTORE,
+            Flavour::Firestore => &FIRESTORE,
+        };
+        let emulator = shared.get_or_init(|| Self::start(flavour).ok()).as_ref();
+        if emulator.is_none() {
+            let why = find(flavour).err().unwrap_or_default();
+            let name = thread::current().name().unwrap_or("a test").to_owned();
+            assert!(env::var("CI").as_deref() != Ok("true"), "{name} needs {flavour}: {why}");
+            // Past the capturing of output, so that it is seen of a test that passes.
+            let _ = writeln!(io::stderr(), "LEFT OUT: {name} on {flavour}: {why}");
+        }
+        emulator
+    }
+
+    /// Starts one. The error says why there is none to start; one that does not come up is a panic.
+    pub fn start(flavour: Flavour) -> Result<Self, String> {
+        let Installed { java, jar } = find(flavour)?;
+        let mut said = String::new();
+        for _ in 0..STARTS {
+            match Self::try_start(flavour, &java, &jar) {
+                Ok(emulator) => return Ok(emulator),
+                Err(log) => said = log,
+            }
+        }
+        panic!("{flavour} did not start:\n{said}");
+    }
+
+    fn try_start(flavour: Flavour, java: &Path, jar: &Path) -> Result<Self, String> {
+        let port = free_port();
+        let log = env::temp_dir().join(format!("gaebar-emulator-{}-{port}.log", std::process::id()));
+        let file = File::create(&log).unwrap();
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", WATCHDOG, "watchdog"])
+            .arg(java)
+            .args(["-Xmx512m", "-cp"])
+            .arg(jar)
+            .args([flavour.main_class(), "start", "--host=127.0.0.1"])
+            .args([format!("--port={port}").as_str(), flavour.mode()])
+            .stdin(Stdio::piped())
+            .stdout(file.try_clone().unwrap())
+            .stderr(file);
+        // Ctrl-C must not end the shell before it has ended the JVM.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut emulator = Self { flavour, port, watchdog: command.spawn().unwrap() };
+        let begun = Instant::now();
+        let started = loop {
+            if emulator.watchdog.try_wait().unwrap().is_some() || begun.elapsed() > START_DEADLINE {
+                break false;
+            }
+            if emulator.ask("GET", "/").is_ok_and(|answer| answer.contains(" 200 ") && answer.ends_with("Ok\n")) {
+                break true;
+            }
+            thread::sleep(Duration::from_millis(100));
+        };
+        let said = fs::read_to_string(&log).unwrap_or_default();
+        let _ = fs::remove_file(&log);
+        if started { Ok(emulator) } else { Err(said) }
+    }
+
+    /// Which one it is.
+    pub fn flavour(&self) -> Flavour {
+        self.flavour
+    }
+
+    /// Its address, as `DATASTORE_EMULATOR_HOST` has it.
+    pub fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Removes all entities of all projects.
+    pub fn reset(&self) {
+        let answer = self.ask("POST", "/reset").unwrap();
+        assert!(answer.contains(" 200 "), "{answer}");
+    }
+
+    fn ask(&self, method: &str, path: &str) -> io::Result<String> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        let host = self.host();
+        write!(stream, "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        drop(self.watchdog.stdin.take());
+        let _ = self.watchdog.wait();
+    }
+}
+
+struct Installed {
+    java: PathBuf,
+    jar: PathBuf,
+}
+
+/// Finds what an emulator needs, or says what is missing.
+fn find(flavour: Flavour) -> Result<Installed, String> {
+    let jar = sdk_folders().into_iter().map(|sdk| sdk.join(flavour.jar())).find(|jar| jar.is_file()).ok_or_else(|| {
+        let component = flavour.component();
+        format!("no Google Cloud SDK with it was found; run `gcloud components install {component}` or set CLOUDSDK_ROOT")
+    })?;
+    let java = env::var_os("JAVA_HOME")
+        .map(|home| Path::new(&home).join("bin/java"))
+        .filter(|java| java.is_file())
+        .or_else(|| on_path("java"))
+        .ok_or("no `java` was found on PATH or in JAVA_HOME; install a JRE, 21 or later")?;
+    Ok(Installed { java, jar })
+}
+
+/// Where a Google Cloud SDK may be, the likeliest first.
+fn sdk_folders() -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = env::var_os("CLOUDSDK_ROOT").map(PathBuf::from).into_iter().collect();
+    // `SDK/bin/gcloud`, maybe behind a symlink.
+    let gcloud = on_path("gcloud").and_then(|gcloud| gcloud.canonicalize().ok());
+    folders.extend(gcloud.iter().filter_map(|gcloud| Some(gcloud.parent()?.parent()?.to_owned())));
+    folders.extend(env::home_dir().map(|home| home.join("google-cloud-sdk")));
+    folders.extend(
+        [
+            "/usr/lib/google-cloud-sdk",
+            "/usr/share/google-cloud-sdk",
+            "/usr/local/share/google-cloud-sdk",
+            "/opt/google-cloud-sdk",
+            "/opt/homebrew/share/google-cloud-sdk",
+        ]
+        .map(PathBuf::from),
+    );
+    folders
+}
+
+fn on_path(program: &str) -> Option<PathBuf> {
+    let path: OsString = env::var_os("PATH")?;
+    env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).unwrap().port()
+}
