@@ -101,13 +101,14 @@ required-features = ["restore"]
 [dependencies]
 {runtime} = {{ path = "gaebar-runtime" }}
 {dependencies}
-# Rows run once, so they are compiled as they are; what they depend on is compiled as everywhere else.
+# What is here runs once, so it is compiled as it is; what it depends on is compiled as everywhere else.
 [profile.dev]
 debug = false
 
 [profile.release.package]
 {backup} = {{ opt-level = 0 }}
 {models} = {{ opt-level = 0 }}
+{runtime} = {{ opt-level = 0 }}
 {profiles}"#
     )
 }

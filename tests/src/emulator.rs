@@ -20,7 +20,7 @@ use std::{env, fs, thread};
 
 /// How long an emulator may take to start: two seconds on an idle machine.
 const START_DEADLINE: Duration = Duration::from_secs(90);
-/// How often to start anew when somebody else takes the port first.
+/// How often to start when somebody else takes the port first.
 const STARTS: usize = 3;
 
 /// Starts the JVM given as arguments; ends it at the end of standard input. Ends when it does.
@@ -104,37 +104,40 @@ impl Emulator {
     /// The one that all tests of this binary share; `None`, said on standard error, where there is none to start. With
     /// `CI=true` that is a failure.
     pub fn shared(flavour: Flavour) -> Option<&'static Self> {
-        static DATASTORE: OnceLock<Option<Emulator>> = OnceLock::new();
-        static FIRESTORE: OnceLock<Option<Emulator>> = OnceLock::new();
+        static DATASTORE: OnceLock<Result<Emulator, NoEmulator>> = OnceLock::new();
+        static FIRESTORE: OnceLock<Result<Emulator, NoEmulator>> = OnceLock::new();
         let shared = match flavour {
             Flavour::Datastore => &DATASTORE,
             Flavour::Firestore => &FIRESTORE,
         };
-        let emulator = shared.get_or_init(|| Self::start(flavour).ok()).as_ref();
-        if emulator.is_none() {
-            let why = find(flavour).err().unwrap_or_default();
-            let name = thread::current().name().unwrap_or("a test").to_owned();
-            assert!(env::var("CI").as_deref() != Ok("true"), "{name} needs {flavour}: {why}");
-            // Past the capturing of output, so that it is seen of a test that passes.
-            let _ = writeln!(io::stderr(), "LEFT OUT: {name} on {flavour}: {why}");
+        match shared.get_or_init(|| Self::start(flavour)) {
+            Ok(emulator) => Some(emulator),
+            Err(NoEmulator::Missing(why)) => {
+                let name = thread::current().name().unwrap_or("a test").to_owned();
+                assert!(env::var("CI").as_deref() != Ok("true"), "{name} needs {flavour}: {why}");
+                // Past the capturing of output, so that it is seen of a test that passes.
+                let _ = writeln!(io::stderr(), "LEFT OUT: {name} on {flavour}: {why}");
+                None
+            }
+            Err(NoEmulator::Broken(log)) => panic!("{flavour} did not start:\n{log}"),
         }
-        emulator
     }
 
-    /// Starts one. The error says why there is none to start; one that does not come up is a panic.
-    pub fn start(flavour: Flavour) -> Result<Self, String> {
-        let Installed { java, jar } = find(flavour)?;
-        let mut said = String::new();
-        for _ in 0..STARTS {
+    /// Starts one.
+    pub fn start(flavour: Flavour) -> Result<Self, NoEmulator> {
+        let Installed { java, jar } = find(flavour).map_err(NoEmulator::Missing)?;
+        let mut tries = 1;
+        loop {
             match Self::try_start(flavour, &java, &jar) {
-                Ok(emulator) => return Ok(emulator),
-                Err(log) => said = log,
+                Err(Failed::Ended(_)) if tries < STARTS => tries += 1,
+                started => {
+                    return started.map_err(|(Failed::Ended(log) | Failed::Silent(log))| NoEmulator::Broken(log));
+                }
             }
         }
-        panic!("{flavour} did not start:\n{said}");
     }
 
-    fn try_start(flavour: Flavour, java: &Path, jar: &Path) -> Result<Self, String> {
+    fn try_start(flavour: Flavour, java: &Path, jar: &Path) -> Result<Self, Failed> {
         let port = free_port();
         let log = env::temp_dir().join(format!("gaebar-emulator-{}-{port}.log", std::process::id()));
         let file = File::create(&log).unwrap();
@@ -154,18 +157,21 @@ impl Emulator {
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut emulator = Self { flavour, port, watchdog: command.spawn().unwrap() };
         let begun = Instant::now();
-        let started = loop {
-            if emulator.watchdog.try_wait().unwrap().is_some() || begun.elapsed() > START_DEADLINE {
-                break false;
-            }
+        let failed = loop {
             if emulator.ask("GET", "/").is_ok_and(|answer| answer.contains(" 200 ") && answer.ends_with("Ok\n")) {
-                break true;
+                break None;
+            }
+            if emulator.watchdog.try_wait().unwrap().is_some() {
+                break Some(Failed::Ended as fn(_) -> _);
+            }
+            if begun.elapsed() > START_DEADLINE {
+                break Some(Failed::Silent as fn(_) -> _);
             }
             thread::sleep(Duration::from_millis(100));
         };
         let said = fs::read_to_string(&log).unwrap_or_default();
         let _ = fs::remove_file(&log);
-        if started { Ok(emulator) } else { Err(said) }
+        failed.map_or(Ok(emulator), |failed| Err(failed(said)))
     }
 
     /// Which one it is.
@@ -184,15 +190,30 @@ impl Emulator {
         assert!(answer.contains(" 200 "), "{answer}");
     }
 
+    /// The answer to an HTTP request. The emulators keep the connection open, whatever they are told.
     fn ask(&self, method: &str, path: &str) -> io::Result<String> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-        let host = self.host();
-        write!(stream, "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
+        write!(stream, "{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\n\r\n", self.host())?;
+        let (mut answer, mut chunk) = (String::new(), [0; 4096]);
+        while !is_whole(&answer) {
+            match stream.read(&mut chunk)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                count => answer.push_str(&String::from_utf8_lossy(&chunk[..count])),
+            }
+        }
         Ok(answer)
     }
+}
+
+/// Whether an answer has its headers, and all that they promise.
+fn is_whole(answer: &str) -> bool {
+    answer.split_once("\r\n\r\n").is_some_and(|(head, body)| {
+        let headers = head.lines().filter_map(|line| line.split_once(':'));
+        let length =
+            headers.filter(|(name, _)| name.eq_ignore_ascii_case("content-length")).find_map(|(_, n)| n.trim().parse().ok());
+        body.len() >= length.unwrap_or(0)
+    })
 }
 
 impl Drop for Emulator {
@@ -200,6 +221,23 @@ impl Drop for Emulator {
         drop(self.watchdog.stdin.take());
         let _ = self.watchdog.wait();
     }
+}
+
+/// Why there is no emulator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoEmulator {
+    /// None is installed; says what to do.
+    Missing(String),
+    /// It does not come up; says what it said.
+    Broken(String),
+}
+
+/// Why an emulator did not come up, and what it said.
+enum Failed {
+    /// It ended, maybe since somebody else took its port first.
+    Ended(String),
+    /// It does not answer.
+    Silent(String),
 }
 
 struct Installed {

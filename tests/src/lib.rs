@@ -1,3 +1,6 @@
-//! The harness.
+//! The harness: the built binary, the emulators, entities of every shape.
 
+pub mod command;
 pub mod emulator;
+pub mod strategy;
+pub mod tree;

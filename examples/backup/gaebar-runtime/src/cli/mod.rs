@@ -1,0 +1,126 @@
+//! The command line of a restore binary. `gaebar restore` takes the same arguments and hands them on.
+
+mod output;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser};
+
+use serde::Serialize;
+
+pub use output::{Bars, Format, Steps, plural, rate, thousands};
+
+use crate::restore::{CompiledRows, Progress, restore};
+use crate::rows::Backup;
+use crate::store::{self, StoreError, StoreUrl};
+
+/// How to restore.
+#[derive(Debug, Clone, Args)]
+pub struct RestoreArgs {
+    /// The store to restore into: `sqlite:PATH` or `datastore://PROJECT[/DATABASE]`
+    #[arg(long, value_name = "STORE")]
+    pub to: StoreUrl,
+
+    /// Batches written at once
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub jobs: usize,
+
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// Restores the backup that is compiled into this program.
+///
+/// Entities that exist in the target are replaced; others are left alone. A `datastore://` target means the
+/// emulator when `DATASTORE_EMULATOR_HOST` is set.
+#[derive(Debug, Parser)]
+#[command(version, after_help = "Examples:
+  restore --to sqlite:local.db
+  DATASTORE_EMULATOR_HOST=localhost:8081 restore --to datastore://my-app-staging")]
+struct Cli {
+    #[command(flatten)]
+    restore: RestoreArgs,
+
+    /// The backup's folder: failures then name the line of the row
+    #[arg(long, value_name = "DIR")]
+    source: Option<PathBuf>,
+}
+
+/// The whole program: parses arguments, restores, reports. The exit code is 0 only if every row was committed.
+pub fn main(backup: &'static Backup) -> ExitCode {
+    let matches = Cli::command()
+        .name(format!("{}-restore", backup.name))
+        .about(format!("Restores the backup '{}' ({}), which is compiled into this program", backup.name, plural(backup.rows() as u64, "row")))
+        .get_matches();
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    match run(backup, &cli) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(backup: &'static Backup, cli: &Cli) -> Result<bool, StoreError> {
+    let RestoreArgs { to, jobs, format } = &cli.restore;
+    let store = store::open_or_create(to)?;
+    let rows = backup.rows() as u64;
+    eprintln!("Restoring {} into {}", plural(rows, "row"), store.place());
+    let begun = Instant::now();
+    let bars = Bars::new("restoring", Some(rows));
+    let result = restore(&CompiledRows::new(backup), store.as_ref(), *jobs, cli.source.as_deref(), &bars);
+    bars.finish();
+    let seconds = begun.elapsed().as_secs_f64();
+    let kinds = match &result {
+        Ok(restored) => {
+            eprintln!(
+                "Restored {} of {} into {} in {seconds:.1} s ({})",
+                plural(rows, "row"),
+                plural(restored.kinds.len() as u64, "kind"),
+                store.place(),
+                rate(rows, seconds)
+            );
+            &restored.kinds
+        }
+        Err(incomplete) => {
+            eprintln!("error: not everything was restored into {}: {incomplete}", store.place());
+            eprintln!("Restoring again is safe: rows that are there already are replaced by themselves.");
+            &incomplete.committed.kinds
+        }
+    };
+    format.event(&Event {
+        event: "restored",
+        target: store.place().to_string(),
+        complete: result.is_ok(),
+        rows,
+        committed: kinds,
+        seconds,
+    });
+    Ok(result.is_ok())
+}
+
+/// What `--format json` says at the end.
+#[derive(Serialize)]
+struct Event<'a> {
+    event: &'static str,
+    target: String,
+    complete: bool,
+    rows: u64,
+    committed: &'a BTreeMap<String, u64>,
+    seconds: f64,
+}
+
+impl Progress for Bars {
+    fn committed(&self, kind: &str, rows: u64) {
+        self.add(kind, rows);
+    }
+}

@@ -1,0 +1,80 @@
+//! Store URLs: `sqlite:PATH` and `datastore://PROJECT[/DATABASE]`.
+
+use std::fmt::{self, Display};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::StoreError;
+
+/// Which store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// `sqlite:PATH`: a file on this machine.
+    Sqlite(PathBuf),
+    /// `datastore://PROJECT[/DATABASE]`: Cloud Datastore, or Firestore in Datastore mode.
+    Datastore {
+        /// The project's id.
+        project: String,
+        /// The database's id; empty for the default database.
+        database: String,
+    },
+    /// `memory:`: the twin for tests, gone when closed.
+    Memory,
+}
+
+impl Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Datastore { project, database } if database.is_empty() => write!(f, "datastore://{project}"),
+            Self::Datastore { project, database } => write!(f, "datastore://{project}/{database}"),
+            Self::Memory => f.write_str("memory:"),
+        }
+    }
+}
+
+impl FromStr for StoreUrl {
+    type Err = StoreError;
+
+    fn from_str(url: &str) -> Result<Self, StoreError> {
+        let bad = |problem| StoreError::Url { url: url.to_owned(), problem };
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            if path.is_empty() {
+                return Err(bad("the path is missing"));
+            }
+            return Ok(Self::Sqlite(path.into()));
+        }
+        if url == "memory:" {
+            return Ok(Self::Memory);
+        }
+        let rest =
+            url.strip_prefix("datastore://").ok_or_else(|| bad("it begins neither with `sqlite:` nor with `datastore://`"))?;
+        let (project, database) = rest.split_once('/').unwrap_or((rest, ""));
+        let plain = |id: &str| id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:~()".contains(&byte));
+        if project.is_empty() {
+            return Err(bad("the project is missing"));
+        }
+        if !plain(project) || !plain(database) {
+            return Err(bad("a project or database id has only letters, digits and `-`, `.`, `:`"));
+        }
+        // The API's name for the default database is the empty string.
+        let database = if database == "(default)" { "" } else { database };
+        Ok(Self::Datastore { project: project.to_owned(), database: database.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_read_back_and_wrong_ones_say_why() {
+        for url in ["sqlite:a/b.db", "datastore://my-app", "datastore://example.com:app/db", "memory:"] {
+            assert_eq!(url.parse::<StoreUrl>().unwrap().to_string(), url);
+        }
+        assert_eq!("datastore://a/(default)".parse::<StoreUrl>().unwrap().to_string(), "datastore://a");
+        for url in ["", "sqlite:", "datastore://", "datastore:///x", "datastore://a b", "datastore://a/b/c", "postgres://x"] {
+            assert!(url.parse::<StoreUrl>().is_err(), "{url} was accepted");
+        }
+    }
+}
