@@ -100,7 +100,7 @@ pub fn backup(
     let read_time = snapshot.read_time();
     drop(snapshot);
 
-    let spooled = spool.into_kinds()?;
+    let spooled = spool.into_kinds();
     let kinds = infer(&spooled)?;
     let rows = spooled.values().map(SpooledKind::rows).sum();
     let name = names::backup_name(&folder_name(staging.place()), &templates::dependency_names());
@@ -156,7 +156,10 @@ fn write_templates(folder: &Path, name: &str, kinds: &[Kind], written: &[Written
     files.extend(
         [
             ("manifest.json", manifest.to_text()),
-            (templates::MODELS_LIBRARY, templates::models_library(kinds.iter().map(|kind| (kind.file.as_str(), kind.structure.as_str())))),
+            (
+                templates::MODELS_LIBRARY,
+                templates::models_library(kinds.iter().map(|kind| (kind.file.as_str(), kind.structure.as_str()))),
+            ),
             (".gitattributes", templates::GITATTRIBUTES.to_owned()),
             (".gitignore", templates::GITIGNORE.to_owned()),
         ]

@@ -69,14 +69,19 @@ impl Differing {
 }
 
 /// Compares what is selected of two stores.
-pub fn compare(first: &dyn Store, second: &dyn Store, selection: &Selection, stop: &AtomicBool) -> Result<Comparison, CompareError> {
+pub fn compare(
+    first: &dyn Store,
+    second: &dyn Store,
+    selection: &Selection,
+    stop: &AtomicBool,
+) -> Result<Comparison, CompareError> {
     let temporary = tempfile::tempdir().map_err(FolderError::at("create a folder in", &std::env::temp_dir()))?;
     let spooled = |store: &dyn Store, name| -> Result<_, CompareError> {
         let folder = temporary.path().join(name);
         std::fs::create_dir(&folder).map_err(FolderError::at("create the folder", &folder))?;
         let spool = Spool::new(folder);
         read(store.snapshot(None).map_err(ReadError::from)?.as_ref(), selection, &spool, &Silent, stop)?;
-        Ok(spool.into_kinds()?)
+        Ok(spool.into_kinds())
     };
     let (first, second) = (spooled(first, "first")?, spooled(second, "second")?);
     let mut comparison = Comparison::default();

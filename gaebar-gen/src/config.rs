@@ -56,7 +56,7 @@ pub enum ConfigError {
     #[error("{source}, or a name from [stores] in gaebar.toml{known}")]
     Store {
         /// What is wrong with it as a URL.
-        source: StoreError,
+        source: Box<StoreError>,
         /// The names there are.
         known: String,
     },
@@ -80,7 +80,7 @@ impl Config {
         url.parse().map_err(|source| {
             let names: Vec<_> = self.stores.keys().map(String::as_str).collect();
             let known = if names.is_empty() { String::new() } else { format!(" (there: {})", names.join(", ")) };
-            ConfigError::Store { source, known }
+            ConfigError::Store { source: Box::new(source), known }
         })
     }
 }
@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn names_and_urls_are_stores_and_unknown_settings_are_errors() {
-        let config: Config = toml::from_str("[stores]\nstaging = \"datastore://my-app-staging\"\n[backup]\nshard-size = 1000").unwrap();
+        let config: Config =
+            toml::from_str("[stores]\nstaging = \"datastore://my-app-staging\"\n[backup]\nshard-size = 1000").unwrap();
         assert_eq!(config.store("staging").unwrap().to_string(), "datastore://my-app-staging");
         assert_eq!(config.store("sqlite:x").unwrap().to_string(), "sqlite:x");
         let error = config.store("stagging").unwrap_err().to_string();

@@ -43,7 +43,7 @@ pub struct KindManifest {
     /// How many rows there are.
     pub rows: u64,
     /// The number that the next new row gets.
-    pub next_row: u32,
+    pub next_row: u64,
     /// The kind's files and the SHA-256 of each.
     pub files: BTreeMap<String, String>,
     /// The SHA-256 of this file with this value left empty.
@@ -114,7 +114,7 @@ impl KindManifest {
             read_time: read_time.time.to_string(),
             consistent: read_time.consistent,
             rows: rows.into(),
-            next_row: rows + 1,
+            next_row: u64::from(rows) + 1,
             files,
             sha256: String::new(),
         };
@@ -163,7 +163,9 @@ impl KindManifest {
 /// Whether a path is one that the generator gives a kind's file: below `models/` or `volumes/`, of plain parts.
 fn is_inside(path: &str) -> bool {
     let plain = |part: &str| {
-        !part.is_empty() && !part.starts_with('.') && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(&byte))
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(&byte))
     };
     (path.starts_with("models/src/") || path.starts_with("volumes/")) && path.split('/').all(plain)
 }

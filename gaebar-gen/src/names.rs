@@ -4,6 +4,7 @@
 //! neighbours even where case is ignored. Names are given in the order of the originals, so they are deterministic.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use gaebar_runtime::rows::RESERVED;
 use sha2::{Digest as _, Sha256};
@@ -24,7 +25,7 @@ impl Names {
             Some(_) => format!("kind_{name}"),
             None => "kind".to_owned(),
         };
-        self.unique(name, kind)
+        self.unique(&name, kind)
     }
 
     /// A struct's name for a kind: the kind itself where it looks like one.
@@ -39,7 +40,7 @@ impl Names {
             Some(first) if first.is_ascii_alphabetic() && !RESERVED.contains(&name.as_str()) => name,
             _ => format!("Kind{name}"),
         };
-        self.unique(name, kind)
+        self.unique(&name, kind)
     }
 
     /// A field's name for a property: the property itself where it is an identifier (raw if a keyword).
@@ -55,16 +56,17 @@ impl Names {
             "key" | "other" | "self" | "Self" | "super" | "crate" => format!("{name}_"),
             _ => name,
         };
-        let name = self.unique(name, property);
+        let name = self.unique(&name, property);
         if is_keyword(&name) { format!("r#{name}") } else { name }
     }
 
     /// `name`, or if it is taken, `name` with a piece of the original's hash behind it.
-    fn unique(&mut self, name: String, original: &str) -> String {
+    fn unique(&mut self, name: &str, original: &str) -> String {
         let digest = hex(&Sha256::digest(original.as_bytes()));
-        let candidates = std::iter::once(name.clone()).chain((8..=digest.len()).map(|end| format!("{name}_{}", &digest[..end])));
+        let candidates =
+            std::iter::once(name.to_owned()).chain((8..=digest.len()).map(|end| format!("{name}_{}", &digest[..end])));
         // Were even the whole hash taken, the originals would be the same.
-        let mut last = name.clone();
+        let mut last = name.to_owned();
         for candidate in candidates {
             if self.0.insert(candidate.to_ascii_lowercase()) {
                 return candidate;
@@ -91,7 +93,11 @@ pub fn backup_name(folder: &str, crates: &BTreeSet<String>) -> String {
 
 /// Lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        // Writing to a String can't fail.
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
 }
 
 /// `GreetingCard`, `greeting_card` and `greeting card` are two words each.
@@ -99,7 +105,8 @@ fn words(text: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut previous = ' ';
     for c in text.chars() {
-        if !c.is_ascii_alphanumeric() || (c.is_ascii_uppercase() && (previous.is_ascii_lowercase() || previous.is_ascii_digit())) {
+        if !c.is_ascii_alphanumeric() || (c.is_ascii_uppercase() && (previous.is_ascii_lowercase() || previous.is_ascii_digit()))
+        {
             words.push(String::new());
         }
         if c.is_ascii_alphanumeric()
@@ -160,7 +167,9 @@ mod tests {
         assert_eq!(given[10], "a_b");
         assert!(given[11].starts_with("a_b_"));
         assert_eq!(given[12], "kind_lib");
-        assert!(given.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')));
+        assert!(
+            given.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'))
+        );
     }
 
     #[test]
@@ -182,9 +191,13 @@ mod tests {
     #[test]
     fn a_backup_is_named_after_its_folder() {
         let crates = ["bytes".to_owned()].into();
-        for (folder, name) in
-            [("production", "production"), ("My App", "my-app"), ("2026-11", "backup-2026-11"), ("..", "backup"), ("bytes", "backup-bytes")]
-        {
+        for (folder, name) in [
+            ("production", "production"),
+            ("My App", "my-app"),
+            ("2026-11", "backup-2026-11"),
+            ("..", "backup"),
+            ("bytes", "backup-bytes"),
+        ] {
             assert_eq!(backup_name(folder, &crates), name);
         }
         assert_eq!(backup_name("Static", &crates), "backup-static");

@@ -120,7 +120,7 @@ impl Reading<'_> {
     }
 
     fn scan(&self, scan: &Scan) -> Result<(), ReadError> {
-        let mut run = self.spool.run(&scan.kind);
+        let mut writer = self.spool.writer(&scan.kind);
         let mut cursor = None;
         let most = self.selection.rows_per_step.max(1);
         let mut limit = most;
@@ -129,7 +129,7 @@ impl Reading<'_> {
                 return Err(ReadError::Interrupted);
             }
             let page = self.snapshot.page(scan, cursor.as_ref(), limit)?;
-            run.write(&page.entities)?;
+            writer.write(&page.entities)?;
             self.progress.add(&scan.kind, page.entities.len() as u64);
             if !page.entities.is_empty() {
                 let bytes: usize = page.entities.iter().map(proto::encoded_len).sum();
@@ -137,7 +137,7 @@ impl Reading<'_> {
             }
             match page.next {
                 Some(next) => cursor = Some(next),
-                None => return Ok(run.finish()?),
+                None => return Ok(writer.finish()?),
             }
         }
     }

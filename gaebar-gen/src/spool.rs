@@ -1,10 +1,12 @@
 //! The spool: what was read from a store, on disk, until it is written as rows.
 //!
-//! A *run* is the entities of one scan, ascending by key. Scans cover ranges of keys that do not overlap, so a kind's
-//! runs, put in the order of their first keys, give all its entities in order, whichever scan ended first. A file holds
-//! one run: for each entity the length of its encoded bytes (4 bytes, little-endian), and the bytes.
+//! A *run* is entities of one kind, ascending by key: those of one scan, or a part of them where a server has another
+//! order (the Cloud Datastore emulator sorts names by their UTF-16 units). Runs that overlap are merged, the others
+//! follow one another, so all entities come in order, whichever scan ended first. A file holds one run: for each entity
+//! the length of its encoded bytes (4 bytes, little-endian), and the bytes.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -14,6 +16,9 @@ use std::sync::{Mutex, PoisonError};
 use gaebar_runtime::model::{Entity, Key, order_key};
 use gaebar_runtime::proto::{self, ProtoError};
 use thiserror::Error;
+
+/// Bytes that are written and read at a time.
+const BUFFER: usize = 1 << 17;
 
 /// Why the spool can't be written or read.
 #[derive(Debug, Error)]
@@ -32,16 +37,11 @@ pub enum SpoolError {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        source: ProtoError,
+        source: Box<ProtoError>,
     },
-    /// A scan gave a key again, or keys out of order.
-    #[error("the store gave {second} after {first}: its answers are out of order; try again")]
-    Order {
-        /// The key before.
-        first: Key,
-        /// The key that should have come earlier.
-        second: Key,
-    },
+    /// The store gave an entity more than once.
+    #[error("the store gave {0} twice: its answers overlap; try again")]
+    Twice(Box<Key>),
 }
 
 /// A folder of runs.
@@ -56,8 +56,9 @@ pub struct Spool {
 #[derive(Debug, Clone)]
 struct Run {
     path: PathBuf,
-    first: Key,
-    last: Key,
+    /// The bytes of its first and last keys, as [`order_key`] gives them.
+    first: Vec<u8>,
+    last: Vec<u8>,
     rows: u64,
 }
 
@@ -67,102 +68,176 @@ impl Spool {
         Self { folder, next: AtomicUsize::new(0), kinds: Mutex::default() }
     }
 
-    /// Begins a run of a kind.
-    pub fn run(&self, kind: &str) -> RunWriter<'_> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        RunWriter { spool: self, kind: kind.to_owned(), path: self.folder.join(format!("{number}.run")), file: None, ends: None, rows: 0 }
+    /// Begins to take the entities of a scan.
+    pub fn writer(&self, kind: &str) -> Writer<'_> {
+        Writer { spool: self, kind: kind.to_owned(), open: None }
     }
 
-    /// What was read, by kind. Fails if two scans overlap.
-    pub fn into_kinds(self) -> Result<BTreeMap<String, SpooledKind>, SpoolError> {
+    /// What was read, by kind.
+    pub fn into_kinds(self) -> BTreeMap<String, SpooledKind> {
         let kinds = self.kinds.into_inner().unwrap_or_else(PoisonError::into_inner);
-        kinds
-            .into_iter()
-            .map(|(kind, mut runs)| {
-                runs.sort_by_cached_key(|run| order_key(&run.first));
-                for pair in runs.windows(2) {
-                    ascending(&pair[0].last, &pair[1].first)?;
-                }
-                Ok((kind, SpooledKind { runs }))
-            })
-            .collect()
+        kinds.into_iter().map(|(kind, runs)| (kind, SpooledKind { groups: group(runs) })).collect()
     }
 }
 
-fn ascending(first: &Key, second: &Key) -> Result<(), SpoolError> {
-    if order_key(first) < order_key(second) {
-        Ok(())
-    } else {
-        Err(SpoolError::Order { first: first.clone(), second: second.clone() })
+/// Puts runs in order, those that overlap together.
+fn group(mut runs: Vec<Run>) -> Vec<Vec<Run>> {
+    runs.sort_unstable_by(|a, b| a.first.cmp(&b.first));
+    let mut groups: Vec<Vec<Run>> = Vec::new();
+    let mut end = Vec::new();
+    for run in runs {
+        if let Some(group) = groups.last_mut().filter(|_| run.first <= end) {
+            end = end.max(run.last.clone());
+            group.push(run);
+        } else {
+            end.clone_from(&run.last);
+            groups.push(vec![run]);
+        }
     }
+    groups
 }
 
-/// A run being written. It counts once it is finished; an empty one leaves no file.
+/// Takes the entities of one scan. They count once it is finished.
 #[derive(Debug)]
-pub struct RunWriter<'a> {
+pub struct Writer<'a> {
     spool: &'a Spool,
     kind: String,
-    path: PathBuf,
-    file: Option<BufWriter<File>>,
-    ends: Option<(Key, Key)>,
-    rows: u64,
+    open: Option<(Run, BufWriter<File>)>,
 }
 
-impl RunWriter<'_> {
-    /// Adds the next entities, ascending by key.
+impl Writer<'_> {
+    /// Adds entities. Where they do not follow those before, a new run begins.
     pub fn write(&mut self, entities: &[Entity]) -> Result<(), SpoolError> {
         for entity in entities {
-            match &mut self.ends {
-                Some((_, last)) => {
-                    ascending(last, entity.key())?;
-                    *last = entity.key().clone();
-                }
-                None => self.ends = Some((entity.key().clone(), entity.key().clone())),
+            let key = order_key(entity.key());
+            if self.open.as_ref().is_some_and(|(run, _)| run.last >= key) {
+                self.close()?;
             }
-            self.rows += 1;
-            self.append(&proto::encode(entity)).map_err(|source| SpoolError::Io { path: self.path.clone(), source })?;
+            let (run, file) = if let Some(open) = &mut self.open {
+                open
+            } else {
+                let number = self.spool.next.fetch_add(1, Ordering::Relaxed);
+                let path = self.spool.folder.join(format!("{number}.run"));
+                let file = File::create_new(&path).map_err(|source| SpoolError::Io { path: path.clone(), source })?;
+                let run = Run { path, first: key.clone(), last: Vec::new(), rows: 0 };
+                self.open.insert((run, BufWriter::with_capacity(BUFFER, file)))
+            };
+            append(file, &proto::encode(entity)).map_err(|source| SpoolError::Io { path: run.path.clone(), source })?;
+            run.last = key;
+            run.rows += 1;
         }
         Ok(())
     }
 
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => self.file.insert(BufWriter::with_capacity(1 << 18, File::create_new(&self.path)?)),
-        };
-        let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
-        file.write_all(&length.to_le_bytes())?;
-        file.write_all(bytes)
+    fn close(&mut self) -> Result<(), SpoolError> {
+        if let Some((run, mut file)) = self.open.take() {
+            file.flush().map_err(|source| SpoolError::Io { path: run.path.clone(), source })?;
+            self.spool.kinds.lock().unwrap_or_else(PoisonError::into_inner).entry(self.kind.clone()).or_default().push(run);
+        }
+        Ok(())
     }
 
-    /// Ends the run.
+    /// Ends the scan.
     pub fn finish(mut self) -> Result<(), SpoolError> {
-        if let Some(mut file) = self.file.take() {
-            file.flush().map_err(|source| SpoolError::Io { path: self.path.clone(), source })?;
-        }
-        if let Some((first, last)) = self.ends {
-            let run = Run { path: self.path, first, last, rows: self.rows };
-            self.spool.kinds.lock().unwrap_or_else(PoisonError::into_inner).entry(self.kind).or_default().push(run);
-        }
-        Ok(())
+        self.close()
     }
+}
+
+fn append(file: &mut impl io::Write, bytes: &[u8]) -> io::Result<()> {
+    let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+    file.write_all(&length.to_le_bytes())?;
+    file.write_all(bytes)
 }
 
 /// The entities of one kind.
 #[derive(Debug)]
 pub struct SpooledKind {
-    runs: Vec<Run>,
+    /// Each group is past the one before; the runs of a group overlap.
+    groups: Vec<Vec<Run>>,
 }
 
 impl SpooledKind {
     /// How many there are.
     pub fn rows(&self) -> u64 {
-        self.runs.iter().map(|run| run.rows).sum()
+        self.groups.iter().flatten().map(|run| run.rows).sum()
     }
 
-    /// The entities, ascending by namespace and key.
+    /// The entities, ascending by namespace and key. An entity that comes twice is an error.
     pub fn entities(&self) -> impl Iterator<Item = Result<Entity, SpoolError>> + '_ {
-        self.runs.iter().flat_map(|run| RunReader { path: &run.path, file: None, left: run.rows })
+        self.groups.iter().flat_map(|group| Merge::new(group))
+    }
+}
+
+/// Runs that overlap, merged. Mostly it is a single one.
+struct Merge<'a> {
+    readers: Vec<RunReader<'a>>,
+    /// The next entity of each reader that has one, the smallest key first.
+    heads: BinaryHeap<Reverse<Head>>,
+    failed: Option<SpoolError>,
+    last: Option<Vec<u8>>,
+}
+
+struct Head {
+    key: Vec<u8>,
+    reader: usize,
+    entity: Entity,
+}
+
+impl PartialEq for Head {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Head {}
+
+impl PartialOrd for Head {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Head {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key.cmp(&other.key).then(self.reader.cmp(&other.reader))
+    }
+}
+
+impl<'a> Merge<'a> {
+    fn new(runs: &'a [Run]) -> Self {
+        let readers = runs.iter().map(|run| RunReader { path: &run.path, file: None, left: run.rows }).collect();
+        let mut merge = Self { readers, heads: BinaryHeap::new(), failed: None, last: None };
+        for reader in 0..runs.len() {
+            merge.refill(reader);
+        }
+        merge
+    }
+
+    fn refill(&mut self, reader: usize) {
+        match self.readers[reader].next() {
+            Some(Ok(entity)) => self.heads.push(Reverse(Head { key: order_key(entity.key()), reader, entity })),
+            Some(Err(error)) => self.failed = Some(error),
+            None => {}
+        }
+    }
+}
+
+impl Iterator for Merge<'_> {
+    type Item = Result<Entity, SpoolError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(error) = self.failed.take() {
+            self.heads.clear();
+            return Some(Err(error));
+        }
+        let Reverse(Head { key, reader, entity }) = self.heads.pop()?;
+        if self.last.as_ref() == Some(&key) {
+            self.heads.clear();
+            return Some(Err(SpoolError::Twice(Box::new(entity.key().clone()))));
+        }
+        self.last = Some(key);
+        self.refill(reader);
+        Some(Ok(entity))
     }
 }
 
@@ -176,7 +251,7 @@ impl RunReader<'_> {
     fn record(&mut self) -> io::Result<Vec<u8>> {
         let file = match &mut self.file {
             Some(file) => file,
-            None => self.file.insert(BufReader::with_capacity(1 << 18, File::open(self.path)?)),
+            None => self.file.insert(BufReader::with_capacity(BUFFER, File::open(self.path)?)),
         };
         let mut length = [0; 4];
         file.read_exact(&mut length)?;
@@ -196,11 +271,50 @@ impl Iterator for RunReader<'_> {
         self.left -= 1;
         let path = || self.path.to_owned();
         Some(match self.record() {
-            Ok(bytes) => proto::decode(&bytes).map_err(|source| SpoolError::Damaged { path: path(), source }),
+            Ok(bytes) => proto::decode(&bytes).map_err(|source| SpoolError::Damaged { path: path(), source: Box::new(source) }),
             Err(source) => {
                 self.left = 0;
                 Err(SpoolError::Io { path: path(), source })
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gaebar_runtime::model::Properties;
+
+    use super::*;
+
+    fn entities(ids: &[i64]) -> Vec<Entity> {
+        ids.iter().map(|id| Entity::new(Key::root("K", *id), Properties::new()).unwrap()).collect()
+    }
+
+    fn read_back(scans: &[&[i64]]) -> Result<Vec<String>, SpoolError> {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::new(folder.path().to_owned());
+        for scan in scans {
+            let mut writer = spool.writer("K");
+            writer.write(&entities(scan)).unwrap();
+            writer.finish().unwrap();
+        }
+        let kinds = spool.into_kinds();
+        kinds["K"].entities().map(|entity| Ok(entity?.key().to_string())).collect()
+    }
+
+    #[test]
+    fn entities_come_in_order_however_scans_interleave() {
+        for scans in
+            [&[&[1, 2][..], &[3, 4]], &[&[3, 4], &[1, 2]], &[&[1, 4], &[2, 3]], &[&[2, 1, 4, 3], &[]], &[&[4, 3], &[2, 1]]]
+        {
+            assert_eq!(read_back(scans).unwrap(), ["K/1", "K/2", "K/3", "K/4"], "{scans:?}");
+        }
+    }
+
+    #[test]
+    fn an_entity_that_comes_twice_is_an_error() {
+        for scans in [&[&[1, 2][..], &[2, 3]], &[&[1, 1], &[]], &[&[1, 5], &[3, 5]]] {
+            assert!(matches!(read_back(scans), Err(SpoolError::Twice(_))), "{scans:?}");
+        }
     }
 }

@@ -5,7 +5,6 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-
 /// The lock file of a backup without volumes whose name is `template`: the versions that this Gaebar was tested with.
 const LOCK: &str = include_str!("templates/Cargo.lock");
 const LOCK_NAME: &str = "template";
@@ -42,7 +41,9 @@ impl Templates<'_> {
         ]
         .map(|(file, text)| (file.to_owned(), text))
         .into();
-        files.extend(gaebar_runtime::source::FILES.iter().map(|(file, text)| (format!("gaebar-runtime/src/{file}"), (*text).to_owned())));
+        files.extend(
+            gaebar_runtime::source::FILES.iter().map(|(file, text)| (format!("gaebar-runtime/src/{file}"), (*text).to_owned())),
+        );
         files
     }
 }
@@ -187,7 +188,9 @@ fn library_manifest(package: &str, dependencies: &[(String, &str)]) -> String {
         // Writing to a String can't fail.
         let _ = writeln!(lines, "{name} = {{ path = \"{path}\" }}");
     }
-    format!("[package]\nname = \"{package}\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n[dependencies]\n{lines}")
+    format!(
+        "[package]\nname = \"{package}\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n[dependencies]\n{lines}"
+    )
 }
 
 /// `Cargo.lock`, as cargo itself would write it: the versions of the template, and the backup's own packages.
@@ -216,6 +219,6 @@ fn lock(backup: &str, volumes: &BTreeSet<String>) -> String {
 }
 
 fn lock_block(package: &str, dependencies: &[&str]) -> String {
-    let dependencies: String = dependencies.iter().map(|name| format!(" \"{name}\",\n")).collect();
-    format!("[[package]]\nname = \"{package}\"\nversion = \"0.0.0\"\ndependencies = [\n{dependencies}]")
+    let dependencies = dependencies.join("\",\n \"");
+    format!("[[package]]\nname = \"{package}\"\nversion = \"0.0.0\"\ndependencies = [\n \"{dependencies}\",\n]")
 }

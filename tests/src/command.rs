@@ -1,8 +1,5 @@
 //! The built `gaebar`, run as a user runs it.
 
-// A harness fails by panicking.
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;

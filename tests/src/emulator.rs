@@ -4,9 +4,6 @@
 //! watches over the JVM and ends it when the test binary ends, however that comes about: it waits for the end of a pipe
 //! that only the binary holds.
 
-// A harness fails by panicking.
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
-
 use std::ffi::OsString;
 use std::fmt::{self, Display};
 use std::fs::File;

@@ -176,7 +176,8 @@ fn properties() -> impl Strategy<Value = Properties> {
 
 /// Any entity of a store.
 pub fn entity() -> impl Strategy<Value = Entity> {
-    let kinds = prop_oneof![Just("Thing"), Just("thing"), Just("type"), Just("Key"), Just("../up"), Just("🦀")].prop_map(str::to_owned);
+    let kinds =
+        prop_oneof![Just("Thing"), Just("thing"), Just("type"), Just("Key"), Just("../up"), Just("🦀")].prop_map(str::to_owned);
     let kind = prop_oneof![9 => kinds, 1 => text()];
     let namespace = prop_oneof![3 => Just(String::new()), 1 => text()];
     (namespace, path(), kind, properties()).prop_filter_map("an entity's key", |(namespace, mut path, kind, properties)| {

@@ -1,8 +1,5 @@
 //! Folders as maps, to compare them.
 
-// A harness fails by panicking.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

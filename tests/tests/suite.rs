@@ -56,11 +56,12 @@ fn the_suite_survives_seed_backup_build_restore_and_the_example_is_its_backup() 
     assert_same_backup(&example, &folder.join("again/backup"));
 
     // Restoring over what is there replaces it.
-    staging.upsert(&[gaebar_runtime::model::Entity::new(
-        gaebar_runtime::model::Key::root("Profile", 2),
-        gaebar_runtime::model::Properties::default(),
-    )
-    .unwrap()])
+    staging
+        .upsert(&[gaebar_runtime::model::Entity::new(
+            gaebar_runtime::model::Key::root("Profile", 2),
+            gaebar_runtime::model::Properties::default(),
+        )
+        .unwrap()])
         .unwrap();
     let (_, summary) = run(alone.args(["--jobs", "3"]), 0);
     assert!(summary.contains("sqlite:staging.db"), "the target is not named: {summary}");

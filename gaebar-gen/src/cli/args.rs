@@ -10,13 +10,18 @@ use gaebar_runtime::cli::Format;
 /// STORE is `sqlite:PATH`, `datastore://PROJECT[/DATABASE]`, or a name from [stores] in gaebar.toml. With
 /// DATASTORE_EMULATOR_HOST set, datastore:// means that emulator, and never a real project.
 #[derive(Debug, Parser)]
-#[command(name = "gaebar", version, max_term_width = 100, after_help = "Examples:
+#[command(
+    name = "gaebar",
+    version,
+    max_term_width = 100,
+    after_help = "Examples:
   gaebar demo                                       the main job in one go, on this machine alone
   gaebar backup datastore://my-app backups/production
   gaebar restore backups/production --to datastore://my-app-staging
   gaebar COMMAND --help                             more on a command
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.")]
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."
+)]
 pub(crate) struct Cli {
     /// The settings file, instead of gaebar.toml in the present folder
     #[arg(long, global = true, value_name = "FILE")]

@@ -28,7 +28,8 @@ const SHOWN_KIND: &str = "Order";
 pub(super) fn run(args: &DemoArgs, format: Format) -> anyhow::Result<ExitCode> {
     let folder = args.folder.clone().unwrap_or_else(free_folder);
     std::fs::create_dir_all(folder.parent().unwrap_or(Path::new(""))).ok();
-    std::fs::create_dir(&folder).with_context(|| format!("could not make {}; name a folder that does not exist", folder.display()))?;
+    std::fs::create_dir(&folder)
+        .with_context(|| format!("could not make {}; name a folder that does not exist", folder.display()))?;
     let (production, staging) = (StoreUrl::Sqlite(folder.join("production.db")), StoreUrl::Sqlite(folder.join("staging.db")));
     let backup_folder = folder.join("backups/production");
 
@@ -41,7 +42,8 @@ pub(super) fn run(args: &DemoArgs, format: Format) -> anyhow::Result<ExitCode> {
     let selection = Selection { rows_per_step: 500, ..Selection::default() };
     let options = Options { selection: selection.clone(), read_time: None, shard_bytes: SHARD_BYTES };
     let done = backup(source.as_ref(), &backup_folder, &options, &BackupBars, &STOP)?;
-    let (shards, size) = done.kinds.values().fold((0, 0), |(shards, size), kind| (shards + u64::from(kind.shards), size + kind.bytes));
+    let (shards, size) =
+        done.kinds.values().fold((0, 0), |(shards, size), kind| (shards + u64::from(kind.shards), size + kind.bytes));
     eprintln!("   {} of {}, {}", plural(shards, "shard"), plural(done.kinds.len() as u64, "kind"), bytes(size));
 
     eprintln!("3. Compiling it into a restore binary");
@@ -60,13 +62,19 @@ pub(super) fn run(args: &DemoArgs, format: Format) -> anyhow::Result<ExitCode> {
     }
     eprintln!("   {} entities, all equal bit for bit", comparison.equal);
 
-    let shard = shard_of(&done.kinds[SHOWN_KIND].files).map(|file| backup_folder.join(file)).context("the backup has no shard")?;
-    eprintln!("\nA row of the backup, as a reviewer sees it ({}):\n\n{}", shard.display(), first_row(&shard)?);
+    let shard =
+        shard_of(&done.kinds[SHOWN_KIND].files).map(|file| backup_folder.join(file)).context("the backup has no shard")?;
+    eprintln!("\nA row of the backup, as a reviewer sees it ({}):\n\n    {}", shard.display(), first_row(&shard)?);
     eprintln!("Try next:");
     eprintln!("  gaebar list {}", backup_folder.display());
     eprintln!("  {} --to sqlite:{}", binary.display(), folder.join("another.db").display());
     eprintln!("  gaebar backup STORE backups/production      with STORE = datastore://your-project or an emulator's");
-    format.event(&Event { event: "demo", folder: folder.display().to_string(), entities: comparison.equal, shard: shard.display().to_string() });
+    format.event(&Event {
+        event: "demo",
+        folder: folder.display().to_string(),
+        entities: comparison.equal,
+        shard: shard.display().to_string(),
+    });
     Ok(ExitCode::SUCCESS)
 }
 
@@ -83,9 +91,8 @@ fn shard_of(files: &std::collections::BTreeMap<String, String>) -> Option<&Strin
 fn first_row(shard: &Path) -> anyhow::Result<String> {
     let text = std::fs::read_to_string(shard).with_context(|| format!("could not read {}", shard.display()))?;
     let lines = text.lines().skip_while(|line| !line.starts_with("pub fn"));
-    let mut row: String = lines.take_while(|line| *line != "}").map(|line| format!("    {line}\n")).collect();
-    row.push_str("    }\n");
-    Ok(row)
+    let row: Vec<_> = lines.take_while(|line| *line != "}").chain(["}", ""]).collect();
+    Ok(row.join("\n    "))
 }
 
 /// What `--format json` says at the end.

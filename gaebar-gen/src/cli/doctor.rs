@@ -77,13 +77,18 @@ fn emulator() -> Check {
         Err(_) => Err("DATASTORE_EMULATOR_HOST is not set; datastore:// means real projects".to_owned()),
         Ok(host) => {
             let address = host.trim_start_matches("http://").to_owned();
-            let answers = address.to_socket_addrs().ok().into_iter().flatten().any(|address| {
-                TcpStream::connect_timeout(&address, Duration::from_secs(2)).is_ok()
-            });
+            let answers = address
+                .to_socket_addrs()
+                .ok()
+                .into_iter()
+                .flatten()
+                .any(|address| TcpStream::connect_timeout(&address, Duration::from_secs(2)).is_ok());
             if answers {
                 Ok(format!("answers at {address}"))
             } else {
-                Err(format!("nothing answers at {address}; start it with `gcloud beta emulators datastore start`, or unset DATASTORE_EMULATOR_HOST"))
+                Err(format!(
+                    "nothing answers at {address}; start it with `gcloud beta emulators datastore start`, or unset DATASTORE_EMULATOR_HOST"
+                ))
             }
         }
     };
@@ -102,7 +107,9 @@ fn credentials() -> Check {
         Some(file) => Err(format!("GOOGLE_APPLICATION_CREDENTIALS names {}, which is no file", file.display())),
         None => match user_file().filter(|file| file.is_file()) {
             Some(file) => Ok(file.display().to_string()),
-            None => Err("none; run `gcloud auth application-default login` (on Google Cloud, the machine's own are used)".to_owned()),
+            None => {
+                Err("none; run `gcloud auth application-default login` (on Google Cloud, the machine's own are used)".to_owned())
+            }
         },
     };
     check("credentials", "datastore:// with a real project", result)

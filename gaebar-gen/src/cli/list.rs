@@ -16,7 +16,9 @@ pub(super) fn run(args: &ListArgs, format: Format) -> anyhow::Result<ExitCode> {
     let manifest = BackupManifest::read(folder)?;
     let kinds: Vec<Line> = KindManifest::read_all(folder)?.into_iter().map(|kind| Line::new(folder, kind)).collect();
     if format == Format::Json {
-        kinds.iter().for_each(|kind| format.event(kind));
+        for kind in &kinds {
+            format.event(kind);
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let mut out = std::io::stdout().lock();
@@ -25,7 +27,13 @@ pub(super) fn run(args: &ListArgs, format: Format) -> anyhow::Result<ExitCode> {
     let _ = writeln!(out, "{:<28} {:>10} {:>7} {:>11}  {:<27} source", "kind", "rows", "shards", "size", "read time");
     for Line { kind, source, read_time, consistent, rows, shards, bytes: size, .. } in &kinds {
         let unsure = if *consistent { "" } else { " (no snapshot)" };
-        let _ = writeln!(out, "{:<28} {:>10} {shards:>7} {:>11}  {read_time:<27} {source}{unsure}", kind.escape_debug().to_string(), thousands(*rows), bytes(*size));
+        let _ = writeln!(
+            out,
+            "{:<28} {:>10} {shards:>7} {:>11}  {read_time:<27} {source}{unsure}",
+            kind.escape_debug().to_string(),
+            thousands(*rows),
+            bytes(*size)
+        );
     }
     let (rows, size) = kinds.iter().fold((0, 0), |(rows, size), kind| (rows + kind.rows, size + kind.bytes));
     let shards: usize = kinds.iter().map(|kind| kind.shards).sum();

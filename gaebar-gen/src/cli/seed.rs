@@ -21,7 +21,9 @@ pub(super) fn run(args: &SeedArgs, config: &Config, format: Format) -> anyhow::R
     let store = store::open_or_create(&config.store(&args.to)?)?;
     let begun = Instant::now();
     let rows = match args.set {
-        SeedSet::Suite if args.rows.is_some() => anyhow::bail!("the suite has the entities that it has; --rows is for the headline set"),
+        SeedSet::Suite if args.rows.is_some() => {
+            anyhow::bail!("the suite has the entities that it has; --rows is for the headline set")
+        }
         SeedSet::Suite => write(store.as_ref(), seed::suite()?.into_iter().map(Ok), None)?,
         SeedSet::Headline => {
             let rows = args.rows.unwrap_or(HEADLINE_ROWS);
@@ -29,13 +31,22 @@ pub(super) fn run(args: &SeedArgs, config: &Config, format: Format) -> anyhow::R
         }
     };
     let seconds = begun.elapsed().as_secs_f64();
-    eprintln!("Wrote {} into {} in {seconds:.1} s ({})", plural(rows, "entity").replace("entitys", "entities"), store.place(), rate(rows, seconds));
+    eprintln!(
+        "Wrote {} into {} in {seconds:.1} s ({})",
+        plural(rows, "entity").replace("entitys", "entities"),
+        store.place(),
+        rate(rows, seconds)
+    );
     format.event(&Event { event: "seeded", target: store.place().to_string(), rows, seconds });
     Ok(ExitCode::SUCCESS)
 }
 
 /// Writes entities, several batches at once; returns how many.
-pub(super) fn write(store: &dyn Store, entities: impl Iterator<Item = Result<Entity, SeedError>> + Send, total: Option<u64>) -> anyhow::Result<u64> {
+pub(super) fn write(
+    store: &dyn Store,
+    entities: impl Iterator<Item = Result<Entity, SeedError>> + Send,
+    total: Option<u64>,
+) -> anyhow::Result<u64> {
     let bars = Bars::new("writing", total);
     let entities = std::sync::Mutex::new(entities);
     let next = || -> Result<Vec<Entity>, SeedError> {

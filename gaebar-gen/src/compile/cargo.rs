@@ -49,7 +49,15 @@ pub(super) fn build(place: &BuildPlace, name: &str, crates: usize, progress: &dy
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut child = Command::new(cargo)
         .current_dir(place.source())
-        .args(["build", "--locked", "--message-format=json-render-diagnostics", "--profile", place.profile.name(), "--bin", &binary])
+        .args([
+            "build",
+            "--locked",
+            "--message-format=json-render-diagnostics",
+            "--profile",
+            place.profile.name(),
+            "--bin",
+            &binary,
+        ])
         // The binary has a folder of its own; intermediate files are shared (cargo 1.91; an older one compiles
         // dependencies for each backup).
         .env("CARGO_TARGET_DIR", place.target())
@@ -71,7 +79,8 @@ pub(super) fn build(place: &BuildPlace, name: &str, crates: usize, progress: &dy
     let (mut own, mut dependencies) = (0, 0);
     for line in child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines()) {
         let line = line.map_err(CargoError::Output)?;
-        let Ok(Message { reason, target: Some(target), executable: found, manifest_path, fresh }) = serde_json::from_str(&line) else {
+        let Ok(Message { reason, target: Some(target), executable: found, manifest_path, fresh }) = serde_json::from_str(&line)
+        else {
             continue;
         };
         if reason == "compiler-artifact" {

@@ -44,7 +44,8 @@ impl BuildPlace {
     pub fn of(backup: &Path) -> Result<Self, FolderError> {
         let path = backup.canonicalize().map_err(FolderError::at("find", backup))?;
         let cache = cache()?;
-        let name: String = path.file_name().unwrap_or_default().to_string_lossy().chars().filter(char::is_ascii_alphanumeric).take(24).collect();
+        let name: String =
+            path.file_name().unwrap_or_default().to_string_lossy().chars().filter(char::is_ascii_alphanumeric).take(24).collect();
         let digest = hex(&Sha256::digest(path.as_os_str().as_encoded_bytes()));
         let own = cache.join("builds").join(format!("{name}-{}", &digest[..16]));
         let (shared, profile) = std::env::current_exe()

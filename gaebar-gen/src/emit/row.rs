@@ -61,13 +61,16 @@ pub fn row(kind: &Kind, number: u32, entity: &Entity) -> Row {
         dot2_token: Some(Token![..](Span::call_site())),
         rest: Some(Box::new(path(&[&kind.structure, "BASE"]))),
     });
-    let file = syn::File { shebang: None, frontmatter: None, attrs: Vec::new(), items: vec![syn::Item::Fn(function(kind, number, literal))] };
+    let file = syn::File {
+        shebang: None,
+        frontmatter: None,
+        attrs: Vec::new(),
+        items: vec![syn::Item::Fn(function(kind, number, literal))],
+    };
     Row { text: prettyplease::unparse(&file), sidecars: values.sidecars }
 }
 
 fn function(kind: &Kind, number: u32, body: Expr) -> ItemFn {
-
-
     ItemFn {
         attrs: Vec::new(),
         vis: Visibility::Public(Token![pub](Span::call_site())),

@@ -5,45 +5,61 @@ use std::fmt::Write as _;
 /// Characters that are escaped because they don't show, or change how what stands around them shows. The ranges are
 /// fixed here, not taken from a Unicode library, so that the same text gives the same source with every version.
 const HIDDEN: &[(u32, u32)] = &[
-    (0x00, 0x1f),         // controls
-    (0x7f, 0xa0),         // delete, more controls, no-break space
-    (0xad, 0xad),         // soft hyphen
-    (0x034f, 0x034f),     // combining grapheme joiner
-    (0x0600, 0x0605),     // Arabic number signs
-    (0x061c, 0x061c),     // Arabic letter mark
-    (0x06dd, 0x06dd),     // Arabic end of ayah
-    (0x070f, 0x070f),     // Syriac abbreviation mark
-    (0x0890, 0x0891),     // Arabic pound and piastre marks
-    (0x08e2, 0x08e2),     // Arabic disputed end of ayah
-    (0x115f, 0x1160),     // Hangul fillers
-    (0x1680, 0x1680),     // Ogham space
-    (0x17b4, 0x17b5),     // Khmer inherent vowels
-    (0x180b, 0x180f),     // Mongolian selectors
-    (0x2000, 0x200f),     // spaces, joiners, direction marks
-    (0x2028, 0x202f),     // line and paragraph separators, bidi embeddings
-    (0x205f, 0x206f),     // invisible operators, bidi isolates
-    (0x2800, 0x2800),     // blank Braille pattern
-    (0x3000, 0x3000),     // ideographic space
-    (0x3164, 0x3164),     // Hangul filler
-    (0xe000, 0xf8ff),     // private use
-    (0xfdd0, 0xfdef),     // non-characters
-    (0xfe00, 0xfe0f),     // variation selectors
-    (0xfeff, 0xfeff),     // byte order mark
-    (0xffa0, 0xffa0),     // half-width Hangul filler
-    (0xfff0, 0xfffb),     // interlinear annotations
-    (0xfffe, 0xffff),     // non-characters
-    (0x1_10bd, 0x1_10bd), // Kaithi number sign
-    (0x1_10cd, 0x1_10cd), // Kaithi number sign above
-    (0x1_3430, 0x1_343f), // hieroglyph controls
-    (0x1_bca0, 0x1_bca3), // shorthand controls
-    (0x1_d173, 0x1_d17a), // musical controls
+    (0x00, 0x1f),          // controls
+    (0x7f, 0xa0),          // delete, more controls, no-break space
+    (0xad, 0xad),          // soft hyphen
+    (0x034f, 0x034f),      // combining grapheme joiner
+    (0x0600, 0x0605),      // Arabic number signs
+    (0x061c, 0x061c),      // Arabic letter mark
+    (0x06dd, 0x06dd),      // Arabic end of ayah
+    (0x070f, 0x070f),      // Syriac abbreviation mark
+    (0x0890, 0x0891),      // Arabic pound and piastre marks
+    (0x08e2, 0x08e2),      // Arabic disputed end of ayah
+    (0x115f, 0x1160),      // Hangul fillers
+    (0x1680, 0x1680),      // Ogham space
+    (0x17b4, 0x17b5),      // Khmer inherent vowels
+    (0x180b, 0x180f),      // Mongolian selectors
+    (0x2000, 0x200f),      // spaces, joiners, direction marks
+    (0x2028, 0x202f),      // line and paragraph separators, bidi embeddings
+    (0x205f, 0x206f),      // invisible operators, bidi isolates
+    (0x2800, 0x2800),      // blank Braille pattern
+    (0x3000, 0x3000),      // ideographic space
+    (0x3164, 0x3164),      // Hangul filler
+    (0xe000, 0xf8ff),      // private use
+    (0xfdd0, 0xfdef),      // non-characters
+    (0xfe00, 0xfe0f),      // variation selectors
+    (0xfeff, 0xfeff),      // byte order mark
+    (0xffa0, 0xffa0),      // half-width Hangul filler
+    (0xfff0, 0xfffb),      // interlinear annotations
+    (0xfffe, 0xffff),      // non-characters
+    (0x1_10bd, 0x1_10bd),  // Kaithi number sign
+    (0x1_10cd, 0x1_10cd),  // Kaithi number sign above
+    (0x1_3430, 0x1_343f),  // hieroglyph controls
+    (0x1_bca0, 0x1_bca3),  // shorthand controls
+    (0x1_d173, 0x1_d17a),  // musical controls
     (0xe_0000, 0x10_ffff), // tags, more selectors, private use
 ];
 
 /// How the lines begin that git's hunk headers take for those of an item. A text with such a line is escaped whole:
 /// it would pass for code in `git log -L` and in every diff.
-const ITEM_WORDS: &[&str] =
-    &["pub", "fn", "async", "const", "unsafe", "extern", "struct", "enum", "union", "mod", "trait", "impl", "macro_rules!", "static", "type", "use"];
+const ITEM_WORDS: &[&str] = &[
+    "pub",
+    "fn",
+    "async",
+    "const",
+    "unsafe",
+    "extern",
+    "struct",
+    "enum",
+    "union",
+    "mod",
+    "trait",
+    "impl",
+    "macro_rules!",
+    "static",
+    "type",
+    "use",
+];
 
 /// The literal of a text: raw with real newlines where it has several lines and nothing to escape.
 pub fn string_literal(text: &str) -> String {

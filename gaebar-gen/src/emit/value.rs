@@ -4,7 +4,10 @@ use gaebar_runtime::model::{Data, Double, Embedded, Properties, Value};
 use proc_macro2::{Literal, Span};
 use sha2::{Digest as _, Sha256};
 use syn::punctuated::Punctuated;
-use syn::{Expr, ExprArray, ExprCall, ExprLit, ExprMacro, ExprPath, ExprReference, ExprTuple, ExprUnary, Ident, Lit, Macro, Path, PathSegment, Token};
+use syn::{
+    Expr, ExprArray, ExprCall, ExprLit, ExprMacro, ExprPath, ExprReference, ExprTuple, ExprUnary, Ident, Lit, Macro, Path,
+    PathSegment, Token,
+};
 
 use super::{INLINE_BLOB, Sidecar, bytes_literal, string_literal};
 use crate::names::hex;
@@ -139,7 +142,12 @@ pub(super) fn string(text: &str) -> Expr {
 }
 
 fn reference(expr: Expr) -> Expr {
-    Expr::Reference(ExprReference { attrs: Vec::new(), and_token: Token![&](Span::call_site()), mutability: None, expr: Box::new(expr) })
+    Expr::Reference(ExprReference {
+        attrs: Vec::new(),
+        and_token: Token![&](Span::call_site()),
+        mutability: None,
+        expr: Box::new(expr),
+    })
 }
 
 fn boolean(value: bool) -> Expr {

@@ -20,8 +20,7 @@ mod words;
 mod writing;
 
 use gaebar_runtime::model::{
-    Data, Embedded, Entity, EntityError, GeoPoint, Key, KeyError, KeyTextError, Properties, Timestamp, TimestampError,
-    Value,
+    Data, Embedded, Entity, EntityError, GeoPoint, Key, KeyError, KeyTextError, Properties, Timestamp, TimestampError, Value,
 };
 use thiserror::Error;
 

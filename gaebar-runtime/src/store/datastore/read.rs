@@ -166,10 +166,13 @@ impl<'a> DatastoreSnapshot<'a> {
         let mut entities: Vec<Entity> = Vec::with_capacity(results.len());
         for result in results {
             let message = result.entity.ok_or_else(|| self.nonsense(action, "a result has no entity".to_owned()))?;
+            if self.is_stray(message.key.as_ref()) {
+                continue;
+            }
             let entity = self.client.home.entity_from_proto(message).map_err(|source| StoreError::Answer {
                 store: self.client.place.to_string(),
                 action: action.to_owned(),
-                source,
+                source: Box::new(source),
             })?;
             let key = entity.key();
             if key.namespace() != scan.namespace || key.kind() != scan.kind {
@@ -183,6 +186,13 @@ impl<'a> DatastoreSnapshot<'a> {
             entities.push(entity);
         }
         Ok(entities)
+    }
+
+    /// Whether a result belongs to another database: the Datastore emulator's queries find those of all databases of
+    /// the project, whichever is asked for. (It lists their kinds and namespaces too, which then hold nothing.)
+    fn is_stray(&self, key: Option<&pb::Key>) -> bool {
+        let partition = key.and_then(|key| key.partition_id.as_ref());
+        self.client.is_emulator() && partition.is_some_and(|partition| partition.database_id != self.client.home.database)
     }
 
     fn nonsense(&self, action: impl Display, problem: String) -> StoreError {
@@ -216,6 +226,7 @@ impl Snapshot for DatastoreSnapshot<'_> {
         };
         let mut keys = keys
             .into_iter()
+            .filter(|key| !self.is_stray(Some(key)))
             .map(|key| self.client.home.key_from_proto(key))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| self.nonsense(&action, error.to_string()))?;

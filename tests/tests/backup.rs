@@ -1,0 +1,279 @@
+//! `gaebar backup`, `list` and `build`: what is written, what is refused, and that nothing is left half done.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use gaebar_gen::backup::{Options, Stages, backup};
+use gaebar_gen::progress::{Progress, Silent};
+use gaebar_gen::read::Selection;
+use gaebar_gen::seed::Headline;
+use gaebar_runtime::model::{Entity, Key, Properties, Timestamp};
+use gaebar_runtime::store::{Cursor, MemoryStore, Page, Place, ReadTime, Scan, Snapshot, SqliteStore, Store, StoreError};
+use gaebar_tests::command::{event, folder, gaebar, run};
+use gaebar_tests::strategy;
+use gaebar_tests::tree::{assert_same_backup, files};
+
+/// A store whose answers come in another order each time: ranges, page sizes and delays depend on a number.
+struct Unsteady {
+    inner: MemoryStore,
+    dice: AtomicU64,
+    fails_after: Option<u64>,
+}
+
+impl Unsteady {
+    fn new(entities: &[Entity], seed: u64) -> Self {
+        let inner = MemoryStore::default();
+        inner.upsert(entities).unwrap();
+        Self { inner, dice: AtomicU64::new(seed), fails_after: None }
+    }
+
+    fn roll(&self, sides: u64) -> u64 {
+        let next = self.dice.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+        (next ^ (next >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) % sides
+    }
+}
+
+impl Store for Unsteady {
+    fn place(&self) -> &Place {
+        self.inner.place()
+    }
+
+    fn snapshot(&self, read_time: Option<Timestamp>) -> Result<Box<dyn Snapshot + '_>, StoreError> {
+        Ok(Box::new(UnsteadySnapshot { store: self, inner: self.inner.snapshot(read_time)? }))
+    }
+
+    fn upsert(&self, entities: &[Entity]) -> Result<(), StoreError> {
+        self.inner.upsert(entities)
+    }
+
+    fn reserve_ids(&self, keys: &[&Key]) -> Result<(), StoreError> {
+        self.inner.reserve_ids(keys)
+    }
+}
+
+struct UnsteadySnapshot<'a> {
+    store: &'a Unsteady,
+    inner: Box<dyn Snapshot + 'a>,
+}
+
+impl Snapshot for UnsteadySnapshot<'_> {
+    fn read_time(&self) -> ReadTime {
+        ReadTime { time: Timestamp::new(0, 0).unwrap(), consistent: true }
+    }
+
+    fn namespaces(&self) -> Result<Vec<String>, StoreError> {
+        let mut namespaces = self.inner.namespaces()?;
+        namespaces.reverse();
+        Ok(namespaces)
+    }
+
+    fn kinds(&self, namespace: &str) -> Result<Vec<String>, StoreError> {
+        let mut kinds = self.inner.kinds(namespace)?;
+        let by = usize::try_from(self.store.roll(1000)).unwrap() % kinds.len().max(1);
+        kinds.rotate_left(by);
+        Ok(kinds)
+    }
+
+    fn split(&self, namespace: &str, kind: &str, _: usize) -> Result<Vec<Key>, StoreError> {
+        let scan = Scan { namespace: namespace.to_owned(), kind: kind.to_owned(), from: None, to: None };
+        let all = self.inner.page(&scan, None, usize::MAX)?.entities;
+        Ok(all.iter().map(Entity::key).filter(|_| self.store.roll(7) == 0).cloned().collect())
+    }
+
+    fn page(&self, scan: &Scan, cursor: Option<&Cursor>, _: usize) -> Result<Page, StoreError> {
+        let roll = self.store.roll(5);
+        std::thread::sleep(Duration::from_micros(roll * 300));
+        if self.store.fails_after.is_some_and(|after| self.store.roll(after) == 0) {
+            let (store, problem, next) = ("memory:".to_owned(), "pulled the plug".to_owned(), "plug it in".to_owned());
+            return Err(StoreError::Open { store, problem, next });
+        }
+        self.inner.page(scan, cursor, usize::try_from(roll).unwrap() + 1)
+    }
+}
+
+struct Quiet;
+
+impl Stages for Quiet {
+    fn reading(&self) -> Box<dyn Progress + '_> {
+        Box::new(Silent)
+    }
+
+    fn writing(&self, _: u64) -> Box<dyn Progress + '_> {
+        Box::new(Silent)
+    }
+}
+
+fn options() -> Options {
+    let selection = Selection { rows_per_step: 100, ..Selection::default() };
+    Options { selection, read_time: None, shard_bytes: 30_000 }
+}
+
+#[test]
+fn the_same_entities_give_the_same_bytes_in_whatever_order_they_arrive() {
+    let folder = folder("order");
+    let mut entities = strategy::entities(200);
+    entities.extend(Headline::new(120).map(Result::unwrap));
+    for seed in 0..4 {
+        let place = folder.join(seed.to_string()).join("backup");
+        backup(&Unsteady::new(&entities, seed), &place, &options(), &Quiet, &AtomicBool::new(false)).unwrap();
+        // Here the manifests too: the store says that it is always 1970.
+        assert_eq!(files(&folder.join("0/backup")), files(&place));
+    }
+}
+
+#[test]
+fn a_store_that_fails_midway_leaves_nothing_behind() {
+    let folder = folder("midway");
+    let entities = strategy::entities(100);
+    let store = Unsteady { fails_after: Some(20), ..Unsteady::new(&entities, 7) };
+    let error = backup(&store, &folder.join("backup"), &options(), &Quiet, &AtomicBool::new(false)).unwrap_err();
+    assert!(error.to_string().contains("pulled the plug"), "{error}");
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+}
+
+#[test]
+fn a_backup_that_is_killed_leaves_no_folder_at_its_place() {
+    let folder = folder("killed");
+    run(&mut gaebar(&folder, &["seed", "headline", "--rows", "3000", "--to", "sqlite:store.db"]), 0);
+    let mut published = 0;
+    for delay in (0..12).map(|step| Duration::from_millis(step * 120)) {
+        let place = folder.join("backups").join(delay.as_millis().to_string());
+        let mut child = gaebar(&folder, &["backup", "sqlite:store.db"]).arg(&place).spawn().unwrap();
+        std::thread::sleep(delay);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if place.exists() {
+            published += 1;
+            let listed = run(&mut gaebar(&folder, &["list", place.to_str().unwrap()]), 0).0;
+            assert!(listed.contains("3,000"), "a backup was published in part:\n{listed}");
+        }
+    }
+    assert!(published < 12, "every backup was quicker than its kill: kill earlier");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_backup_with_130_and_nothing_left() {
+    let folder = folder("interrupted");
+    run(&mut gaebar(&folder, &["seed", "headline", "--rows", "3000", "--to", "sqlite:store.db"]), 0);
+    let mut child = gaebar(&folder, &["backup", "sqlite:store.db", "backups/x", "--rows-per-step", "1"]).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(150));
+    run(std::process::Command::new("kill").args(["-INT", &child.id().to_string()]), 0);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(fs::read_dir(folder.join("backups")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_folder_with_something_in_it_is_refused_and_left_alone() {
+    let folder = folder("taken");
+    run(&mut gaebar(&folder, &["seed", "suite", "--to", "sqlite:store.db"]), 0);
+    fs::create_dir_all(folder.join("notes")).unwrap();
+    fs::write(folder.join("notes/mine.txt"), "mine").unwrap();
+    let (_, error) = run(&mut gaebar(&folder, &["backup", "sqlite:store.db", "notes"]), 1);
+    assert!(error.contains("exists and is not empty; choose another folder"), "{error}");
+    assert_eq!(files(&folder.join("notes")).keys().collect::<Vec<_>>(), ["mine.txt"]);
+
+    fs::create_dir(folder.join("empty")).unwrap();
+    run(&mut gaebar(&folder, &["backup", "sqlite:store.db", "empty"]), 0);
+    assert!(folder.join("empty/manifest.json").is_file());
+}
+
+#[test]
+fn kinds_and_namespaces_are_chosen_by_flags_and_settings_and_flags_win() {
+    let folder = folder("chosen");
+    run(&mut gaebar(&folder, &["seed", "suite", "--to", "sqlite:store.db"]), 0);
+    let kinds = |event: &serde_json::Value| event["kinds"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+
+    let done = event(&mut gaebar(&folder, &["backup", "sqlite:store.db", "a", "--kinds", "Profile,Letter", "--namespaces", ""]));
+    assert_eq!(kinds(&done), ["Letter", "Profile"]);
+    assert_eq!(done["rows"], 6, "five profiles of the default namespace, one letter");
+
+    let settings = "[stores]\ndev = \"sqlite:store.db\"\n[backup]\nkinds = [\"Child\"]\nshard-size = 1\n";
+    fs::write(folder.join("gaebar.toml"), settings).unwrap();
+    let done = event(&mut gaebar(&folder, &["backup", "dev"]));
+    assert_eq!(kinds(&done), ["Child"]);
+    assert!(folder.join("backups/dev/manifest.json").is_file(), "the folder is named after the store");
+    let done = event(&mut gaebar(&folder, &["backup", "dev", "b", "--kinds", "Profile"]));
+    assert_eq!(done["kinds"]["Profile"]["shards"], 6, "the shard size of the settings holds: a shard a row");
+    let done = event(&mut gaebar(&folder, &["backup", "dev", "c", "--kinds", "Profile", "--shard-size", "100000"]));
+    assert_eq!(done["kinds"]["Profile"]["shards"], 1);
+
+    let (_, warning) = run(&mut gaebar(&folder, &["backup", "dev", "d", "--kinds", "Nobody"]), 0);
+    assert!(warning.contains("no entities of kind \"Nobody\""), "{warning}");
+    let (_, error) = run(&mut gaebar(&folder, &["backup", "prod", "e"]), 1);
+    assert!(error.contains("(there: dev)"), "{error}");
+}
+
+#[test]
+fn list_shows_kinds_rows_and_shards() {
+    let folder = folder("list");
+    run(&mut gaebar(&folder, &["seed", "suite", "--to", "sqlite:store.db"]), 0);
+    run(&mut gaebar(&folder, &["backup", "sqlite:store.db", "backup"]), 0);
+    let (text, _) = run(&mut gaebar(&folder, &["list", "backup"]), 0);
+    let profile = text.lines().find(|line| line.starts_with("Profile")).unwrap();
+    assert_eq!(profile.split_whitespace().take(3).collect::<Vec<_>>(), ["Profile", "6", "1"]);
+    let (json, _) = run(&mut gaebar(&folder, &["list", "backup", "--format", "json"]), 0);
+    assert!(json.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+    let (_, error) = run(&mut gaebar(&folder, &["list", "."]), 1);
+    assert!(error.contains("is no backup") && error.contains("gaebar backup STORE"), "{error}");
+}
+
+/// Copies a small backup that each of the following tests spoils in its own way.
+fn small_backup(folder: &Path) {
+    let store = SqliteStore::open_or_create(&folder.join("store.db")).unwrap();
+    let row = |id: i64| Entity::new(Key::root("Note", id), Properties::from([("text".to_owned(), "x".into())])).unwrap();
+    store.upsert(&[row(1), row(2)]).unwrap();
+    run(&mut gaebar(folder, &["backup", "sqlite:store.db", "backup"]), 0);
+}
+
+#[test]
+fn only_files_that_are_as_they_were_backed_up_are_compiled() {
+    let folder = folder("spoiled");
+    small_backup(&folder);
+    let shard = folder.join("backup/volumes/note_0/src/shard_0.rs");
+    let good = fs::read_to_string(&shard).unwrap();
+    fs::write(&shard, good.replace("\"x\"", "\"y\"")).unwrap();
+    let (_, error) = run(&mut gaebar(&folder, &["build", "backup"]), 1);
+    assert!(error.contains("shard_0.rs is not as it was backed up"), "{error}");
+    fs::write(&shard, &good).unwrap();
+
+    for file in ["src/main.rs", "gaebar-runtime/src/lib.rs", "Cargo.lock", "models/src/lib.rs"] {
+        let path = folder.join("backup").join(file);
+        let good = fs::read(&path).unwrap();
+        fs::write(&path, [good.as_slice(), b"\n// more\n"].concat()).unwrap();
+        let (_, error) = run(&mut gaebar(&folder, &["build", "backup"]), 1);
+        assert!(error.contains("not as this version of Gaebar writes it"), "{file}: {error}");
+        fs::write(&path, good).unwrap();
+    }
+
+    // What no manifest lists takes no part: this would fail the build.
+    fs::write(folder.join("backup/build.rs"), "fn main() { panic!() }").unwrap();
+    fs::create_dir(folder.join("backup/.cargo")).unwrap();
+    fs::write(folder.join("backup/.cargo/config.toml"), "[build]\nrustc = \"/nonexistent\"\n").unwrap();
+    run(&mut gaebar(&folder, &["build", "backup"]), 0);
+
+    // A manifest that was made to match: the compiler has the last word, and its own message is shown.
+    use sha2::{Digest as _, Sha256};
+    let broken = good.replace("\"x\"", "1");
+    fs::write(&shard, &broken).unwrap();
+    let manifest = folder.join("backup/kinds/note.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let hash = |bytes: &[u8]| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let text = text.replace(&hash(good.as_bytes()), &hash(broken.as_bytes()));
+    let own = text.split("\"sha256\": \"").nth(1).unwrap()[..64].to_owned();
+    let without = text.replace(&own, "");
+    fs::write(&manifest, text.replace(&own, &hash(without.as_bytes()))).unwrap();
+    let (_, error) = run(&mut gaebar(&folder, &["build", "backup"]), 1);
+    assert!(error.contains("did not compile") && error.contains("mismatched types") && error.contains("shard_0.rs"), "{error}");
+}
+
+#[test]
+fn backing_up_twice_gives_the_same_bytes() {
+    let folder = folder("twice");
+    run(&mut gaebar(&folder, &["seed", "headline", "--rows", "300", "--to", "sqlite:store.db"]), 0);
+    run(&mut gaebar(&folder, &["backup", "sqlite:store.db", "one/backup"]), 0);
+    run(&mut gaebar(&folder, &["backup", "sqlite:store.db", "two/backup", "--rows-per-step", "7"]), 0);
+    assert_same_backup(&folder.join("one/backup"), &folder.join("two/backup"));
+}
