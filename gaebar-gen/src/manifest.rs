@@ -150,7 +150,7 @@ impl KindManifest {
             if manifest.sha256 != manifest.own_hash() {
                 return damaged("its own hash does not match".to_owned());
             }
-            if let Some(file) = manifest.files.keys().find(|file| !is_inside(file)) {
+            if let Some(file) = manifest.files.keys().find(|file| !is_kind_file(file)) {
                 return damaged(format!("{file:?} is no file of a kind"));
             }
             kinds.push(manifest);
@@ -160,14 +160,19 @@ impl KindManifest {
     }
 }
 
-/// Whether a path is one that the generator gives a kind's file: below `models/` or `volumes/`, of plain parts.
-fn is_inside(path: &str) -> bool {
-    let plain = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with('.')
-            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(&byte))
+/// Whether a path is one that the generator gives a kind's file, and nothing that cargo would take for more.
+fn is_kind_file(path: &str) -> bool {
+    let plain = |name: &str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
     };
-    (path.starts_with("models/src/") || path.starts_with("volumes/")) && path.split('/').all(plain)
+    let module = |file: &str| file.strip_suffix(".rs").is_some_and(plain);
+    match path.split('/').collect::<Vec<_>>()[..] {
+        ["models", "src", file] => module(file) && file != "lib.rs",
+        ["volumes", volume, "Cargo.toml"] => plain(volume),
+        ["volumes", volume, "src", file] => plain(volume) && module(file) && (file == "lib.rs" || file.starts_with("shard_")),
+        ["volumes", volume, "src", "blobs", hash] => plain(volume) && plain(hash),
+        _ => false,
+    }
 }
 
 fn parse<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, ManifestError> {
@@ -192,4 +197,42 @@ fn pretty(value: &impl Serialize) -> String {
     }
     out.push('\n');
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_kinds_own_files_may_be_listed() {
+        for path in [
+            "models/src/profile.rs",
+            "volumes/a_0/Cargo.toml",
+            "volumes/a_0/src/lib.rs",
+            "volumes/a_0/src/shard_12.rs",
+            "volumes/a_0/src/blobs/0a",
+        ] {
+            assert!(is_kind_file(path), "{path}");
+        }
+        for path in [
+            "",
+            "/etc/passwd",
+            "models/src/lib.rs",
+            "models/src/../../x.rs",
+            "models/build.rs",
+            "models/src/a/b.rs",
+            "volumes/a_0/build.rs",
+            "volumes/../Cargo.toml",
+            "volumes/./Cargo.toml",
+            "volumes//Cargo.toml",
+            "volumes/a_0/src/main.rs",
+            "volumes/a_0/src/blobs/../x",
+            "volumes/a_0/.cargo/config.toml",
+            "Cargo.toml",
+            "volumes/a_0/src/blobs/a.rs",
+            "volumes\\a_0\\Cargo.toml",
+        ] {
+            assert!(!is_kind_file(path), "{path}");
+        }
+    }
 }

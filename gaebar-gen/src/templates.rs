@@ -15,6 +15,10 @@ pub const GITATTRIBUTES: &str = "* -text\n*.rs diff=rust\n";
 /// What a parent folder ignores is kept; what cargo and Gaebar leave behind is not.
 pub const GITIGNORE: &str = "!*\n/target\n/.gaebar\n";
 
+/// The backup's own manifest.
+pub const MANIFEST: &str = "Cargo.toml";
+/// The lock file.
+pub const LOCK_FILE: &str = "Cargo.lock";
 /// The one derived file that needs the names of structs too.
 pub const MODELS_LIBRARY: &str = "models/src/lib.rs";
 
@@ -32,8 +36,8 @@ impl Templates<'_> {
     pub fn files(self) -> Vec<(String, String)> {
         let Self { name, volumes } = self;
         let mut files: Vec<_> = [
-            ("Cargo.toml", root_manifest(name, volumes)),
-            ("Cargo.lock", lock(name, volumes)),
+            (MANIFEST, root_manifest(name, volumes)),
+            (LOCK_FILE, lock(name, volumes)),
             ("src/lib.rs", root_library(name, volumes)),
             ("src/main.rs", root_main(name)),
             ("models/Cargo.toml", models_manifest(name)),
@@ -65,25 +69,41 @@ pub fn dependency_names() -> BTreeSet<String> {
 
 /// `Cargo.toml` of the whole: the workspace, the library, and the restore binary.
 fn root_manifest(backup: &str, volumes: &BTreeSet<String>) -> String {
-    let (models, runtime) = (package(backup, "models"), package(backup, "runtime"));
+    format!("{}\n{}\n{}", workspace_section("", volumes), package_sections(backup, volumes), profile_sections(backup, volumes))
+}
+
+/// `Cargo.toml` of a workspace that has the backup in its folder `member`, as copies have it: cargo tells apart packages of one
+/// name by their paths below the workspace, and would mix up two backups that share compiled dependencies.
+pub fn copy_workspace_manifest(backup: &str, member: &str, volumes: &BTreeSet<String>) -> String {
+    format!("{}\n{}", workspace_section(member, volumes), profile_sections(backup, volumes))
+}
+
+/// The backup's own `Cargo.toml` in such a copy.
+pub fn copy_package_manifest(backup: &str, volumes: &BTreeSet<String>) -> String {
+    package_sections(backup, volumes)
+}
+
+fn workspace_section(member: &str, volumes: &BTreeSet<String>) -> String {
+    let below = |part: &str| if member.is_empty() { part.to_owned() } else { format!("{member}/{part}") };
     let mut members = String::new();
+    let own = (!member.is_empty()).then(|| member.to_owned());
+    let parts = [below("gaebar-runtime"), below("models")].into_iter();
+    for path in own.into_iter().chain(parts).chain(volumes.iter().map(|volume| below(&format!("volumes/{volume}")))) {
+        // Writing to a String can't fail.
+        let _ = writeln!(members, "    \"{path}\",");
+    }
+    format!("[workspace]\nresolver = \"3\"\nmembers = [\n{members}]\n")
+}
+
+fn package_sections(backup: &str, volumes: &BTreeSet<String>) -> String {
+    let runtime = package(backup, "runtime");
     let mut dependencies = String::new();
-    let mut profiles = String::new();
     for volume in volumes {
         // Writing to a String can't fail.
-        let _ = writeln!(members, "    \"volumes/{volume}\",");
-        let _ = writeln!(profiles, "{} = {{ opt-level = 0 }}", package(backup, volume));
         let _ = writeln!(dependencies, "{} = {{ path = \"volumes/{volume}\" }}", package(backup, volume));
     }
     format!(
-        r#"[workspace]
-resolver = "3"
-members = [
-    "gaebar-runtime",
-    "models",
-{members}]
-
-[package]
+        r#"[package]
 name = "{backup}"
 version = "0.0.0"
 edition = "2024"
@@ -101,16 +121,20 @@ required-features = ["restore"]
 
 [dependencies]
 {runtime} = {{ path = "gaebar-runtime" }}
-{dependencies}
-# What is here runs once, so it is compiled as it is; what it depends on is compiled as everywhere else.
-[profile.dev]
-debug = false
+{dependencies}"#
+    )
+}
 
-[profile.release.package]
-{backup} = {{ opt-level = 0 }}
-{models} = {{ opt-level = 0 }}
-{runtime} = {{ opt-level = 0 }}
-{profiles}"#
+fn profile_sections(backup: &str, volumes: &BTreeSet<String>) -> String {
+    let parts = ["models", "runtime"].into_iter().chain(volumes.iter().map(String::as_str)).map(|part| package(backup, part));
+    let mut lines = String::new();
+    for package in std::iter::once(backup.to_owned()).chain(parts) {
+        // Writing to a String can't fail.
+        let _ = writeln!(lines, "{package} = {{ opt-level = 0 }}");
+    }
+    format!(
+        "# What is here runs once, so it is compiled as it is; what it depends on is compiled as everywhere else.\n\
+         [profile.dev]\ndebug = false\n\n[profile.release.package]\n{lines}"
     )
 }
 

@@ -4,26 +4,27 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::CompileError;
+use super::{BuildPlace, CompileError};
 use crate::emit;
 use crate::folder::{self, FolderError};
 use crate::manifest::{BackupManifest, KindManifest};
 use crate::names::hex;
 use crate::templates::{self, Templates};
 
-/// Copies a backup.
+/// Copies a backup into the workspace of `place`.
 pub(super) fn copy(
     backup: &Path,
-    to: &Path,
+    place: &BuildPlace,
     manifest: &BackupManifest,
     kinds: &[KindManifest],
     volumes: &BTreeSet<String>,
 ) -> Result<(), CompileError> {
-    let mut wanted = BTreeSet::new();
+    let mut copy = Copy { workspace: place.source(), wanted: BTreeSet::new() };
+    let member = place.member();
     let mut structures = Vec::new();
     for (file, hash) in kinds.iter().flat_map(|kind| &kind.files) {
         let path = backup.join(file);
@@ -35,7 +36,12 @@ pub(super) fn copy(
             let structure = emit::structure(&bytes).ok_or_else(|| CompileError::NotOurs(path.clone()))?;
             structures.push((module, structure));
         }
-        put(to, file, &bytes, &mut wanted)?;
+        if let Some(volume) = file.strip_prefix("volumes/").and_then(|file| file.strip_suffix("/Cargo.toml"))
+            && bytes != templates::volume_manifest(&manifest.name, volume).as_bytes()
+        {
+            return Err(CompileError::NotOurs(path));
+        }
+        copy.put(&format!("{member}/{file}"), &bytes)?;
     }
     let mut derived = Templates { name: &manifest.name, volumes }.files();
     let structures = structures.iter().map(|(module, structure)| (*module, structure.as_str()));
@@ -45,22 +51,38 @@ pub(super) fn copy(
         if folder::read(&path)? != text.as_bytes() {
             return Err(CompileError::NotOurs(path));
         }
-        put(to, &file, text.as_bytes(), &mut wanted)?;
+        match file.as_str() {
+            templates::MANIFEST => {
+                let package = templates::copy_package_manifest(&manifest.name, volumes);
+                copy.put(&format!("{member}/{file}"), package.as_bytes())?;
+                let workspace = templates::copy_workspace_manifest(&manifest.name, member, volumes);
+                copy.put(&file, workspace.as_bytes())?;
+            }
+            templates::LOCK_FILE => copy.put(&file, text.as_bytes())?,
+            _ => copy.put(&format!("{member}/{file}"), text.as_bytes())?,
+        }
     }
-    remove_others(to, to, &wanted)?;
-    Ok(())
+    Ok(remove_others(&copy.workspace, &copy.workspace, &copy.wanted)?)
 }
 
-fn put(to: &Path, file: &str, bytes: &[u8], wanted: &mut BTreeSet<String>) -> Result<(), FolderError> {
-    wanted.insert(file.to_owned());
-    let path = to.join(file);
-    if fs::read(&path).is_ok_and(|present| present == bytes) {
-        return Ok(());
+struct Copy {
+    workspace: PathBuf,
+    /// The files that belong there.
+    wanted: BTreeSet<String>,
+}
+
+impl Copy {
+    fn put(&mut self, file: &str, bytes: &[u8]) -> Result<(), FolderError> {
+        self.wanted.insert(file.to_owned());
+        let path = self.workspace.join(file);
+        if fs::read(&path).is_ok_and(|present| present == bytes) {
+            return Ok(());
+        }
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(FolderError::at("create the folder", parent))?;
+        }
+        fs::write(&path, bytes).map_err(FolderError::at("write", &path))
     }
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(FolderError::at("create the folder", parent))?;
-    }
-    fs::write(&path, bytes).map_err(FolderError::at("write", &path))
 }
 
 /// Removes what an earlier state of the backup left in the copy.

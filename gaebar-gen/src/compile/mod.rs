@@ -58,7 +58,8 @@ pub fn compile(backup: &Path, place: &BuildPlace, progress: &dyn Progress) -> Re
     let manifest = BackupManifest::read(backup)?;
     let kinds = KindManifest::read_all(backup)?;
     let volumes = volumes(&kinds);
-    copy::copy(backup, &place.source(), &manifest, &kinds, &volumes)?;
+    let _lock = place.lock()?;
+    copy::copy(backup, place, &manifest, &kinds, &volumes)?;
     // Volumes, models, runtime, and the library and binary of the backup itself.
     let crates = volumes.len() + 4;
     Ok(cargo::build(place, &manifest.name, crates, progress)?)

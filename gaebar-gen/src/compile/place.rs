@@ -1,5 +1,6 @@
 //! Where a backup is compiled, and where its dependencies are kept.
 
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy as _;
@@ -12,7 +13,8 @@ use crate::names::hex;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildPlace {
     /// This backup's own folder. It belongs to one backup path.
-    pub own: PathBuf,
+    own: PathBuf,
+    member: String,
     /// Compiled dependencies, shared by all backups.
     pub shared: PathBuf,
     /// How to compile.
@@ -47,17 +49,35 @@ impl BuildPlace {
         let name: String =
             path.file_name().unwrap_or_default().to_string_lossy().chars().filter(char::is_ascii_alphanumeric).take(24).collect();
         let digest = hex(&Sha256::digest(path.as_os_str().as_encoded_bytes()));
-        let own = cache.join("builds").join(format!("{name}-{}", &digest[..16]));
+        let member = format!("{name}-{}", &digest[..16]);
+        let own = cache.join("builds").join(&member);
         let (shared, profile) = std::env::current_exe()
             .ok()
             .and_then(|program| workspace_target(&program))
             .unwrap_or_else(|| (cache.join("target"), Profile::Release));
-        Ok(Self { own, shared, profile })
+        Ok(Self { own, member, shared, profile })
     }
 
-    /// The copy that is compiled.
+    /// The workspace that is compiled.
     pub fn source(&self) -> PathBuf {
         self.own.join("source")
+    }
+
+    /// The folder in that workspace that the copy of the backup stands in. No other backup's has the same name.
+    pub fn member(&self) -> &str {
+        &self.member
+    }
+
+    /// Waits until no other process builds this backup, and keeps others waiting until the file is dropped.
+    pub fn lock(&self) -> Result<File, FolderError> {
+        let path = self.own.join("lock");
+        fs::create_dir_all(&self.own).map_err(FolderError::at("create the folder", &self.own))?;
+        let lock = || -> std::io::Result<File> {
+            let file = File::create(&path)?;
+            file.lock()?;
+            Ok(file)
+        };
+        lock().map_err(FolderError::at("lock", &path))
     }
 
     /// Where cargo puts the binary.

@@ -184,9 +184,7 @@ impl Home {
             ValueType::KeyValue(key) => Data::Key(self.key_from_proto(key)?),
             ValueType::StringValue(value) => Data::String(value),
             ValueType::BlobValue(value) => Data::Blob(value.into()),
-            ValueType::GeoPointValue(LatLng { latitude, longitude }) => {
-                Data::GeoPoint(GeoPoint::new(latitude, longitude))
-            }
+            ValueType::GeoPointValue(LatLng { latitude, longitude }) => Data::GeoPoint(GeoPoint::new(latitude, longitude)),
             ValueType::EntityValue(entity) => Data::Entity(Embedded {
                 key: entity.key.map(|key| self.key_from_proto(key)).transpose()?,
                 properties: entity

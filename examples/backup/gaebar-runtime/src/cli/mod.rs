@@ -38,9 +38,12 @@ pub struct RestoreArgs {
 /// Entities that exist in the target are replaced; others are left alone. A `datastore://` target means the
 /// emulator when `DATASTORE_EMULATOR_HOST` is set.
 #[derive(Debug, Parser)]
-#[command(version, after_help = "Examples:
+#[command(
+    version,
+    after_help = "Examples:
   restore --to sqlite:local.db
-  DATASTORE_EMULATOR_HOST=localhost:8081 restore --to datastore://my-app-staging")]
+  DATASTORE_EMULATOR_HOST=localhost:8081 restore --to datastore://my-app-staging"
+)]
 struct Cli {
     #[command(flatten)]
     restore: RestoreArgs,
@@ -54,7 +57,11 @@ struct Cli {
 pub fn main(backup: &'static Backup) -> ExitCode {
     let matches = Cli::command()
         .name(format!("{}-restore", backup.name))
-        .about(format!("Restores the backup '{}' ({}), which is compiled into this program", backup.name, plural(backup.rows() as u64, "row")))
+        .about(format!(
+            "Restores the backup '{}' ({}), which is compiled into this program",
+            backup.name,
+            plural(backup.rows() as u64, "row")
+        ))
         .get_matches();
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,

@@ -85,7 +85,7 @@ pub enum StoreError {
         /// What was tried.
         action: String,
         /// What is wrong with the answer.
-        source: ProtoError,
+        source: Box<ProtoError>,
     },
     /// The `SQLite` file failed.
     #[cfg(feature = "sqlite")]

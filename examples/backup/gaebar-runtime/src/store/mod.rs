@@ -144,14 +144,11 @@ pub fn open_or_create(url: &StoreUrl) -> Result<Box<dyn Store>, StoreError> {
 
 /// The time on this machine, to the microsecond.
 fn now() -> Timestamp {
-    let since = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     // A clock past year 9999 reads as 1970: a wrong date in a manifest, and nothing else.
     Timestamp::new(since.as_secs().cast_signed(), since.subsec_nanos())
         .or_else(|_| Timestamp::new(0, 0))
-        .map(Timestamp::to_micros)
-        .unwrap_or_else(|_| unreachable!("1970 is a time"))
+        .map_or_else(|_| unreachable!("1970 is a time"), Timestamp::to_micros)
 }
 
 /// The error of a store that keeps no history.

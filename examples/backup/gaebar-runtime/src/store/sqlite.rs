@@ -243,7 +243,7 @@ impl SqliteSnapshot<'_> {
         let entity = proto::decode(bytes).map_err(|source| StoreError::Answer {
             store: self.place.to_string(),
             action: format!("read an entity of kind {:?}", scan.kind),
-            source,
+            source: Box::new(source),
         })?;
         let path: Option<Vec<PathElement>> = parse_order_path(key).ok();
         if path.as_deref() == Some(entity.key().path()) && entity.key().namespace() == scan.namespace {

@@ -172,7 +172,7 @@ impl<'a> DatastoreSnapshot<'a> {
             let entity = self.client.home.entity_from_proto(message).map_err(|source| StoreError::Answer {
                 store: self.client.place.to_string(),
                 action: action.to_owned(),
-                source,
+                source: Box::new(source),
             })?;
             let key = entity.key();
             if key.namespace() != scan.namespace || key.kind() != scan.kind {
