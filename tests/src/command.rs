@@ -16,7 +16,7 @@ pub fn workspace() -> &'static Path {
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
-        let output = Command::new(env!("CARGO"))
+        let output = gaebar_gen::compile::cargo()
             .args(["build", "--package", "gaebar-gen", "--bin", "gaebar", "--message-format", "json-render-diagnostics"])
             .current_dir(workspace())
             .output()

@@ -277,3 +277,40 @@ fn backing_up_twice_gives_the_same_bytes() {
     run(&mut gaebar(&folder, &["backup", "sqlite:store.db", "two/backup", "--rows-per-step", "7"]), 0);
     assert_same_backup(&folder.join("one/backup"), &folder.join("two/backup"));
 }
+
+/// Cargo tells packages of one name apart by their paths, and trusts modification times; both have made it run an
+/// older or another backup's rows.
+#[test]
+fn backups_of_one_name_built_at_once_keep_to_their_own_rows() {
+    let folder = folder("namesakes");
+    let backup_of = |place: &str, text: &str| {
+        let store = format!("{place}.db");
+        let entity = Entity::new(Key::root("Note", 1), Properties::from([("text".to_owned(), text.into())])).unwrap();
+        SqliteStore::open_or_create(&folder.join(&store)).unwrap().upsert(&[entity]).unwrap();
+        run(&mut gaebar(&folder, &["backup", &format!("sqlite:{store}"), &format!("{place}/backup")]), 0);
+    };
+    let restored = |place: &str| {
+        let to = format!("{place}-restored.db");
+        run(&mut gaebar(&folder, &["restore", &format!("{place}/backup"), "--to", &format!("sqlite:{to}")]), 0);
+        let store = SqliteStore::open(&folder.join(&to)).unwrap();
+        let scan = Scan { namespace: String::new(), kind: "Note".to_owned(), from: None, to: None };
+        let page = store.snapshot(None).unwrap().page(&scan, None, 10).unwrap();
+        page.entities[0].properties["text"].clone()
+    };
+    backup_of("one", "first");
+    backup_of("two", "second");
+    std::thread::scope(|scope| {
+        let one = scope.spawn(|| restored("one"));
+        let two = scope.spawn(|| restored("two"));
+        assert_eq!((one.join().unwrap(), two.join().unwrap()), ("first".into(), "second".into()));
+    });
+
+    // Another backup at the same place, with older files, as a checkout or an unpacked archive brings them.
+    fs::remove_dir_all(folder.join("one")).unwrap();
+    fs::remove_file(folder.join("one.db")).unwrap();
+    backup_of("one", "third");
+    let old = fs::FileTimes::new().set_modified(std::time::UNIX_EPOCH);
+    let shard = fs::File::options().append(true).open(folder.join("one/backup/volumes/note_0/src/shard_0.rs")).unwrap();
+    shard.set_times(old).unwrap();
+    assert_eq!(restored("one"), "third".into());
+}

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use gaebar_gen::templates::{MODELS_LIBRARY, Templates, models_library};
 
@@ -22,7 +21,7 @@ fn resolve(folder: &Path, workspace: &Path, name: &str, volumes: &BTreeSet<Strin
         fs::write(path, text).unwrap();
     }
     fs::copy(workspace.join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
-    let output = Command::new(env!("CARGO")).args(["metadata", "--format-version", "1"]).current_dir(folder).output().unwrap();
+    let output = gaebar_gen::compile::cargo().args(["metadata", "--format-version", "1"]).current_dir(folder).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     fs::read_to_string(folder.join("Cargo.lock")).unwrap()
 }

@@ -7,13 +7,13 @@ use gaebar_runtime::cli::Format;
 
 /// Backs up Google Cloud Datastore to Rust source, and restores it by compiling and running that source.
 ///
-/// STORE is `sqlite:PATH`, `datastore://PROJECT[/DATABASE]`, or a name from [stores] in gaebar.toml. With
-/// DATASTORE_EMULATOR_HOST set, datastore:// means that emulator, and never a real project.
+/// STORE is `sqlite:PATH`, `datastore://PROJECT[/DATABASE]`, or a name from [stores] in gaebar.toml.
+/// With DATASTORE_EMULATOR_HOST set, datastore:// means that emulator, and never a real project.
 #[derive(Debug, Parser)]
 #[command(
     name = "gaebar",
     version,
-    max_term_width = 100,
+    verbatim_doc_comment,
     after_help = "Examples:
   gaebar demo                                       the main job in one go, on this machine alone
   gaebar backup datastore://my-app backups/production
@@ -115,9 +115,9 @@ pub(crate) struct BackupArgs {
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) namespaces: Option<Vec<String>>,
 
-    /// Read the store as of this time, such as 2026-11-24T10:00:00Z: up to an hour back, or seven days at whole
-    /// minutes with point-in-time recovery
-    #[arg(long, value_name = "TIME")]
+    /// Read the store as of this time, such as 2026-11-24T10:00:00Z: up to an hour back,
+    /// or seven days at whole minutes with point-in-time recovery
+    #[arg(long, value_name = "TIME", verbatim_doc_comment)]
     pub(crate) read_time: Option<String>,
 
     /// The most entities to ask for at a time [default: 500]

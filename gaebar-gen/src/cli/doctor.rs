@@ -4,10 +4,10 @@ use std::env;
 use std::io::Write as _;
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::Duration;
 
-use gaebar_gen::compile::cache;
+use gaebar_gen::compile::{cache, cargo};
 use gaebar_runtime::cli::Format;
 use serde::Serialize;
 
@@ -47,8 +47,7 @@ fn check(name: &'static str, needed_for: &'static str, result: Result<String, St
 }
 
 fn rust() -> Check {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let result = match Command::new(cargo).arg("--version").output() {
+    let result = match cargo().arg("--version").output() {
         Ok(output) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
         Ok(output) => Err(format!("cargo does not run: {}", String::from_utf8_lossy(&output.stderr).trim())),
         Err(error) => Err(format!("no cargo ({error}); install Rust from https://rustup.rs")),

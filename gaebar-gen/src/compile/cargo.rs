@@ -42,12 +42,24 @@ struct Target {
     name: String,
 }
 
+/// Cargo, the same that runs this program if one does, without what that one says of the package that it runs: build scripts take
+/// these variables for settings, and would run again with all that depends on them.
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let of_a_package =
+        ["CARGO_BIN_", "CARGO_CRATE_", "CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_PRIMARY_", "CARGO_TARGET_TMPDIR", "OUT_DIR"];
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| of_a_package.iter().any(|prefix| name.starts_with(prefix))) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
 /// Builds the restore binary of the backup called `name`, which has so many crates of its own.
 pub(super) fn build(place: &BuildPlace, name: &str, crates: usize, progress: &dyn Progress) -> Result<Compiled, CargoError> {
     let binary = format!("{name}-restore");
-    // `cargo run` and rustup say here which cargo they are.
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut child = Command::new(cargo)
+    let mut child = cargo()
         .current_dir(place.source())
         .args([
             "build",

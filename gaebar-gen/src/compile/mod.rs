@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-pub use cargo::CargoError;
+pub use cargo::{CargoError, cargo};
 pub use place::{BuildPlace, Profile, cache};
 
 use crate::folder::FolderError;

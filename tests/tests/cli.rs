@@ -1,0 +1,81 @@
+//! What the command line says.
+
+use std::fs;
+
+use gaebar_tests::command::{folder, gaebar, run, workspace};
+
+#[test]
+fn help_says_what_it_said() {
+    let folder = folder("help");
+    let mut said = String::new();
+    for command in ["", "demo", "seed", "backup", "build", "restore", "list", "doctor"] {
+        let arguments: Vec<_> = command.split_whitespace().chain(["--help"]).collect();
+        let (help, _) = run(&mut gaebar(&folder, &arguments), 0);
+        said.push_str(&format!("$ gaebar {}\n{help}\n", arguments.join(" ")));
+    }
+    let golden = workspace().join("tests/goldens/help.txt");
+    if std::env::var_os("GAEBAR_UPDATE").is_some() {
+        fs::create_dir_all(golden.parent().unwrap()).unwrap();
+        fs::write(&golden, &said).unwrap();
+    }
+    assert_eq!(fs::read_to_string(golden).unwrap(), said, "run with GAEBAR_UPDATE=1 if that is meant");
+}
+
+#[test]
+fn wrong_usage_ends_with_2_and_other_errors_with_1() {
+    let folder = folder("usage");
+    for arguments in [&["backup"][..], &["restore", "x"], &["fly"], &["backup", "sqlite:x", "--rows-per-step", "0"]] {
+        run(&mut gaebar(&folder, arguments), 2);
+    }
+    for (arguments, part) in [
+        (&["backup", "nonsense"][..], "`nonsense` is no store"),
+        (&["backup", "sqlite:none.db"], "there is no such file"),
+        (&["backup", "sqlite:none.db", "x", "--read-time", "yesterday"], "--read-time"),
+        (&["restore", "nowhere", "--to", "sqlite:x.db"], "nowhere"),
+        (&["build", "."], "is no backup"),
+        (&["seed", "suite", "--to", "sqlite:x.db", "--rows", "3"], "--rows is for the headline set"),
+        (&["--config", "none.toml", "list", "."], "none.toml"),
+    ] {
+        let (_, error) = run(&mut gaebar(&folder, arguments), 1);
+        assert!(error.contains(part), "{arguments:?}: {error}");
+    }
+    fs::write(folder.join("gaebar.toml"), "[backup]\nshards = 3\n").unwrap();
+    let (_, error) = run(&mut gaebar(&folder, &["list", "."]), 1);
+    assert!(error.contains("gaebar.toml") && error.contains("unknown field `shards`"), "{error}");
+}
+
+#[test]
+fn a_file_that_is_no_store_is_refused_and_left_alone() {
+    let folder = folder("no-store");
+    fs::write(folder.join("notes.txt"), "These are notes, and no database at all. ".repeat(20)).unwrap();
+    let (_, error) = run(&mut gaebar(&folder, &["seed", "suite", "--to", "sqlite:notes.txt"]), 1);
+    assert!(error.contains("not a database"), "{error}");
+    assert!(fs::read_to_string(folder.join("notes.txt")).unwrap().starts_with("These are notes"));
+}
+
+#[test]
+fn doctor_names_what_is_there_and_what_is_missing() {
+    let folder = folder("doctor");
+    let (text, _) = run(&mut gaebar(&folder, &["doctor"]), 0);
+    for part in ["Rust: cargo 1.", "build folder: ", "DATASTORE_EMULATOR_HOST is not set", "credentials: "] {
+        assert!(text.contains(part), "{part:?} is missing:\n{text}");
+    }
+    let (text, _) = run(gaebar(&folder, &["doctor"]).env("CARGO", "/nonexistent/cargo"), 1);
+    assert!(text.contains("missing  Rust: no cargo"), "{text}");
+}
+
+#[test]
+fn the_demo_shows_a_row_and_where_to_look() {
+    let folder = folder("demo");
+    let (_, said) = run(&mut gaebar(&folder, &["demo", "here"]), 0);
+    for part in [
+        "500 entities, all equal bit for bit",
+        "pub fn row_1() -> Order {",
+        "here/backups/production/volumes/order_0/src/shard_0.rs",
+        "Try next:",
+    ] {
+        assert!(said.contains(part), "{part:?} is missing:\n{said}");
+    }
+    let (_, error) = run(&mut gaebar(&folder, &["demo", "here"]), 1);
+    assert!(error.contains("name a folder that does not exist"), "{error}");
+}
