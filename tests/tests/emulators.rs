@@ -144,6 +144,19 @@ fn a_row_that_the_server_refuses_is_named_with_its_line() {
 }
 
 #[test]
+fn the_environment_names_the_project_where_the_url_does_not() {
+    let folder = folder("default-project");
+    let place = |variables: &[(&str, &str)]| {
+        let mut command = gaebar(&folder, &["backup", "datastore://", "backup"]);
+        let (_, error) = run(command.env("DATASTORE_EMULATOR_HOST", "127.0.0.1:9").envs(variables.iter().copied()), 1);
+        error
+    };
+    assert!(place(&[]).contains("neither DATASTORE_PROJECT_ID nor GOOGLE_CLOUD_PROJECT is set"));
+    assert!(place(&[("GOOGLE_CLOUD_PROJECT", "cloud")]).contains("datastore://cloud "));
+    assert!(place(&[("GOOGLE_CLOUD_PROJECT", "cloud"), ("DATASTORE_PROJECT_ID", "ds")]).contains("datastore://ds "));
+}
+
+#[test]
 fn an_emulator_that_is_not_there_fails_the_restore_and_never_means_production() {
     let folder = folder("nobody-there");
     let store = SqliteStore::open_or_create(&folder.join("store.db")).unwrap();
