@@ -17,6 +17,7 @@ pub mod manifest;
 pub mod publish;
 
 pub mod compile;
+pub mod reader;
 
 pub mod compare;
 

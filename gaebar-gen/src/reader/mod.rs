@@ -1,0 +1,75 @@
+//! The generator's inverse: from source text back to kinds and entities.
+//!
+//! What is accepted is exactly what the generator writes. The grammar below is read with syn; then what was read is written
+//! again and compared with the text, byte for byte. So whatever the grammar would let pass (another layout, a
+//! comment, a field twice, CRLF) is found by the comparison, and the two can't drift apart.
+
+mod grammar;
+mod kind;
+mod row;
+mod shard;
+
+use std::fmt::{self, Display};
+
+pub use kind::kind;
+pub use shard::{Blobs, ReadRow, shard};
+
+/// Brackets inside brackets, at most. A row of the deepest entity that Datastore takes (20 levels, an array and its item's flags at
+/// each) needs about 130; beyond, the parser's stack would be at the text's mercy.
+const DEEPEST: usize = 256;
+
+/// A place where a file is not as the generator writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrammarError {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1, in characters.
+    pub column: usize,
+    /// What was found, and what could stand there.
+    pub problem: String,
+}
+
+impl Display for GrammarError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.line, self.column, self.problem)
+    }
+}
+
+impl From<syn::Error> for GrammarError {
+    fn from(error: syn::Error) -> Self {
+        let start = error.span().start();
+        Self { line: start.line, column: start.column + 1, problem: error.to_string() }
+    }
+}
+
+/// The first place where a text differs from what it should be.
+fn difference(found: &str, expected: &str, first_line: usize) -> Option<GrammarError> {
+    if found == expected {
+        return None;
+    }
+    let (mut found_lines, mut expected_lines) = (found.split_inclusive('\n'), expected.split_inclusive('\n'));
+    let mut line = first_line;
+    loop {
+        let (found, expected) = (found_lines.next(), expected_lines.next());
+        if found == expected && found.is_some() {
+            line += 1;
+            continue;
+        }
+        let (found, expected) = (found.unwrap_or_default(), expected.unwrap_or_default());
+        let column = found.chars().zip(expected.chars()).take_while(|(found, expected)| found == expected).count() + 1;
+        let problem = format!("found {}, where Gaebar would write {}", shown(found), shown(expected));
+        return Some(GrammarError { line, column, problem });
+    }
+}
+
+/// A line, cut short and with nothing hidden, for an error message.
+fn shown(line: &str) -> String {
+    match line.trim_end_matches('\n') {
+        "" if line.is_empty() => "the end".to_owned(),
+        "" => "an empty line".to_owned(),
+        line if line.chars().count() > 80 => {
+            format!("`{}…`", line.chars().take(80).flat_map(char::escape_debug).collect::<String>())
+        }
+        line => format!("`{}`", line.escape_debug()),
+    }
+}
