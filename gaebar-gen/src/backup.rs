@@ -160,11 +160,10 @@ fn write_templates(folder: &Path, name: &str, kinds: &[Kind], written: &[Written
                 templates::MODELS_LIBRARY,
                 templates::models_library(kinds.iter().map(|kind| (kind.file.as_str(), kind.structure.as_str()))),
             ),
-            (".gitattributes", templates::GITATTRIBUTES.to_owned()),
-            (".gitignore", templates::GITIGNORE.to_owned()),
         ]
         .map(|(file, text)| (file.to_owned(), text)),
     );
+    files.extend(templates::GIT_FILES.map(|(file, text)| (file.to_owned(), text.to_owned())));
     for (file, text) in &files {
         folder::write(folder, file, text.as_bytes())?;
     }

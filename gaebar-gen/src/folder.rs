@@ -1,13 +1,10 @@
-//! Files of a backup: written whole, hashed, and safe on disk before anything depends on them.
+//! Files of a backup: written whole, and safe on disk before anything depends on them.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
 use thiserror::Error;
-
-use crate::names::hex;
 
 /// A file or folder that can't be written or read, and why.
 #[derive(Debug, Error)]
@@ -29,8 +26,8 @@ impl FolderError {
     }
 }
 
-/// Writes a new file below a folder, its parent folders too, and syncs it. Returns the SHA-256 of its bytes.
-pub fn write(folder: &Path, file: &str, bytes: &[u8]) -> Result<String, FolderError> {
+/// Writes a new file below a folder, its parent folders too, and syncs it.
+pub fn write(folder: &Path, file: &str, bytes: &[u8]) -> Result<(), FolderError> {
     let path = folder.join(file);
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(FolderError::at("create the folder", parent))?;
@@ -40,8 +37,7 @@ pub fn write(folder: &Path, file: &str, bytes: &[u8]) -> Result<String, FolderEr
         file.write_all(bytes)?;
         file.sync_all()
     };
-    write().map_err(FolderError::at("write", &path))?;
-    Ok(hex(&Sha256::digest(bytes)))
+    write().map_err(FolderError::at("write", &path))
 }
 
 /// Reads a whole file.

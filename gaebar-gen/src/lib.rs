@@ -12,12 +12,14 @@ pub mod emit;
 pub mod shards;
 pub mod templates;
 
+pub mod fingerprint;
 pub mod folder;
 pub mod manifest;
 pub mod publish;
 
 pub mod compile;
 pub mod reader;
+pub mod verify;
 
 pub mod compare;
 

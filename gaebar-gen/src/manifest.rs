@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use crate::fingerprint::Fingerprint;
 use crate::folder::{self, FolderError};
 use crate::names::hex;
 
@@ -44,10 +45,13 @@ pub struct KindManifest {
     pub rows: u64,
     /// The number that the next new row gets.
     pub next_row: u64,
-    /// The kind's files and the SHA-256 of each.
-    pub files: BTreeMap<String, String>,
+    /// The kind's files and what each was.
+    pub files: BTreeMap<String, Fingerprint>,
     /// The SHA-256 of this file with this value left empty.
     pub sha256: String,
+    /// Where it was read from, below the backup's folder. Not in the file.
+    #[serde(skip)]
+    pub path: String,
 }
 
 /// Why a folder is no backup.
@@ -107,7 +111,7 @@ impl BackupManifest {
 
 impl KindManifest {
     /// A manifest with its own hash.
-    pub fn new(kind: &str, source: &str, read_time: ReadTime, rows: u32, files: BTreeMap<String, String>) -> Self {
+    pub fn new(kind: &str, source: &str, read_time: ReadTime, rows: u32, files: BTreeMap<String, Fingerprint>) -> Self {
         let manifest = Self {
             kind: kind.to_owned(),
             source: source.to_owned(),
@@ -117,6 +121,7 @@ impl KindManifest {
             next_row: u64::from(rows) + 1,
             files,
             sha256: String::new(),
+            path: String::new(),
         };
         Self { sha256: manifest.own_hash(), ..manifest }
     }
@@ -145,7 +150,8 @@ impl KindManifest {
         }
         for entry in std::fs::read_dir(&folder).map_err(FolderError::at("list", &folder))? {
             let path = entry.map_err(FolderError::at("list", &folder))?.path();
-            let manifest: Self = parse(&path)?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let manifest = Self { path: format!("kinds/{name}"), ..parse(&path)? };
             let damaged = |problem: String| Err(ManifestError::Damaged { path: path.clone(), problem });
             if manifest.sha256 != manifest.own_hash() {
                 return damaged("its own hash does not match".to_owned());

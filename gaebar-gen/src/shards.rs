@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use thiserror::Error;
 
 use crate::emit::{self, Row, Sidecar};
+use crate::fingerprint::Fingerprint;
 use crate::folder::{self, FolderError};
 use crate::progress::Progress;
 use crate::schema::Kind;
@@ -54,8 +55,8 @@ pub struct Written {
     pub bytes: u64,
     /// The names of its volumes, in order.
     pub volumes: Vec<String>,
-    /// Its files and their hashes.
-    pub files: BTreeMap<String, String>,
+    /// Its files and their fingerprints.
+    pub files: BTreeMap<String, Fingerprint>,
 }
 
 /// Writes the volumes of a kind below `folder`, a backup called `backup`.
@@ -171,7 +172,8 @@ impl Writer<'_> {
         }
         let name = format!("shard_{}", self.written.shards);
         let text = emit::shard(self.kind, &self.models, rows.iter().map(|(number, text)| (*number, text.as_str())));
-        self.write(&format!("{}/src/{name}.rs", self.volume_folder()), text.as_bytes())?;
+        let fingerprint = Fingerprint::of_shard(text.as_bytes(), rows.iter().map(|(_, text)| text.as_str()));
+        self.put(format!("{}/src/{name}.rs", self.volume_folder()), text.as_bytes(), fingerprint)?;
         self.written.shards += 1;
         self.volume.shards.push(name);
         Ok(())
@@ -197,9 +199,13 @@ impl Writer<'_> {
     }
 
     fn write(&mut self, file: &str, bytes: &[u8]) -> Result<(), FolderError> {
-        let hash = folder::write(self.folder, file, bytes)?;
+        self.put(file.to_owned(), bytes, Fingerprint::of(bytes))
+    }
+
+    fn put(&mut self, file: String, bytes: &[u8], fingerprint: Fingerprint) -> Result<(), FolderError> {
+        folder::write(self.folder, &file, bytes)?;
         self.written.bytes += bytes.len() as u64;
-        self.written.files.insert(file.to_owned(), hash);
+        self.written.files.insert(file, fingerprint);
         Ok(())
     }
 

@@ -9,11 +9,10 @@ use std::fmt::Write as _;
 const LOCK: &str = include_str!("templates/Cargo.lock");
 const LOCK_NAME: &str = "template";
 
-/// No byte of a backup is git's to change, and hunk headers show the row's function.
-pub const GITATTRIBUTES: &str = "* -text\n*.rs diff=rust\n";
-
-/// What a parent folder ignores is kept; what cargo and Gaebar leave behind is not.
-pub const GITIGNORE: &str = "!*\n/target\n/.gaebar\n";
+/// What git is told: no byte of a backup is git's to change, and hunk headers show the row's function; what a parent
+/// folder ignores is kept, and what cargo and Gaebar leave behind is not.
+pub const GIT_FILES: [(&str, &str); 2] =
+    [(".gitattributes", "* -text\n*.rs diff=rust\n"), (".gitignore", "!*\n/target\n/.gaebar\n")];
 
 /// The backup's own manifest.
 pub const MANIFEST: &str = "Cargo.toml";

@@ -1,7 +1,6 @@
 //! `gaebar backup`, `list` and `build`: what is written, what is refused, and that nothing is left half done.
 
 use std::fs;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -220,55 +219,6 @@ fn list_shows_kinds_rows_and_shards() {
     assert!(error.contains("is no backup") && error.contains("gaebar backup STORE"), "{error}");
 }
 
-/// Copies a small backup that each of the following tests spoils in its own way.
-fn small_backup(folder: &Path) {
-    let store = SqliteStore::open_or_create(&folder.join("store.db")).unwrap();
-    let row = |id: i64| Entity::new(Key::root("Note", id), Properties::from([("text".to_owned(), "x".into())])).unwrap();
-    store.upsert(&[row(1), row(2)]).unwrap();
-    run(&mut gaebar(folder, &["backup", "sqlite:store.db", "backup"]), 0);
-}
-
-#[test]
-fn only_files_that_are_as_they_were_backed_up_are_compiled() {
-    let folder = folder("spoiled");
-    small_backup(&folder);
-    let shard = folder.join("backup/volumes/note_0/src/shard_0.rs");
-    let good = fs::read_to_string(&shard).unwrap();
-    fs::write(&shard, good.replace("\"x\"", "\"y\"")).unwrap();
-    let (_, error) = run(&mut gaebar(&folder, &["build", "backup"]), 1);
-    assert!(error.contains("shard_0.rs is not as it was backed up"), "{error}");
-    fs::write(&shard, &good).unwrap();
-
-    for file in ["src/main.rs", "gaebar-runtime/src/lib.rs", "Cargo.lock", "models/src/lib.rs"] {
-        let path = folder.join("backup").join(file);
-        let good = fs::read(&path).unwrap();
-        fs::write(&path, [good.as_slice(), b"\n// more\n"].concat()).unwrap();
-        let (_, error) = run(&mut gaebar(&folder, &["build", "backup"]), 1);
-        assert!(error.contains("not as this version of Gaebar writes it"), "{file}: {error}");
-        fs::write(&path, good).unwrap();
-    }
-
-    // What no manifest lists takes no part: this would fail the build.
-    fs::write(folder.join("backup/build.rs"), "fn main() { panic!() }").unwrap();
-    fs::create_dir(folder.join("backup/.cargo")).unwrap();
-    fs::write(folder.join("backup/.cargo/config.toml"), "[build]\nrustc = \"/nonexistent\"\n").unwrap();
-    run(&mut gaebar(&folder, &["build", "backup"]), 0);
-
-    // A manifest that was made to match: the compiler has the last word, and its own message is shown.
-    use sha2::{Digest as _, Sha256};
-    let broken = good.replace("\"x\"", "1");
-    fs::write(&shard, &broken).unwrap();
-    let manifest = folder.join("backup/kinds/note.json");
-    let text = fs::read_to_string(&manifest).unwrap();
-    let hash = |bytes: &[u8]| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let text = text.replace(&hash(good.as_bytes()), &hash(broken.as_bytes()));
-    let own = text.split("\"sha256\": \"").nth(1).unwrap()[..64].to_owned();
-    let without = text.replace(&own, "");
-    fs::write(&manifest, text.replace(&own, &hash(without.as_bytes()))).unwrap();
-    let (_, error) = run(&mut gaebar(&folder, &["build", "backup"]), 1);
-    assert!(error.contains("did not compile") && error.contains("mismatched types") && error.contains("shard_0.rs"), "{error}");
-}
-
 #[test]
 fn backing_up_twice_gives_the_same_bytes() {
     let folder = folder("twice");
@@ -313,4 +263,13 @@ fn backups_of_one_name_built_at_once_keep_to_their_own_rows() {
     let shard = fs::File::options().append(true).open(folder.join("one/backup/volumes/note_0/src/shard_0.rs")).unwrap();
     shard.set_times(old).unwrap();
     assert_eq!(restored("one"), "third".into());
+}
+
+#[test]
+fn a_build_that_fails_shows_the_compilers_own_message() {
+    let folder = folder("broken-build");
+    run(&mut gaebar(&folder, &["seed", "suite", "--to", "sqlite:store.db"]), 0);
+    run(&mut gaebar(&folder, &["backup", "sqlite:store.db", "backup", "--kinds", "Letter"]), 0);
+    let (_, error) = run(gaebar(&folder, &["build", "backup"]).env("RUSTFLAGS", "--cfg nonsense("), 1);
+    assert!(error.contains("did not compile") && error.contains("--cfg"), "{error}");
 }

@@ -20,7 +20,7 @@ use gaebar_runtime::cli::Format;
   gaebar restore backups/production --to datastore://my-app-staging
   gaebar COMMAND --help                             more on a command
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 differences, 130 interrupted."
 )]
 pub(crate) struct Cli {
     /// The settings file, instead of gaebar.toml in the present folder
@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Build(BuildArgs),
     /// Restore a backup into a store, compiling it first if need be
     Restore(RestoreArgs),
+    /// Show whether a backup is exactly what was backed up; nothing in it is run
+    Verify(VerifyArgs),
     /// Show what a backup holds
     List(ListArgs),
     /// Show what this machine has of what Gaebar needs
@@ -141,6 +143,10 @@ pub(crate) struct BuildArgs {
     /// Copy the restore binary to this file: it runs alone, on machines without Rust too
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+
+    /// Go on with rows that were edited since they were backed up
+    #[arg(long)]
+    pub(crate) accept_edits: bool,
 }
 
 #[derive(Debug, Args)]
@@ -159,6 +165,21 @@ pub(crate) struct RestoreArgs {
     /// Batches written at once
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub(crate) jobs: usize,
+
+    /// Go on with rows that were edited since they were backed up
+    #[arg(long)]
+    pub(crate) accept_edits: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 exactly what was backed up, 3 edited within the grammar, 1 refused.
+
+Example:
+  gaebar verify backups/production")]
+pub(crate) struct VerifyArgs {
+    /// The backup's folder
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
 }
 
 #[derive(Debug, Args)]

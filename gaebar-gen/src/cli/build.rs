@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::Context as _;
-use gaebar_gen::compile::{BuildPlace, Compiled, compile};
+use anyhow::{Context as _, bail};
+use gaebar_gen::compile::{BuildPlace, Compiled, Prepared};
 use gaebar_runtime::cli::Format;
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use super::bars::BuildBars;
 
 pub(super) fn run(args: &BuildArgs, format: Format) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
-    let built = build(&args.folder)?;
+    let built = build(&args.folder, args.accept_edits)?;
     let binary = match &args.output {
         None => built.binary,
         Some(output) => {
@@ -28,16 +28,25 @@ pub(super) fn run(args: &BuildArgs, format: Format) -> anyhow::Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-/// Compiles a backup.
-pub(super) fn build(folder: &Path) -> anyhow::Result<Compiled> {
+/// Verifies and compiles a backup. Rows that were edited are compiled only if that is accepted.
+pub(super) fn build(folder: &Path, accept_edits: bool) -> anyhow::Result<Compiled> {
     let place = BuildPlace::of(folder)?;
+    let (profile, shared) = (place.profile, place.shared.clone());
+    let prepared = Prepared::new(folder, place)?;
+    let edits = &prepared.verified.edits;
+    for edit in edits {
+        eprintln!("edited: {edit}");
+    }
+    if !edits.is_empty() && !accept_edits {
+        bail!("{} was edited since it was backed up; nothing was run. If that is meant, say --accept-edits", folder.display());
+    }
     eprintln!(
         "Compiling {} (profile {}, dependencies in {}; the first time they are compiled too, which takes a minute or two)",
         folder.display(),
-        place.profile.name(),
-        place.shared.display()
+        profile.name(),
+        shared.display()
     );
-    Ok(compile(folder, &place, &BuildBars::new())?)
+    Ok(prepared.compile(&BuildBars::new())?)
 }
 
 /// What `--format json` says at the end.

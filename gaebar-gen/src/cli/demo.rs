@@ -1,11 +1,13 @@
 //! `gaebar demo`: the main job, end to end, on this machine alone.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use gaebar_gen::backup::{Options, backup};
 use gaebar_gen::compare::compare;
+use gaebar_gen::fingerprint::Fingerprint;
 use gaebar_gen::read::Selection;
 use gaebar_gen::seed::Headline;
 use gaebar_gen::shards::SHARD_BYTES;
@@ -47,7 +49,7 @@ pub(super) fn run(args: &DemoArgs, format: Format) -> anyhow::Result<ExitCode> {
     eprintln!("   {} of {}, {}", plural(shards, "shard"), plural(done.kinds.len() as u64, "kind"), bytes(size));
 
     eprintln!("3. Compiling it into a restore binary");
-    let binary = build(&backup_folder)?.binary;
+    let binary = build(&backup_folder, false)?.binary;
 
     eprintln!("4. Restoring into an empty store: {staging}");
     if restore(&binary, &backup_folder, &staging, 8, Format::Text)? != ExitCode::SUCCESS {
@@ -84,7 +86,7 @@ fn free_folder() -> PathBuf {
     names.map(PathBuf::from).find(|folder| !folder.exists()).unwrap_or_else(|| PathBuf::from("gaebar-demo"))
 }
 
-fn shard_of(files: &std::collections::BTreeMap<String, String>) -> Option<&String> {
+fn shard_of(files: &BTreeMap<String, Fingerprint>) -> Option<&String> {
     files.keys().find(|file| file.contains("/src/shard_"))
 }
 

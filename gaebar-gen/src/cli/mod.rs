@@ -9,6 +9,7 @@ mod doctor;
 mod list;
 mod restore;
 mod seed;
+mod verify;
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +20,8 @@ use clap::Parser as _;
 use args::{Cli, Command};
 use gaebar_gen::config::Config;
 
+/// Exit code where two things that were compared differ.
+const DIFFERENCES: u8 = 3;
 /// Exit code after an interrupt: 128 and the number of SIGINT.
 const INTERRUPTED: u8 = 130;
 
@@ -59,6 +62,7 @@ fn run(Cli { config, format, command }: Cli) -> anyhow::Result<ExitCode> {
         Command::Backup(args) => backup::run(&args, &config, format),
         Command::Build(args) => build::run(&args, format),
         Command::Restore(args) => restore::run(&args, &config, format),
+        Command::Verify(args) => verify::run(&args, format),
         Command::List(args) => list::run(&args, format),
         Command::Doctor => Ok(doctor::run(format)),
     }

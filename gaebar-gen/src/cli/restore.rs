@@ -14,7 +14,7 @@ use super::build::build;
 
 pub(super) fn run(args: &RestoreArgs, config: &Config, format: Format) -> anyhow::Result<ExitCode> {
     let to = config.store(&args.to)?;
-    let Compiled { binary, .. } = build(&args.folder)?;
+    let Compiled { binary, .. } = build(&args.folder, args.accept_edits)?;
     restore(&binary, &args.folder, &to, args.jobs, format)
 }
 

@@ -1,80 +1,54 @@
-//! The copy of a backup that is compiled: every file checked, and written only where its bytes differ.
+//! The copy of a backup that is compiled: what verification accepted, written only where its bytes differ.
 //!
 //! Cargo trusts modification times, so a file that is the same keeps its own, and one that differs gets the present.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use sha2::{Digest as _, Sha256};
+use super::BuildPlace;
+use crate::folder::FolderError;
+use crate::templates;
+use crate::verify::{self, Verified, VerifyError, Visitor};
 
-use super::{BuildPlace, CompileError};
-use crate::emit;
-use crate::folder::{self, FolderError};
-use crate::manifest::{BackupManifest, KindManifest};
-use crate::names::hex;
-use crate::templates::{self, Templates};
-
-/// Copies a backup into the workspace of `place`.
-pub(super) fn copy(
-    backup: &Path,
-    place: &BuildPlace,
-    manifest: &BackupManifest,
-    kinds: &[KindManifest],
-    volumes: &BTreeSet<String>,
-) -> Result<(), CompileError> {
-    let mut copy = Copy { workspace: place.source(), wanted: BTreeSet::new() };
-    let member = place.member();
-    let mut structures = Vec::new();
-    for (file, hash) in kinds.iter().flat_map(|kind| &kind.files) {
-        let path = backup.join(file);
-        let bytes = folder::read(&path)?;
-        if hex(&Sha256::digest(&bytes)) != *hash {
-            return Err(CompileError::Changed(path));
-        }
-        if let Some(module) = file.strip_prefix("models/src/").and_then(|file| file.strip_suffix(".rs")) {
-            let structure = emit::structure(&bytes).ok_or_else(|| CompileError::NotOurs(path.clone()))?;
-            structures.push((module, structure));
-        }
-        if let Some(volume) = file.strip_prefix("volumes/").and_then(|file| file.strip_suffix("/Cargo.toml"))
-            && bytes != templates::volume_manifest(&manifest.name, volume).as_bytes()
-        {
-            return Err(CompileError::NotOurs(path));
-        }
-        copy.put(&format!("{member}/{file}"), &bytes)?;
-    }
-    let mut derived = Templates { name: &manifest.name, volumes }.files();
-    let structures = structures.iter().map(|(module, structure)| (*module, structure.as_str()));
-    derived.push((templates::MODELS_LIBRARY.to_owned(), templates::models_library(structures)));
-    for (file, text) in derived {
-        let path = backup.join(&file);
-        if folder::read(&path)? != text.as_bytes() {
-            return Err(CompileError::NotOurs(path));
-        }
-        match file.as_str() {
-            templates::MANIFEST => {
-                let package = templates::copy_package_manifest(&manifest.name, volumes);
-                copy.put(&format!("{member}/{file}"), package.as_bytes())?;
-                let workspace = templates::copy_workspace_manifest(&manifest.name, member, volumes);
-                copy.put(&file, workspace.as_bytes())?;
-            }
-            templates::LOCK_FILE => copy.put(&file, text.as_bytes())?,
-            _ => copy.put(&format!("{member}/{file}"), text.as_bytes())?,
-        }
-    }
-    Ok(remove_others(&copy.workspace, &copy.workspace, &copy.wanted)?)
+/// Verifies a backup, and copies what is accepted into the workspace of `place`.
+pub(super) fn copy(backup: &Path, place: &BuildPlace) -> Result<Verified, VerifyError> {
+    let copy = Copy { workspace: place.source(), member: place.member(), wanted: Mutex::default() };
+    let verified = verify::verify(backup, &copy)?;
+    let volumes = verify::volumes(&verified.kinds);
+    let name = &verified.manifest.name;
+    let workspace = templates::copy_workspace_manifest(name, place.member(), &volumes);
+    copy.put(templates::MANIFEST.to_owned(), workspace.as_bytes())?;
+    let package = templates::copy_package_manifest(name, &volumes);
+    copy.put(format!("{}/{}", place.member(), templates::MANIFEST), package.as_bytes())?;
+    let wanted = copy.wanted.into_inner().unwrap_or_else(PoisonError::into_inner);
+    remove_others(&copy.workspace, &copy.workspace, &wanted)?;
+    Ok(verified)
 }
 
-struct Copy {
+struct Copy<'a> {
     workspace: PathBuf,
-    /// The files that belong there.
-    wanted: BTreeSet<String>,
+    member: &'a str,
+    /// The files that belong into the workspace.
+    wanted: Mutex<BTreeSet<String>>,
 }
 
-impl Copy {
-    fn put(&mut self, file: &str, bytes: &[u8]) -> Result<(), FolderError> {
-        self.wanted.insert(file.to_owned());
-        let path = self.workspace.join(file);
+impl Visitor for Copy<'_> {
+    fn file(&self, file: &str, bytes: &[u8]) -> Result<(), FolderError> {
+        match file {
+            // The copy is a workspace around the backup, and has manifests of its own.
+            templates::MANIFEST => Ok(()),
+            templates::LOCK_FILE => self.put(file.to_owned(), bytes),
+            _ => self.put(format!("{}/{file}", self.member), bytes),
+        }
+    }
+}
+
+impl Copy<'_> {
+    fn put(&self, file: String, bytes: &[u8]) -> Result<(), FolderError> {
+        let path = self.workspace.join(&file);
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).insert(file);
         if fs::read(&path).is_ok_and(|present| present == bytes) {
             return Ok(());
         }

@@ -1,13 +1,12 @@
 //! From a backup's folder to its restore binary.
 //!
-//! What is compiled is a copy of just the files that the backup's manifests list, each with the hash that they give,
-//! in a folder of Gaebar's own. Everything else in the copy is what this version of Gaebar would write.
+//! What is compiled is a copy in a folder of Gaebar's own, made of the bytes that verification accepted, and of nothing else.
 
 mod cargo;
 mod copy;
 mod place;
 
-use std::collections::BTreeSet;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -16,20 +15,14 @@ pub use cargo::{CargoError, cargo};
 pub use place::{BuildPlace, Profile, cache};
 
 use crate::folder::FolderError;
-use crate::manifest::{BackupManifest, KindManifest, ManifestError};
+use crate::verify::{self, Verified, VerifyError};
 
 /// Why a backup was not compiled.
 #[derive(Debug, Error)]
 pub enum CompileError {
-    /// The folder is no backup.
+    /// The backup was refused.
     #[error(transparent)]
-    Manifest(#[from] ManifestError),
-    /// A file is not as it was backed up.
-    #[error("{path} is not as it was backed up; nothing was compiled. Put back the file that git has, or back up anew", path = .0.display())]
-    Changed(PathBuf),
-    /// A file that follows from the others is not as this version writes it.
-    #[error("{path} is not as this version of Gaebar writes it; nothing was compiled. Was it edited, or written by another version?", path = .0.display())]
-    NotOurs(PathBuf),
+    Verify(#[from] VerifyError),
     /// The disk failed.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -44,6 +37,15 @@ pub trait Progress {
     fn compiled(&self, crate_name: &str, own: usize, of: usize);
 }
 
+/// A backup that was verified, and copied as it was. No other process touches the copy while this lives.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The backup.
+    pub verified: Verified,
+    place: BuildPlace,
+    _lock: File,
+}
+
 /// A backup, compiled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compiled {
@@ -53,24 +55,18 @@ pub struct Compiled {
     pub dependencies: usize,
 }
 
-/// Compiles a backup's restore binary.
-pub fn compile(backup: &Path, place: &BuildPlace, progress: &dyn Progress) -> Result<Compiled, CompileError> {
-    let manifest = BackupManifest::read(backup)?;
-    let kinds = KindManifest::read_all(backup)?;
-    let volumes = volumes(&kinds);
-    let _lock = place.lock()?;
-    copy::copy(backup, place, &manifest, &kinds, &volumes)?;
-    // Volumes, models, runtime, and the library and binary of the backup itself.
-    let crates = volumes.len() + 4;
-    Ok(cargo::build(place, &manifest.name, crates, progress)?)
-}
+impl Prepared {
+    /// Verifies a backup and copies it to where it is compiled.
+    pub fn new(backup: &Path, place: BuildPlace) -> Result<Self, CompileError> {
+        let lock = place.lock()?;
+        let verified = copy::copy(backup, &place)?;
+        Ok(Self { verified, place, _lock: lock })
+    }
 
-/// The names of all volumes, from the files that the manifests list.
-pub fn volumes(kinds: &[KindManifest]) -> BTreeSet<String> {
-    kinds
-        .iter()
-        .flat_map(|kind| kind.files.keys())
-        .filter_map(|file| file.strip_prefix("volumes/")?.split_once('/'))
-        .map(|(volume, _)| volume.to_owned())
-        .collect()
+    /// Compiles the restore binary.
+    pub fn compile(&self, progress: &dyn Progress) -> Result<Compiled, CompileError> {
+        // Volumes, models, runtime, and the library and binary of the backup itself.
+        let crates = verify::volumes(&self.verified.kinds).len() + 4;
+        Ok(cargo::build(&self.place, &self.verified.manifest.name, crates, progress)?)
+    }
 }

@@ -26,11 +26,3 @@ pub fn kind(kind: &Kind) -> String {
     out.push_str("    }\n}\n");
     out
 }
-
-/// The struct that a kind's file declares.
-pub fn structure(file: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(file).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("    pub struct "))?;
-    let name = line.split('(').next()?;
-    syn::parse_str::<syn::Ident>(name).ok().map(|name| name.to_string())
-}

@@ -6,7 +6,7 @@ mod shard;
 mod text;
 mod value;
 
-pub use kind::{kind, structure};
+pub use kind::kind;
 pub use row::{Row, row};
 pub use shard::shard;
 pub use text::{bytes_literal, one_line_literal, string_literal};

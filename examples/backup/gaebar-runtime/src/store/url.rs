@@ -1,4 +1,5 @@
-//! Store URLs: `sqlite:PATH` and `datastore://PROJECT[/DATABASE]`.
+//! Store URLs: `sqlite:PATH` and `datastore://PROJECT[/DATABASE]`. `datastore://` alone means the project that Google's own
+//! clients would take from the environment.
 
 use std::fmt::{self, Display};
 use std::path::PathBuf;
@@ -51,16 +52,26 @@ impl FromStr for StoreUrl {
             url.strip_prefix("datastore://").ok_or_else(|| bad("it begins neither with `sqlite:` nor with `datastore://`"))?;
         let (project, database) = rest.split_once('/').unwrap_or((rest, ""));
         let plain = |id: &str| id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:~()".contains(&byte));
+        let project = if project.is_empty() { default_project() } else { project.to_owned() };
         if project.is_empty() {
-            return Err(bad("the project is missing"));
+            return Err(bad("the project is missing, and neither DATASTORE_PROJECT_ID nor GOOGLE_CLOUD_PROJECT is set"));
         }
-        if !plain(project) || !plain(database) {
+        if !plain(&project) || !plain(database) {
             return Err(bad("a project or database id has only letters, digits and `-`, `.`, `:`"));
         }
         // The API's name for the default database is the empty string.
         let database = if database == "(default)" { "" } else { database };
-        Ok(Self::Datastore { project: project.to_owned(), database: database.to_owned() })
+        Ok(Self::Datastore { project, database: database.to_owned() })
     }
+}
+
+/// The project that the environment names, in the order of Google's own clients; empty if none.
+fn default_project() -> String {
+    ["DATASTORE_PROJECT_ID", "GOOGLE_CLOUD_PROJECT"]
+        .into_iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|project| !project.is_empty())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -73,7 +84,7 @@ mod tests {
             assert_eq!(url.parse::<StoreUrl>().unwrap().to_string(), url);
         }
         assert_eq!("datastore://a/(default)".parse::<StoreUrl>().unwrap().to_string(), "datastore://a");
-        for url in ["", "sqlite:", "datastore://", "datastore:///x", "datastore://a b", "datastore://a/b/c", "postgres://x"] {
+        for url in ["", "sqlite:", "datastore://a b", "datastore://a/b/c", "postgres://x"] {
             assert!(url.parse::<StoreUrl>().is_err(), "{url} was accepted");
         }
     }

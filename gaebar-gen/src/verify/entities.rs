@@ -1,0 +1,164 @@
+//! What holds for all entities of a backup together, and for each against Datastore's limits.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use gaebar_runtime::model::{Data, Database, Embedded, Entity, Id, Key, Value, order_key};
+use gaebar_runtime::proto;
+use sha2::{Digest as _, Sha256};
+
+use crate::reader::ReadRow;
+
+// The page "Quotas and limits" of Cloud Datastore.
+const ENTITY_BYTES: usize = 1_048_572;
+const INDEXED_BYTES: usize = 1_500;
+const NAME_BYTES: usize = 1_500;
+const PATH_DEPTH: usize = 100;
+const INDEX_ENTRIES: usize = 20_000;
+const NESTING: usize = 20;
+
+/// What is told in full.
+const NAMED: usize = 20;
+
+/// 128 bits of a key's hash: enough to tell keys apart, and all that is kept of each.
+type KeyHash = [u8; 16];
+
+/// An entity that Datastore would refuse.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OverLimit {
+    /// The shard.
+    pub file: String,
+    /// The row's line.
+    pub line: usize,
+    /// Which limit, and by how much.
+    pub problem: String,
+}
+
+/// References to entities that the backup does not have. They are allowed, and restored as they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dangling {
+    /// How many different keys.
+    pub count: usize,
+    /// The first 20 of them.
+    pub first: Vec<String>,
+}
+
+/// Gathers what the rows of all shards have in common.
+#[derive(Debug, Default)]
+pub(super) struct Entities {
+    keys: Mutex<HashSet<KeyHash>>,
+    references: Mutex<References>,
+    over_limit: Mutex<Vec<OverLimit>>,
+}
+
+#[derive(Debug, Default)]
+struct References {
+    hashes: HashSet<KeyHash>,
+    /// Texts of references whose entity was not seen before them: candidates to be named.
+    texts: BTreeSet<(String, KeyHash)>,
+}
+
+impl Entities {
+    /// Takes a row into account; an error if its key was there before.
+    pub(super) fn add(&self, file: &str, row: &ReadRow) -> Result<(), String> {
+        let key = row.entity.key();
+        if !lock(&self.keys).insert(hash(key)) {
+            return Err(format!("{key} is there twice"));
+        }
+        let mut limits = Limits::default();
+        limits.entity(&row.entity);
+        for problem in limits.problems {
+            lock(&self.over_limit).push(OverLimit { file: file.to_owned(), line: row.line, problem });
+        }
+        let mut references = lock(&self.references);
+        for reference in limits.references {
+            references.hashes.insert(hash(reference));
+            if references.texts.len() < 50 * NAMED {
+                references.texts.insert((reference.to_string(), hash(reference)));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn into_findings(self) -> (Vec<OverLimit>, Dangling) {
+        let keys = self.keys.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let References { hashes, texts } = self.references.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut over_limit = self.over_limit.into_inner().unwrap_or_else(PoisonError::into_inner);
+        over_limit.sort_unstable();
+        let first = texts.into_iter().filter(|(_, hash)| !keys.contains(hash)).map(|(text, _)| text).take(NAMED).collect();
+        (over_limit, Dangling { count: hashes.difference(&keys).count(), first })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn hash(key: &Key) -> KeyHash {
+    let digest = Sha256::digest(order_key(key));
+    let mut hash = KeyHash::default();
+    hash.copy_from_slice(&digest[..16]);
+    hash
+}
+
+#[derive(Default)]
+struct Limits<'a> {
+    problems: Vec<String>,
+    references: Vec<&'a Key>,
+    index_entries: usize,
+}
+
+impl<'a> Limits<'a> {
+    fn entity(&mut self, entity: &'a Entity) {
+        let key = entity.key();
+        let bytes = proto::encoded_len(entity);
+        if bytes > ENTITY_BYTES {
+            self.problems.push(format!("{key} has {bytes} bytes, and Datastore takes {ENTITY_BYTES}"));
+        }
+        if key.path().len() > PATH_DEPTH {
+            self.problems.push(format!("{key} has a path of {} elements, and Datastore takes {PATH_DEPTH}", key.path().len()));
+        }
+        for element in key.path() {
+            if let Id::Name(name) = &element.id
+                && name.len() > NAME_BYTES
+            {
+                self.problems.push(format!("a key name has {} bytes, and Datastore takes {NAME_BYTES}", name.len()));
+            }
+        }
+        for (name, value) in &entity.properties {
+            self.value(name, value, true, 0);
+        }
+        if self.index_entries > INDEX_ENTRIES {
+            self.problems.push(format!("{key} has {} index entries, and Datastore takes {INDEX_ENTRIES}", self.index_entries));
+        }
+    }
+
+    fn value(&mut self, name: &str, value: &'a Value, indexed: bool, depth: usize) {
+        let indexed = indexed && !value.exclude_from_indexes;
+        let length = match &value.data {
+            Data::String(text) => text.len(),
+            Data::Blob(bytes) => bytes.len(),
+            _ => 0,
+        };
+        if indexed && length > INDEXED_BYTES {
+            self.problems.push(format!("the indexed property {name:?} has {length} bytes, and Datastore takes {INDEXED_BYTES}"));
+        }
+        match &value.data {
+            Data::Array(items) => items.iter().for_each(|item| self.value(name, item, indexed, depth)),
+            Data::Entity(Embedded { properties, .. }) => {
+                // Told once: the levels below are the same property's.
+                if depth == NESTING {
+                    self.problems.push(format!("{name:?} is nested deeper than {NESTING} entities"));
+                }
+                for (name, value) in properties {
+                    self.value(name, value, indexed, depth + 1);
+                }
+            }
+            Data::Key(key) if *key.database() == Database::Own && key.is_complete() => {
+                self.references.push(key);
+                self.index_entries += usize::from(indexed);
+            }
+            _ => self.index_entries += usize::from(indexed),
+        }
+    }
+}

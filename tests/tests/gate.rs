@@ -1,0 +1,204 @@
+//! What `verify` accepts and refuses; and that nothing is compiled or run but what it accepted.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use gaebar_runtime::model::{Entity, Key, Properties, Value};
+use gaebar_runtime::store::{SqliteStore, Store};
+use gaebar_tests::command::{event, folder, gaebar, run, workspace};
+use gaebar_tests::tree::files;
+use sha2::{Digest as _, Sha256};
+
+/// A small backup: two notes, one with a blob in a file of its own.
+fn small_backup(folder: &Path) -> PathBuf {
+    let store = SqliteStore::open_or_create(&folder.join("store.db")).unwrap();
+    let note = |id: i64, properties: &[(&str, Value)]| {
+        let properties = properties.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        Entity::new(Key::root("Note", id), properties.collect::<Properties>()).unwrap()
+    };
+    let blob = Value::from(vec![7_u8; 3000]).unindexed();
+    store.upsert(&[note(1, &[("text", "one".into())]), note(2, &[("text", "two".into()), ("blob", blob)])]).unwrap();
+    run(&mut gaebar(folder, &["backup", "sqlite:store.db", "backup"]), 0);
+    folder.join("backup")
+}
+
+const SHARD: &str = "volumes/note_0/src/shard_0.rs";
+
+/// Verifies: the exit code, and all that was said.
+fn verify(folder: &Path) -> (i32, String) {
+    let output = gaebar(folder, &["verify", "backup"]).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap(), String::from_utf8_lossy(&said).into_owned())
+}
+
+#[test]
+fn an_untouched_backup_is_exactly_what_was_backed_up() {
+    let folder = folder("gate-untouched");
+    small_backup(&folder);
+    let (code, said) = verify(&folder);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("2 rows of 1 kind, exactly what was backed up"), "{said}");
+    let example = workspace().join("examples/backup");
+    let done = event(&mut gaebar(&folder, &["verify", example.to_str().unwrap()]));
+    assert_eq!((&done["rows"], &done["edits"]), (&39.into(), &serde_json::json!([])));
+    assert_eq!(done["over_limit"], serde_json::json!([]), "the suite keeps to Datastore's limits");
+    assert!(done["dangling"].as_u64().unwrap() >= 2, "the suite has dangling references: {done}");
+}
+
+#[test]
+fn an_edit_within_the_grammar_is_named_and_goes_on_only_if_accepted() {
+    let folder = folder("gate-edited");
+    let backup = small_backup(&folder);
+    let shard = fs::read_to_string(backup.join(SHARD)).unwrap();
+    fs::write(backup.join(SHARD), shard.replace("\"one\"", "\"1\"")).unwrap();
+    let (code, said) = verify(&folder);
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("row_1 (Note/1) is not as it was backed up"), "{said}");
+    let (_, error) = run(&mut gaebar(&folder, &["restore", "backup", "--to", "sqlite:restored.db"]), 1);
+    assert!(error.contains("row_1 (Note/1)") && error.contains("--accept-edits"), "{error}");
+    assert!(!folder.join("restored.db").exists(), "something was run");
+    run(&mut gaebar(&folder, &["restore", "backup", "--to", "sqlite:restored.db", "--accept-edits"]), 0);
+    let store = SqliteStore::open(&folder.join("restored.db")).unwrap();
+    let scan = gaebar_runtime::store::Scan { namespace: String::new(), kind: "Note".to_owned(), from: None, to: None };
+    let page = store.snapshot(None).unwrap().page(&scan, None, 10).unwrap();
+    assert_eq!(page.entities[0].properties["text"], "1".into());
+
+    let without = shard.replace("    (1, row_1),\n", "");
+    let (before, rest) = without.split_once("\npub fn row_1").unwrap();
+    let (_, after) = rest.split_once("\n}\n").unwrap();
+    fs::write(backup.join(SHARD), format!("{before}{after}")).unwrap();
+    let (code, said) = verify(&folder);
+    assert!(code == 3 && said.contains("a row was deleted"), "{said}");
+}
+
+/// What an attacker, or a merge that went wrong, might leave in a backup. The manifest is made to match where that can be.
+#[test]
+fn whatever_would_run_or_read_something_else_is_refused() {
+    let folder = folder("gate-attacks");
+    let backup = small_backup(&folder);
+    let good = files(&backup);
+    let blob = good.keys().find(|file| file.contains("/blobs/")).unwrap().clone();
+    let hash = blob.rsplit('/').next().unwrap().to_owned();
+    let evil = "fn main() { std::fs::write(\"/tmp/gaebar-was-here\", \"\").unwrap() }\n";
+
+    let add = |file: &str, text: &str| vec![(file.to_owned(), text.as_bytes().to_vec())];
+    let append = |file: &str, text: &str| vec![(file.to_owned(), [good[file].as_slice(), text.as_bytes()].concat())];
+    let swap = |file: &str, from: &str, to: &str| {
+        let text = String::from_utf8(good[file].clone()).unwrap();
+        assert!(text.contains(from), "{file} has no {from}");
+        vec![(file.to_owned(), text.replace(from, to).into_bytes())]
+    };
+    let attacks: Vec<(&str, Changes)> = vec![
+        ("an added build script", add("build.rs", evil)),
+        ("a volume's build script", add("volumes/note_0/build.rs", evil)),
+        ("a model's build script", add("models/build.rs", evil)),
+        ("cargo's settings", add(".cargo/config.toml", "[build]\nrustc-wrapper = \"/tmp/evil\"\n")),
+        ("a volume's cargo settings", add("volumes/note_0/.cargo/config.toml", "[build]\n")),
+        ("a toolchain", add("rust-toolchain.toml", "[toolchain]\npath = \"/tmp/evil\"\n")),
+        ("another module", add("volumes/note_0/src/evil.rs", evil)),
+        ("another volume", add("volumes/evil_0/src/lib.rs", evil)),
+        ("another binary", add("src/bin/evil.rs", evil)),
+        ("a dependency", append("Cargo.toml", "evil = { path = \"/tmp/evil\" }\n")),
+        ("a patch", append("Cargo.toml", "\n[patch.crates-io]\nserde = { path = \"/tmp/evil\" }\n")),
+        ("a volume's proc-macro dependency", append("volumes/note_0/Cargo.toml", "serde_derive = \"1\"\n")),
+        ("a volume that is a build script", append("volumes/note_0/Cargo.toml", "\n[package.metadata]\nx = 1\n")),
+        ("another lock", append("Cargo.lock", "\n")),
+        ("another runtime", append("gaebar-runtime/src/lib.rs", "\nmod evil;\n")),
+        ("another file of the runtime", add("gaebar-runtime/src/evil.rs", evil)),
+        ("another restore binary", append("src/main.rs", "\n// more\n")),
+        ("another root", append("src/lib.rs", "\n// more\n")),
+        ("another list of models", append("models/src/lib.rs", "mod evil;\n")),
+        ("another model", swap("models/src/note.rs", "text(\"text\")", "text(\"test\")")),
+        ("code in a model", append("models/src/note.rs", evil)),
+        ("code in a volume's root", append("volumes/note_0/src/lib.rs", evil)),
+        ("a call", swap(SHARD, "\"one\"", "evil()")),
+        ("a block", swap(SHARD, "\"one\"", "{ loop {} }")),
+        ("a macro", swap(SHARD, "\"one\"", "include_str!(\"/etc/passwd\")")),
+        ("unsafe", swap(SHARD, "pub fn row_1", "pub unsafe fn row_1")),
+        ("an attribute", swap(SHARD, "pub fn row_1", "#[unsafe(no_mangle)]\npub fn row_1")),
+        ("a module elsewhere", swap(SHARD, "pub fn row_1", "#[path = \"/tmp/evil.rs\"]\nmod evil;\npub fn row_1")),
+        ("a blob elsewhere", swap(SHARD, "blobs/", "../../../../../etc/")),
+        ("a blob with dots", swap(SHARD, &hash, "../lib.rs")),
+        ("another blob", append(&blob, "x")),
+        ("CRLF", swap(SHARD, "\n", "\r\n")),
+        ("a BOM", swap(SHARD, "use gaebar_runtime", "\u{feff}use gaebar_runtime")),
+        ("a shebang", swap(SHARD, "use gaebar_runtime", "#!/bin/sh\nuse gaebar_runtime")),
+        ("a key twice", swap(SHARD, "Note/2", "Note/1")),
+        ("a row past the last", swap(SHARD, "row_2", "row_9")),
+        ("no UTF-8", vec![(SHARD.to_owned(), vec![0xff, 0xfe])]),
+    ];
+    for (attack, changes) in &attacks {
+        for (file, bytes) in changes {
+            let path = backup.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        let (code, said) = verify(&folder);
+        assert_eq!(code, 1, "{attack}: {said}");
+        assert!(said.contains("refused"), "{attack}: {said}");
+        // A renamed property with hashes that match is simply another backup: data, and nothing that runs.
+        if *attack == "another model" {
+            restore_files(&backup, &good);
+            continue;
+        }
+        // With hashes that match, the grammar still has the last word.
+        forge(&backup, changes, &good);
+        let (code, said) = verify(&folder);
+        assert_eq!(code, 1, "{attack}, with a forged manifest: {said}");
+        let (_, said) = run(&mut gaebar(&folder, &["build", "backup", "--accept-edits"]), 1);
+        assert!(said.contains("refused"), "{attack}: {said}");
+        restore_files(&backup, &good);
+    }
+    assert_eq!(verify(&folder).0, 0, "all was put back");
+
+    #[cfg(unix)]
+    for file in [SHARD, "src/main.rs", &blob, "Cargo.lock"] {
+        let elsewhere = folder.join("elsewhere");
+        fs::rename(backup.join(file), &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, backup.join(file)).unwrap();
+        let (code, said) = verify(&folder);
+        assert!(code == 1 && said.contains("no regular file"), "{file}: {said}");
+        fs::remove_file(backup.join(file)).unwrap();
+        fs::rename(&elsewhere, backup.join(file)).unwrap();
+    }
+    for file in good.keys().filter(|file| !file.starts_with(".git")) {
+        fs::remove_file(backup.join(file)).unwrap();
+        let (code, said) = verify(&folder);
+        assert_eq!(code, 1, "{file} was removed: {said}");
+        restore_files(&backup, &good);
+    }
+}
+
+/// Files and the bytes that they get.
+type Changes = Vec<(String, Vec<u8>)>;
+
+/// Makes the kind's manifest match its changed files.
+fn forge(backup: &Path, changes: &[(String, Vec<u8>)], good: &std::collections::BTreeMap<String, Vec<u8>>) {
+    let hash = |bytes: &[u8]| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let path = backup.join("kinds/note.json");
+    let mut text = fs::read_to_string(&path).unwrap();
+    for (file, bytes) in changes {
+        if let Some(before) = good.get(file) {
+            text = text.replace(&hash(before), &hash(bytes));
+        }
+    }
+    let own = text.rsplit("\"sha256\": \"").next().unwrap()[..64].to_owned();
+    let without = text.replace(&own, "");
+    fs::write(path, text.replace(&own, &hash(without.as_bytes()))).unwrap();
+}
+
+fn restore_files(backup: &Path, good: &std::collections::BTreeMap<String, Vec<u8>>) {
+    for (file, bytes) in files(backup) {
+        if good.get(&file) != Some(&bytes) {
+            fs::remove_file(backup.join(&file)).unwrap();
+        }
+    }
+    for folder in [".cargo", "volumes/note_0/.cargo", "volumes/evil_0", "src/bin"] {
+        let _ = fs::remove_dir_all(backup.join(folder));
+    }
+    for (file, bytes) in good {
+        if !backup.join(file).exists() {
+            fs::write(backup.join(file), bytes).unwrap();
+        }
+    }
+}
