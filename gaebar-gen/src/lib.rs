@@ -21,6 +21,8 @@ pub mod compile;
 pub mod reader;
 pub mod verify;
 
+pub mod interpret;
+
 pub mod compare;
 
 pub mod config;

@@ -152,7 +152,8 @@ pub(crate) struct BuildArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   gaebar restore backups/production --to sqlite:local.db
-  gaebar restore backups/production --to datastore://my-app-staging")]
+  gaebar restore backups/production --to datastore://my-app-staging
+  gaebar restore backups/production --to sqlite:local.db --interpret")]
 pub(crate) struct RestoreArgs {
     /// The backup's folder
     #[arg(value_name = "DIR")]
@@ -169,6 +170,10 @@ pub(crate) struct RestoreArgs {
     /// Go on with rows that were edited since they were backed up
     #[arg(long)]
     pub(crate) accept_edits: bool,
+
+    /// Restore without a compiler: read the rows instead of running them
+    #[arg(long)]
+    pub(crate) interpret: bool,
 }
 
 #[derive(Debug, Args)]

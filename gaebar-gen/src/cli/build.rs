@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use gaebar_gen::compile::{BuildPlace, Compiled, Prepared};
+use gaebar_gen::verify::Verified;
 use gaebar_runtime::cli::Format;
 use serde::Serialize;
 
@@ -33,13 +34,7 @@ pub(super) fn build(folder: &Path, accept_edits: bool) -> anyhow::Result<Compile
     let place = BuildPlace::of(folder)?;
     let (profile, shared) = (place.profile, place.shared.clone());
     let prepared = Prepared::new(folder, place)?;
-    let edits = &prepared.verified.edits;
-    for edit in edits {
-        eprintln!("edited: {edit}");
-    }
-    if !edits.is_empty() && !accept_edits {
-        bail!("{} was edited since it was backed up; nothing was run. If that is meant, say --accept-edits", folder.display());
-    }
+    accept(folder, &prepared.verified, accept_edits)?;
     eprintln!(
         "Compiling {} (profile {}, dependencies in {}; the first time they are compiled too, which takes a minute or two)",
         folder.display(),
@@ -47,6 +42,17 @@ pub(super) fn build(folder: &Path, accept_edits: bool) -> anyhow::Result<Compile
         shared.display()
     );
     Ok(prepared.compile(&BuildBars::new())?)
+}
+
+/// Lists what was edited, and ends here unless that is accepted.
+pub(super) fn accept(folder: &Path, verified: &Verified, accept_edits: bool) -> anyhow::Result<()> {
+    for edit in &verified.edits {
+        eprintln!("edited: {edit}");
+    }
+    if !verified.edits.is_empty() && !accept_edits {
+        bail!("{} was edited since it was backed up; nothing was run. If that is meant, say --accept-edits", folder.display());
+    }
+    Ok(())
 }
 
 /// What `--format json` says at the end.

@@ -6,16 +6,30 @@ use std::process::{Command, ExitCode};
 use anyhow::Context as _;
 use gaebar_gen::compile::Compiled;
 use gaebar_gen::config::Config;
-use gaebar_runtime::cli::Format;
+use gaebar_gen::interpret::InterpretedRows;
+use gaebar_gen::verify::{JustLooking, verify};
+use gaebar_runtime::cli::{self, Format};
 use gaebar_runtime::store::StoreUrl;
 
 use super::args::RestoreArgs;
-use super::build::build;
+use super::build::{accept, build};
 
 pub(super) fn run(args: &RestoreArgs, config: &Config, format: Format) -> anyhow::Result<ExitCode> {
     let to = config.store(&args.to)?;
+    if args.interpret {
+        return interpret(args, to, format);
+    }
     let Compiled { binary, .. } = build(&args.folder, args.accept_edits)?;
     restore(&binary, &args.folder, &to, args.jobs, format)
+}
+
+/// Restores through the reader: the same rows, and no compiler.
+fn interpret(args: &RestoreArgs, to: StoreUrl, format: Format) -> anyhow::Result<ExitCode> {
+    let verified = verify(&args.folder, &JustLooking)?;
+    accept(&args.folder, &verified, args.accept_edits)?;
+    let rows = InterpretedRows::new(&args.folder, verified);
+    let complete = cli::run(&rows, &cli::RestoreArgs { to, jobs: args.jobs, format }, Some(&args.folder))?;
+    Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Runs a restore binary, whose exit code becomes ours.

@@ -4,13 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
-use sha2::{Digest as _, Sha256};
 
 use super::{Edit, Gate, VerifiedKind, VerifiedShard};
 use crate::fingerprint::Fingerprint;
 use crate::folder::FolderError;
 use crate::manifest::KindManifest;
-use crate::names::hex;
 use crate::reader::{self, Blobs};
 use crate::schema::Kind;
 use crate::templates;
@@ -189,7 +187,11 @@ impl Gate<'_> {
         }
         self.visitor.file(file, &bytes)?;
         let numbers = rows.iter().map(|row| row.number).collect();
-        Ok(Some(ReadShard { shard: VerifiedShard { file: file.to_owned(), rows: rows.len() }, numbers, edits }))
+        Ok(Some(ReadShard {
+            shard: VerifiedShard { file: file.to_owned(), rows: rows.len(), accepted: Fingerprint::of(&bytes) },
+            numbers,
+            edits,
+        }))
     }
 }
 
@@ -207,15 +209,8 @@ struct BlobFiles<'a> {
 
 impl Blobs for BlobFiles<'_> {
     fn blob(&self, sha256: &str) -> Result<Vec<u8>, String> {
-        if sha256.len() != 64 || !sha256.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)) {
-            return Err(format!("{sha256:?} is no name of a blob"));
-        }
+        let bytes = super::read_blob(&self.gate.backup.join(&self.folder), sha256)?;
         let file = format!("{}/{sha256}", self.folder);
-        let read = self.gate.read(&file).map_err(|error| error.to_string())?;
-        let bytes = read.ok_or_else(|| format!("{file} can't be read"))?;
-        if hex(&Sha256::digest(&bytes)) != sha256 {
-            return Err(format!("{file} is not what its name says"));
-        }
         self.gate.visitor.file(&file, &bytes).map_err(|error| error.to_string())?;
         self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(sha256.to_owned());
         Ok(bytes)

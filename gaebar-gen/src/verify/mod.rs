@@ -15,12 +15,15 @@ use std::sync::{Mutex, PoisonError};
 
 use gaebar_runtime::model::{Entity, Key};
 use rayon::prelude::*;
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 pub use entities::{Dangling, OverLimit};
 
+use crate::fingerprint::Fingerprint;
 use crate::folder::{self, FolderError};
 use crate::manifest::{BackupManifest, KindManifest, ManifestError};
+use crate::names::hex;
 use crate::schema::Kind;
 use crate::templates::{self, Templates};
 use entities::Entities;
@@ -61,6 +64,8 @@ pub struct VerifiedShard {
     pub file: String,
     /// How many rows it has.
     pub rows: usize,
+    /// What was accepted: the bytes that it had, whatever became of the file since.
+    pub accepted: Fingerprint,
 }
 
 /// An edit within the grammar.
@@ -228,6 +233,24 @@ impl Gate<'_> {
         self.exact(templates::MODELS_LIBRARY, &templates::models_library(structures))?;
         Ok(())
     }
+}
+
+/// The blob with this SHA-256 in a volume's folder of blobs. A file is a blob only if its bytes have that hash.
+pub fn read_blob(folder: &Path, sha256: &str) -> Result<Vec<u8>, String> {
+    if sha256.len() != 64 || !sha256.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)) {
+        return Err(format!("{sha256:?} is no name of a blob"));
+    }
+    let path = folder.join(sha256);
+    match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_file() => {}
+        Ok(_) => return Err(format!("{} is no regular file", path.display())),
+        Err(error) => return Err(format!("could not read {}: {error}", path.display())),
+    }
+    let bytes = folder::read(&path).map_err(|error| error.to_string())?;
+    if hex(&Sha256::digest(&bytes)) != sha256 {
+        return Err(format!("{} is not what its name says", path.display()));
+    }
+    Ok(bytes)
 }
 
 /// The names of all volumes.

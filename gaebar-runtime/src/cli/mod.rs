@@ -3,17 +3,16 @@
 mod output;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser};
-
 use serde::Serialize;
 
 pub use output::{Bars, Format, Steps, plural, rate, thousands};
 
-use crate::restore::{CompiledRows, Progress, restore};
+use crate::restore::{CompiledRows, Progress, RowSource, restore};
 use crate::rows::Backup;
 use crate::store::{self, StoreError, StoreUrl};
 
@@ -67,7 +66,7 @@ pub fn main(backup: &'static Backup) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
-    match run(backup, &cli) {
+    match run(&CompiledRows::new(backup), &cli.restore, cli.source.as_deref()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -77,14 +76,15 @@ pub fn main(backup: &'static Backup) -> ExitCode {
     }
 }
 
-fn run(backup: &'static Backup, cli: &Cli) -> Result<bool, StoreError> {
-    let RestoreArgs { to, jobs, format } = &cli.restore;
+/// Restores rows and reports to people and programs; whether every row was committed. `folder` is the backup's, where it is at hand.
+pub fn run(source: &dyn RowSource, args: &RestoreArgs, folder: Option<&Path>) -> Result<bool, StoreError> {
+    let RestoreArgs { to, jobs, format } = args;
     let store = store::open_or_create(to)?;
-    let rows = backup.rows() as u64;
+    let rows: u64 = (0..source.shards()).map(|shard| source.rows(shard) as u64).sum();
     eprintln!("Restoring {} into {}", plural(rows, "row"), store.place());
     let begun = Instant::now();
     let bars = Bars::new("restoring", Some(rows));
-    let result = restore(&CompiledRows::new(backup), store.as_ref(), *jobs, cli.source.as_deref(), &bars);
+    let result = restore(source, store.as_ref(), *jobs, folder, &bars);
     bars.finish();
     let seconds = begun.elapsed().as_secs_f64();
     let kinds = match &result {

@@ -1,0 +1,102 @@
+//! Rows without a compiler: the reader gives the same entities as the compiled binary.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gaebar_runtime::model::Entity;
+use gaebar_runtime::restore::{RowPlace, RowRef, RowSource};
+
+use crate::reader::{self, Blobs, ReadRow};
+use crate::templates;
+use crate::verify::{Verified, VerifiedKind, VerifiedShard, read_blob};
+
+/// Shards that are kept read: more than workers that restore at once, and a shard's rows are asked for in order.
+const SHARDS_KEPT: usize = 32;
+
+/// The rows of a verified backup, read a shard at a time.
+#[derive(Debug)]
+pub struct InterpretedRows {
+    backup: PathBuf,
+    verified: Verified,
+    /// Of each shard its kind and its place there.
+    shards: Vec<(usize, usize)>,
+    read: Mutex<VecDeque<(usize, Arc<Vec<ReadRow>>)>>,
+}
+
+impl InterpretedRows {
+    /// The rows of a backup in its folder.
+    pub fn new(backup: &Path, verified: Verified) -> Self {
+        let of_kind = |(kind, verified): (usize, &VerifiedKind)| {
+            (0..verified.shards.len()).map(move |shard| (kind, shard)).collect::<Vec<_>>()
+        };
+        let shards = verified.kinds.iter().enumerate().flat_map(of_kind).collect();
+        Self { backup: backup.to_owned(), verified, shards, read: Mutex::default() }
+    }
+
+    fn shard(&self, shard: usize) -> Option<(&VerifiedKind, &VerifiedShard)> {
+        let (kind, shard) = self.shards.get(shard)?;
+        let kind = self.verified.kinds.get(*kind)?;
+        Some((kind, kind.shards.get(*shard)?))
+    }
+
+    fn rows_of(&self, number: usize) -> Result<Arc<Vec<ReadRow>>, String> {
+        let cached = |read: &VecDeque<(usize, Arc<Vec<ReadRow>>)>| {
+            read.iter().find(|(shard, _)| *shard == number).map(|(_, rows)| Arc::clone(rows))
+        };
+        if let Some(rows) = cached(&self.read.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(rows);
+        }
+        let (kind, shard) = self.shard(number).ok_or_else(|| format!("there is no shard {number}"))?;
+        let rows = Arc::new(self.parse(kind, shard)?);
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.push_back((number, Arc::clone(&rows)));
+        if read.len() > SHARDS_KEPT {
+            read.pop_front();
+        }
+        Ok(rows)
+    }
+
+    /// Reads a shard again, which must still be what was verified.
+    fn parse(&self, kind: &VerifiedKind, shard: &VerifiedShard) -> Result<Vec<ReadRow>, String> {
+        let path = self.backup.join(&shard.file);
+        let bytes = crate::folder::read(&path).map_err(|error| error.to_string())?;
+        if !shard.accepted.matches(&bytes) {
+            return Err(format!("{} was changed since it was verified", path.display()));
+        }
+        let text = String::from_utf8(bytes).map_err(|error| error.to_string())?;
+        let models = templates::crate_name(&self.verified.manifest.name, "models");
+        let blobs = Sidecars(path.parent().unwrap_or(&self.backup).join("blobs"));
+        reader::shard(&kind.kind, &models, &text, &blobs)
+            .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    }
+}
+
+impl RowSource for InterpretedRows {
+    fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
+    fn rows(&self, shard: usize) -> usize {
+        self.shard(shard).map_or(0, |(_, shard)| shard.rows)
+    }
+
+    fn place(&self, row: RowRef) -> RowPlace {
+        let file = self.shard(row.shard).map(|(_, shard)| shard.file.clone()).unwrap_or_default();
+        let number = self.rows_of(row.shard).ok().and_then(|rows| Some(rows.get(row.at)?.number)).unwrap_or_default();
+        RowPlace { file, number, line: None }
+    }
+
+    fn entity(&self, row: RowRef) -> Result<Entity, String> {
+        let rows = self.rows_of(row.shard)?;
+        rows.get(row.at).map(|row| row.entity.clone()).ok_or_else(|| format!("there is no row at place {}", row.at))
+    }
+}
+
+struct Sidecars(PathBuf);
+
+impl Blobs for Sidecars {
+    fn blob(&self, sha256: &str) -> Result<Vec<u8>, String> {
+        read_blob(&self.0, sha256)
+    }
+}
