@@ -18,6 +18,7 @@ use crate::read::{ReadError, Selection, read};
 use crate::schema::{Inference, Kind, name_kinds};
 use crate::shards::{self, ShardError, Written};
 use crate::spool::{Spool, SpoolError, SpooledKind};
+use crate::stop;
 use crate::templates::{self, Templates};
 
 /// How to back up.
@@ -50,6 +51,9 @@ pub enum BackupError {
     /// The folder is not to be had.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// Kinds or namespaces were named, and there is nothing in them.
+    #[error("{0} has no entities of the kinds and namespaces that were named; nothing was written")]
+    NothingChosen(Place),
     /// The store was not read to its end.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -101,10 +105,14 @@ pub fn backup(
     drop(snapshot);
 
     let spooled = spool.into_kinds();
-    let kinds = infer(&spooled)?;
+    let kinds = infer(&spooled, stop)?;
     let rows = spooled.values().map(SpooledKind::rows).sum();
+    let chosen = options.selection.kinds.is_some() || options.selection.namespaces.is_some();
+    if rows == 0 && chosen {
+        return Err(BackupError::NothingChosen(store.place().clone()));
+    }
     let name = names::backup_name(&folder_name(staging.place()), &templates::dependency_names());
-    let written = write_kinds(&staging.folder(), &name, &kinds, &spooled, options, stages.writing(rows).as_ref())?;
+    let written = write_kinds(&staging.folder(), &name, &kinds, &spooled, options, stages.writing(rows).as_ref(), stop)?;
     for (kind, written) in kinds.iter().zip(&written) {
         let source = store.place().url.to_string();
         let manifest = KindManifest::new(&kind.name, &source, read_time, written.rows, written.files.clone());
@@ -119,13 +127,14 @@ fn folder_name(place: &Path) -> String {
     place.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn infer(spooled: &BTreeMap<String, SpooledKind>) -> Result<Vec<Kind>, SpoolError> {
+fn infer(spooled: &BTreeMap<String, SpooledKind>, stop: &AtomicBool) -> Result<Vec<Kind>, ShardError> {
     let kinds: Vec<_> = spooled.iter().collect();
-    let inferred: Result<Vec<_>, SpoolError> = kinds
+    let inferred: Result<Vec<_>, ShardError> = kinds
         .into_par_iter()
         .map(|(name, kind)| {
             let mut inference = Inference::default();
             for entity in kind.entities() {
+                stop::check(stop)?;
                 inference.add(&entity?);
             }
             Ok((name.clone(), inference.fields()))
@@ -141,11 +150,12 @@ fn write_kinds(
     spooled: &BTreeMap<String, SpooledKind>,
     options: &Options,
     progress: &dyn Progress,
+    stop: &AtomicBool,
 ) -> Result<Vec<Written>, ShardError> {
     kinds
         .par_iter()
         .zip(spooled.values().collect::<Vec<_>>())
-        .map(|(kind, spooled)| shards::write(folder, name, kind, options.shard_bytes, spooled.entities(), progress))
+        .map(|(kind, spooled)| shards::write(folder, name, kind, options.shard_bytes, spooled.entities(), progress, stop))
         .collect()
 }
 

@@ -28,3 +28,4 @@ pub mod compare;
 pub mod config;
 pub mod progress;
 pub mod seed;
+pub mod stop;

@@ -150,6 +150,10 @@ impl KindManifest {
         }
         for entry in std::fs::read_dir(&folder).map_err(FolderError::at("list", &folder))? {
             let path = entry.map_err(FolderError::at("list", &folder))?.path();
+            // Verification tells of files that don't belong here.
+            if path.extension().is_none_or(|extension| extension != "json") {
+                continue;
+            }
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let manifest = Self { path: format!("kinds/{name}"), ..parse(&path)? };
             let damaged = |problem: String| Err(ManifestError::Damaged { path: path.clone(), problem });

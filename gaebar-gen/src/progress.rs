@@ -6,12 +6,6 @@ pub trait Progress: Sync {
     fn add(&self, kind: &str, rows: u64);
 }
 
-impl Progress for gaebar_runtime::cli::Bars {
-    fn add(&self, kind: &str, rows: u64) {
-        Self::add(self, kind, rows);
-    }
-}
-
 /// Nobody listens.
 #[derive(Debug, Clone, Copy)]
 pub struct Silent;

@@ -1,8 +1,8 @@
 //! From a store into the spool: every kind of every namespace, several scans at once.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use gaebar_runtime::proto;
 use gaebar_runtime::store::{Scan, Snapshot, StoreError};
@@ -10,9 +10,12 @@ use thiserror::Error;
 
 use crate::progress::Progress;
 use crate::spool::{Spool, SpoolError};
+use crate::stop::{self, Interrupted};
 
-/// Bytes of entities a page should come to, which bounds the memory of a scan.
+/// Bytes of entities a page should come to, going by those of the page before, which bounds the memory of a scan.
 const PAGE_BYTES: usize = 4 << 20;
+/// Entities of the first page, before anything is known of their size. Pages grow to twice the one before at most.
+const FIRST_PAGE: usize = 16;
 /// Scans at once. Each holds a page.
 const SCANS: usize = 4;
 
@@ -39,8 +42,8 @@ pub enum ReadError {
     #[error(transparent)]
     Spool(#[from] SpoolError),
     /// Somebody asked to stop.
-    #[error("interrupted: nothing was written")]
-    Interrupted,
+    #[error("{0}; nothing was written")]
+    Interrupted(#[from] Interrupted),
 }
 
 /// Reads what is selected into the spool.
@@ -51,48 +54,33 @@ pub fn read(
     progress: &dyn Progress,
     stop: &AtomicBool,
 ) -> Result<(), ReadError> {
-    let reading = Reading {
-        snapshot,
-        selection,
-        spool,
-        progress,
-        stop,
-        scans: Mutex::new(plan(snapshot, selection)?),
-        failed: Mutex::new(None),
+    let namespaces = match &selection.namespaces {
+        Some(namespaces) => namespaces.clone(),
+        None => snapshot.namespaces()?,
     };
+    let namespaces: BTreeSet<_> = namespaces.into_iter().collect();
+    let tasks = namespaces.into_iter().map(Task::Namespace).collect();
+    let queue = Mutex::new(Queue { tasks, working: 0, failed: None });
+    let reading = Reading { snapshot, selection, spool, progress, stop, queue, changed: Condvar::new() };
     std::thread::scope(|scope| {
         for _ in 0..SCANS {
             scope.spawn(|| reading.work());
         }
     });
-    match reading.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    match reading.queue.into_inner().unwrap_or_else(PoisonError::into_inner).failed {
         Some(error) => Err(error),
         None => Ok(()),
     }
 }
 
-/// The scans that cover the selection: large kinds in several ranges.
-fn plan(snapshot: &dyn Snapshot, selection: &Selection) -> Result<VecDeque<Scan>, ReadError> {
-    let namespaces = match &selection.namespaces {
-        Some(namespaces) => namespaces.clone(),
-        None => snapshot.namespaces()?,
-    };
-    let mut scans = VecDeque::new();
-    for namespace in namespaces {
-        let kinds = match &selection.kinds {
-            Some(kinds) => kinds.clone(),
-            None => snapshot.kinds(&namespace)?,
-        };
-        for kind in kinds.into_iter().filter(|kind| !selection.exclude_kinds.contains(kind)) {
-            let mut from = None;
-            for key in snapshot.split(&namespace, &kind, SCANS)? {
-                scans.push_back(Scan { namespace: namespace.clone(), kind: kind.clone(), from, to: Some(key.clone()) });
-                from = Some(key);
-            }
-            scans.push_back(Scan { namespace: namespace.clone(), kind, from, to: None });
-        }
-    }
-    Ok(scans)
+/// Something to do, which may find more to do.
+enum Task {
+    /// Find the kinds of a namespace.
+    Namespace(String),
+    /// Read a kind; if it is large, in ranges.
+    Kind(Scan),
+    /// Read a range.
+    Range(Scan),
 }
 
 struct Reading<'a> {
@@ -101,44 +89,110 @@ struct Reading<'a> {
     spool: &'a Spool,
     progress: &'a dyn Progress,
     stop: &'a AtomicBool,
-    scans: Mutex<VecDeque<Scan>>,
-    failed: Mutex<Option<ReadError>>,
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+struct Queue {
+    tasks: VecDeque<Task>,
+    /// Tasks that are being done, and may still add others.
+    working: usize,
+    /// Of several scans that fail, the first to do so says why.
+    failed: Option<ReadError>,
 }
 
 impl Reading<'_> {
     fn work(&self) {
-        while let Some(scan) = self.scans.lock().unwrap_or_else(PoisonError::into_inner).pop_front() {
-            if let Err(error) = self.scan(&scan) {
-                let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-                // Of several scans that failed, the first to do so says why.
-                failed.get_or_insert(error);
+        while let Some(task) = self.next() {
+            let found = stop::check(self.stop).map_err(ReadError::from).and_then(|()| self.perform(task));
+            let mut queue = self.queue();
+            queue.working -= 1;
+            match found {
+                Ok(tasks) => queue.tasks.extend(tasks),
+                Err(error) => {
+                    queue.tasks.clear();
+                    queue.failed.get_or_insert(error);
+                }
             }
-            if self.failed.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
-                return;
-            }
+            self.changed.notify_all();
         }
     }
 
-    fn scan(&self, scan: &Scan) -> Result<(), ReadError> {
+    /// The next task; waits while others may still find some. `None` when all is done, or something failed.
+    fn next(&self) -> Option<Task> {
+        let mut queue = self.queue();
+        loop {
+            if queue.failed.is_some() {
+                return None;
+            }
+            if let Some(task) = queue.tasks.pop_front() {
+                queue.working += 1;
+                return Some(task);
+            }
+            if queue.working == 0 {
+                return None;
+            }
+            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn perform(&self, task: Task) -> Result<Vec<Task>, ReadError> {
+        match task {
+            Task::Namespace(namespace) => self.kinds(&namespace),
+            Task::Kind(scan) => self.scan(&scan, true),
+            Task::Range(scan) => self.scan(&scan, false),
+        }
+    }
+
+    fn kinds(&self, namespace: &str) -> Result<Vec<Task>, ReadError> {
+        let kinds = match &self.selection.kinds {
+            Some(kinds) => kinds.clone(),
+            None => self.snapshot.kinds(namespace)?,
+        };
+        let kinds: BTreeSet<_> = kinds.into_iter().filter(|kind| !self.selection.exclude_kinds.contains(kind)).collect();
+        let scan = |kind| Scan { namespace: namespace.to_owned(), kind, from: None, to: None };
+        Ok(kinds.into_iter().map(|kind| Task::Kind(scan(kind))).collect())
+    }
+
+    /// Reads a scan to its end, or, if it turns out to be large and may be split, finds its ranges.
+    fn scan(&self, scan: &Scan, may_split: bool) -> Result<Vec<Task>, ReadError> {
         let mut writer = self.spool.writer(&scan.kind);
         let mut cursor = None;
         let most = self.selection.rows_per_step.max(1);
-        let mut limit = most;
+        let mut limit = FIRST_PAGE.min(most);
         loop {
-            if self.stop.load(Ordering::Relaxed) {
-                return Err(ReadError::Interrupted);
-            }
+            stop::check(self.stop)?;
             let page = self.snapshot.page(scan, cursor.as_ref(), limit)?;
+            if may_split && cursor.is_none() && page.next.is_some() {
+                let ranges = self.ranges(scan)?;
+                if !ranges.is_empty() {
+                    // The first page comes again with its range.
+                    return Ok(ranges);
+                }
+            }
             writer.write(&page.entities)?;
             self.progress.add(&scan.kind, page.entities.len() as u64);
             if !page.entities.is_empty() {
                 let bytes: usize = page.entities.iter().map(proto::encoded_len).sum();
-                limit = (PAGE_BYTES / (bytes / page.entities.len()).max(1)).clamp(1, most);
+                limit = (PAGE_BYTES / (bytes / page.entities.len()).max(1)).clamp(1, most.min(limit * 2));
             }
-            match page.next {
-                Some(next) => cursor = Some(next),
-                None => return Ok(writer.finish()?),
+            if page.next.is_none() {
+                writer.finish()?;
+                return Ok(Vec::new());
             }
+            cursor = page.next;
         }
+    }
+
+    fn ranges(&self, scan: &Scan) -> Result<Vec<Task>, ReadError> {
+        let bounds = self.snapshot.split(&scan.namespace, &scan.kind, SCANS)?;
+        let starts = std::iter::once(None).chain(bounds.iter().cloned().map(Some));
+        let ends = bounds.iter().cloned().map(Some).chain(std::iter::once(None));
+        let range = |(from, to)| Task::Range(Scan { from, to, ..scan.clone() });
+        Ok(if bounds.is_empty() { Vec::new() } else { starts.zip(ends).map(range).collect() })
     }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use gaebar_runtime::model::Entity;
 use rayon::prelude::*;
@@ -15,6 +16,7 @@ use crate::folder::{self, FolderError};
 use crate::progress::Progress;
 use crate::schema::Kind;
 use crate::spool::SpoolError;
+use crate::stop::{self, Interrupted};
 use crate::templates;
 
 /// A shard closes before it would pass this many bytes of source.
@@ -23,6 +25,8 @@ pub const SHARD_BYTES: usize = 300_000;
 const VOLUME_ROWS: u32 = 5_000;
 /// A volume takes this much source: rustc needs some 17 bytes of memory for a byte of text.
 const VOLUME_SOURCE: usize = 16 << 20;
+/// A volume takes this many expressions: rustc needs some 900 bytes of memory for each.
+const VOLUME_EXPRESSIONS: usize = 600_000;
 /// A volume takes this many bytes of blobs: rustc needs 4 bytes of memory for each.
 const VOLUME_BLOBS: usize = 128 << 20;
 /// Rows that are made at once.
@@ -39,6 +43,9 @@ pub enum ShardError {
     /// The disk failed.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// Somebody asked to stop.
+    #[error("{0}; nothing was written")]
+    Interrupted(#[from] Interrupted),
     /// Row numbers are 32 bits.
     #[error("kind {0:?} has more than 4,294,967,295 entities; back it up in parts with --namespaces")]
     TooManyRows(String),
@@ -67,6 +74,7 @@ pub fn write(
     shard_bytes: usize,
     entities: impl Iterator<Item = Result<Entity, SpoolError>>,
     progress: &dyn Progress,
+    stop: &AtomicBool,
 ) -> Result<Written, ShardError> {
     let mut writer = Writer {
         folder,
@@ -80,6 +88,7 @@ pub fn write(
     };
     let mut entities = entities.peekable();
     while entities.peek().is_some() {
+        stop::check(stop)?;
         let mut chunk = Vec::with_capacity(CHUNK_ROWS);
         let mut bytes = 0;
         while chunk.len() < CHUNK_ROWS && bytes < CHUNK_BYTES {
@@ -127,6 +136,7 @@ struct Shard {
 struct Volume {
     rows: u32,
     source: usize,
+    expressions: usize,
     blobs: usize,
     shards: Vec<String>,
     sidecars: BTreeSet<String>,
@@ -134,14 +144,17 @@ struct Volume {
 
 impl Writer<'_> {
     fn push(&mut self, number: u32, row: Row) -> Result<(), ShardError> {
-        let source = row.text.len();
+        let (source, expressions) = (row.text.len(), row.expressions);
         let blobs: usize = row.sidecars.iter().map(|sidecar| sidecar.bytes.len()).sum();
         if !self.shard.rows.is_empty() && self.shard.bytes + source > self.shard_bytes {
             self.close_shard()?;
         }
         let volume = &self.volume;
         if volume.rows > 0
-            && (volume.rows >= VOLUME_ROWS || volume.source + source > VOLUME_SOURCE || volume.blobs + blobs > VOLUME_BLOBS)
+            && (volume.rows >= VOLUME_ROWS
+                || volume.expressions + row.expressions > VOLUME_EXPRESSIONS
+                || volume.source + source > VOLUME_SOURCE
+                || volume.blobs + blobs > VOLUME_BLOBS)
         {
             self.close_volume()?;
         }
@@ -152,6 +165,7 @@ impl Writer<'_> {
         self.shard.rows.push((number, row.text));
         self.volume.rows += 1;
         self.volume.source += source;
+        self.volume.expressions += expressions;
         self.volume.blobs += blobs;
         self.written.rows = number;
         Ok(())

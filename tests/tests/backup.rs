@@ -149,19 +149,61 @@ fn a_backup_that_is_killed_leaves_no_folder_at_its_place() {
             assert!(listed.contains("3,000"), "a backup was published in part:\n{listed}");
         }
     }
-    assert!(published < 12, "every backup was quicker than its kill: kill earlier");
+    let left_behind = fs::read_dir(folder.join("backups")).unwrap().filter(|entry| {
+        let name = entry.as_ref().unwrap().file_name();
+        name.to_string_lossy().starts_with('.')
+    });
+    assert!(left_behind.count() > 0 && published < 12, "no kill hit a backup at work: kill at other times");
 }
 
+/// In each stage: a backup ends with 130 and leaves nothing, or was done before.
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_a_backup_with_130_and_nothing_left() {
     let folder = folder("interrupted");
     run(&mut gaebar(&folder, &["seed", "headline", "--rows", "3000", "--to", "sqlite:store.db"]), 0);
-    let mut child = gaebar(&folder, &["backup", "sqlite:store.db", "backups/x", "--rows-per-step", "1"]).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(150));
-    run(std::process::Command::new("kill").args(["-INT", &child.id().to_string()]), 0);
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert_eq!(fs::read_dir(folder.join("backups")).unwrap().count(), 0);
+    let mut interrupted = 0;
+    for delay in (0..12).map(|step| Duration::from_millis(20 + step * 100)) {
+        let place = folder.join("backups").join(delay.as_millis().to_string());
+        let mut child =
+            gaebar(&folder, &["backup", "sqlite:store.db"]).arg(&place).stderr(std::process::Stdio::null()).spawn().unwrap();
+        std::thread::sleep(delay);
+        let _ = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+        match child.wait().unwrap().code() {
+            Some(130) => {
+                interrupted += 1;
+                assert!(!place.exists());
+            }
+            // Before it listens, the signal ends it as any other program.
+            None => assert!(!place.exists()),
+            code => assert_eq!(code, Some(0)),
+        }
+    }
+    assert!(interrupted >= 3, "only {interrupted} backups were at work when interrupted");
+    let left = fs::read_dir(folder.join("backups"))
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));
+    assert_eq!(left.count(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn places_that_can_not_be_taken_are_refused_before_anything_is_read() {
+    let folder = folder("places");
+    run(&mut gaebar(&folder, &["seed", "suite", "--to", "sqlite:store.db"]), 0);
+    fs::create_dir_all(folder.join("inside/real")).unwrap();
+    let mut here = gaebar(&folder.join("inside/real"), &["backup", "sqlite:../../store.db", "."]);
+    let (_, error) = run(&mut here, 1);
+    assert!(error.contains("the folder that you are in"), "{error}");
+    std::os::unix::fs::symlink("inside/real", folder.join("link")).unwrap();
+    run(&mut gaebar(&folder, &["backup", "sqlite:store.db", "link"]), 0);
+    assert!(folder.join("inside/real/manifest.json").is_file(), "the backup goes to where the link leads");
+    std::os::unix::fs::symlink("nowhere", folder.join("dangling")).unwrap();
+    let (_, error) = run(&mut gaebar(&folder, &["backup", "sqlite:store.db", "dangling"]), 1);
+    assert!(error.contains("dangling"), "{error}");
+    fs::write(folder.join("file"), "x").unwrap();
+    let (_, error) = run(&mut gaebar(&folder, &["backup", "sqlite:store.db", "file"]), 1);
+    assert!(error.contains("file"), "{error}");
 }
 
 #[test]
@@ -199,9 +241,11 @@ fn kinds_and_namespaces_are_chosen_by_flags_and_settings_and_flags_win() {
     let done = event(&mut gaebar(&folder, &["backup", "dev", "c", "--kinds", "Profile", "--shard-size", "100000"]));
     assert_eq!(done["kinds"]["Profile"]["shards"], 1);
 
-    let (_, warning) = run(&mut gaebar(&folder, &["backup", "dev", "d", "--kinds", "Nobody"]), 0);
+    let (_, warning) = run(&mut gaebar(&folder, &["backup", "dev", "d", "--kinds", "Profile,Nobody,Profile"]), 0);
     assert!(warning.contains("no entities of kind \"Nobody\""), "{warning}");
-    let (_, error) = run(&mut gaebar(&folder, &["backup", "prod", "e"]), 1);
+    let (_, error) = run(&mut gaebar(&folder, &["backup", "dev", "e", "--kinds", "Nobody"]), 1);
+    assert!(error.contains("nothing was written") && !folder.join("e").exists(), "{error}");
+    let (_, error) = run(&mut gaebar(&folder, &["backup", "prod", "e"]), 2);
     assert!(error.contains("(there: dev)"), "{error}");
 }
 

@@ -29,11 +29,19 @@ fn wrong_usage_ends_with_2_and_other_errors_with_1() {
     }
     for (arguments, part) in [
         (&["backup", "nonsense"][..], "`nonsense` is no store"),
-        (&["backup", "sqlite:none.db"], "there is no such file"),
+        (&["backup", "memory:"], "`memory:` is no store"),
         (&["backup", "sqlite:none.db", "x", "--read-time", "yesterday"], "--read-time"),
+        (&["seed", "suite", "--to", "sqlite:x.db", "--rows", "3"], "--rows is for the headline set"),
+    ] {
+        let (_, error) = run(&mut gaebar(&folder, arguments), 2);
+        assert!(error.contains(part), "{arguments:?}: {error}");
+    }
+    for (arguments, part) in [
+        (&["backup", "sqlite:none.db"][..], "there is no such file"),
         (&["restore", "nowhere", "--to", "sqlite:x.db"], "nowhere"),
         (&["build", "."], "is no backup"),
-        (&["seed", "suite", "--to", "sqlite:x.db", "--rows", "3"], "--rows is for the headline set"),
+        (&["restore", "nowhere", "--to", "sqlite:none/x.db"], "there is no folder none"),
+        (&["build", "nowhere", "--output", "none/x"], "there is no folder none"),
         (&["--config", "none.toml", "list", "."], "none.toml"),
     ] {
         let (_, error) = run(&mut gaebar(&folder, arguments), 1);
@@ -42,6 +50,7 @@ fn wrong_usage_ends_with_2_and_other_errors_with_1() {
     fs::write(folder.join("gaebar.toml"), "[backup]\nshards = 3\n").unwrap();
     let (_, error) = run(&mut gaebar(&folder, &["list", "."]), 1);
     assert!(error.contains("gaebar.toml") && error.contains("unknown field `shards`"), "{error}");
+    assert_eq!(error.matches("unknown field").count(), 1, "a cause is told once: {error}");
 }
 
 #[test]
@@ -57,7 +66,7 @@ fn a_file_that_is_no_store_is_refused_and_left_alone() {
 fn doctor_names_what_is_there_and_what_is_missing() {
     let folder = folder("doctor");
     let (text, _) = run(&mut gaebar(&folder, &["doctor"]), 0);
-    for part in ["Rust: cargo 1.", "build folder: ", "DATASTORE_EMULATOR_HOST is not set", "credentials: "] {
+    for part in ["Rust: cargo 1.", "C compiler: ", "build folder: ", "DATASTORE_EMULATOR_HOST is not set", "credentials: "] {
         assert!(text.contains(part), "{part:?} is missing:\n{text}");
     }
     let (text, _) = run(gaebar(&folder, &["doctor"]).env("CARGO", "/nonexistent/cargo"), 1);
@@ -78,4 +87,41 @@ fn the_demo_shows_a_row_and_where_to_look() {
     }
     let (_, error) = run(&mut gaebar(&folder, &["demo", "here"]), 1);
     assert!(error.contains("name a folder that does not exist"), "{error}");
+}
+
+/// A pipe that is closed early ends nothing; a disk that is full does.
+#[cfg(unix)]
+#[test]
+fn closed_pipes_are_no_error_and_full_disks_are() {
+    let folder = folder("pipes");
+    let sh = |script: &str, code: i32| {
+        let mut shell = std::process::Command::new("sh");
+        gaebar_tests::command::clean(&mut shell)
+            .args(["-c", script])
+            .current_dir(&folder)
+            .env("GAEBAR", gaebar_tests::command::binary());
+        run(&mut shell, code)
+    };
+    sh("$GAEBAR seed suite --to sqlite:store.db 2>&1 | true; $GAEBAR backup sqlite:store.db backup 2>&1 | true", 0);
+    sh("$GAEBAR list backup | head -1", 0);
+    if std::path::Path::new("/dev/full").exists() {
+        let (_, error) = sh("$GAEBAR list backup > /dev/full", 1);
+        assert!(error.contains("No space left"), "{error}");
+        sh("$GAEBAR list backup --format json > /dev/full", 1);
+    }
+}
+
+#[test]
+fn a_database_of_somebody_elses_is_left_as_it_is() {
+    let folder = folder("foreign");
+    let path = folder.join("theirs.db");
+    let foreign = rusqlite::Connection::open(&path).unwrap();
+    foreign.execute_batch("CREATE TABLE mine (x); INSERT INTO mine VALUES (1);").unwrap();
+    drop(foreign);
+    let before = fs::read(&path).unwrap();
+    for arguments in [&["seed", "suite", "--to", "sqlite:theirs.db"][..], &["backup", "sqlite:theirs.db", "backup"]] {
+        let (_, error) = run(&mut gaebar(&folder, arguments), 1);
+        assert!(error.contains("none that this version of Gaebar wrote"), "{error}");
+    }
+    assert!(fs::read(&path).unwrap() == before);
 }

@@ -315,7 +315,7 @@ fn keys_of_every_form_are_kept_in_order() {
             (Key::root("Ord", "a".repeat(1501)), "longer than 1500 bytes"),
         ] {
             let error = store.upsert(&[entity(key.clone(), 1)]).unwrap_err();
-            assert!(error.is_refusal() && error.to_string().contains(why), "{key}: {error}");
+            assert!(error.is_about_an_entity() && error.to_string().contains(why), "{key}: {error}");
         }
     });
 }
@@ -463,7 +463,7 @@ fn what_is_refused_says_so_at_once() {
         let begun = Instant::now();
         let bad = entity(Key::root("Bad", 2), "a".repeat(1501));
         let error = store.upsert(&[entity(Key::root("Bad", 1), 1), bad]).unwrap_err();
-        assert!(error.is_refusal());
+        assert!(error.is_about_an_entity());
         let text = error.to_string();
         assert!(text.contains("could not write 2 entities, Bad/1 to Bad/2: INVALID_ARGUMENT: "), "{text}");
         assert!(text.contains(&format!("emulator at {}", place.emulator.host())), "{text}");
@@ -471,7 +471,7 @@ fn what_is_refused_says_so_at_once() {
         // Never sent.
         let huge = entity(Key::root("Bad", 3), Value::from(vec![0_u8; 5 << 20]).unindexed());
         let error = store.upsert(&[huge]).unwrap_err();
-        assert!(error.is_refusal());
+        assert!(error.is_about_an_entity());
         assert!(error.to_string().contains("could not write Bad/3: INVALID_ARGUMENT: it takes 52429"), "{error}");
 
         let wrong = DatastoreStore::connect_to_emulator(&place.emulator.host(), &place.project, "Not a database").unwrap();

@@ -148,7 +148,8 @@ fn the_environment_names_the_project_where_the_url_does_not() {
     let folder = folder("default-project");
     let place = |variables: &[(&str, &str)]| {
         let mut command = gaebar(&folder, &["backup", "datastore://", "backup"]);
-        let (_, error) = run(command.env("DATASTORE_EMULATOR_HOST", "127.0.0.1:9").envs(variables.iter().copied()), 1);
+        let code = if variables.is_empty() { 2 } else { 1 };
+        let (_, error) = run(command.env("DATASTORE_EMULATOR_HOST", "127.0.0.1:9").envs(variables.iter().copied()), code);
         error
     };
     assert!(place(&[]).contains("neither DATASTORE_PROJECT_ID nor GOOGLE_CLOUD_PROJECT is set"));
@@ -161,7 +162,12 @@ fn an_emulator_that_is_not_there_fails_the_restore_and_never_means_production() 
     let folder = folder("nobody-there");
     let store = SqliteStore::open_or_create(&folder.join("store.db")).unwrap();
     store.upsert(&[Entity::new(Key::root("Note", 1), Properties::default()).unwrap()]).unwrap();
-    for arguments in [&["seed", "suite", "--to", "datastore://my-app"][..], &["backup", "datastore://my-app", "backup"]] {
+    run(&mut gaebar(&folder, &["backup", "sqlite:store.db", "local"]), 0);
+    for arguments in [
+        &["seed", "suite", "--to", "datastore://my-app"][..],
+        &["backup", "datastore://my-app", "backup"],
+        &["restore", "local", "--to", "datastore://my-app"],
+    ] {
         let (_, error) = run(gaebar(&folder, arguments).env("DATASTORE_EMULATOR_HOST", "127.0.0.1:9"), 1);
         assert!(error.contains("127.0.0.1:9") && error.contains("DATASTORE_EMULATOR_HOST"), "{error}");
     }

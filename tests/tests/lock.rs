@@ -46,3 +46,25 @@ fn a_backups_lock_file_is_what_cargo_writes_from_this_workspaces() {
     let written = Templates { name, volumes: &volumes }.files().into_iter().find(|(file, _)| file == "Cargo.lock").unwrap().1;
     assert_eq!(written, resolved);
 }
+
+/// Cargo compiles a crate once for each set of features. So what a backup switches on must be what this workspace does.
+#[test]
+fn a_backup_switches_on_the_same_features_as_this_workspace() {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    resolve(folder.path(), workspace, "template", &BTreeSet::new());
+    let tree = |folder: &Path, package: &str| -> BTreeSet<String> {
+        let mut command = gaebar_gen::compile::cargo();
+        command.args(["tree", "--package", package, "--edges", "normal,build", "--prefix", "none", "--format", "{p} [{f}]"]);
+        let output = command.current_dir(folder).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines()
+            .map(|line| line.replace(" (*)", "").replace(" (proc-macro)", ""))
+            .filter(|line| !line.contains('/'))
+            .collect()
+    };
+    let (ours, theirs) = (tree(workspace, "gaebar-gen"), tree(folder.path(), "template"));
+    let differing: Vec<_> = theirs.difference(&ours).collect();
+    assert!(theirs.len() > 50 && differing.is_empty(), "compiled twice: {differing:#?}");
+}

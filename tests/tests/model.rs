@@ -2,7 +2,7 @@
 
 use gaebar_gen::compare::compare;
 use gaebar_gen::read::Selection;
-use gaebar_runtime::model::{Entity, order_key};
+use gaebar_runtime::model::{Embedded, Entity, Key, Properties, Value, order_key};
 use gaebar_runtime::store::{MemoryStore, Scan, SqliteStore, Store};
 use gaebar_tests::command::{event, folder, gaebar, run};
 use gaebar_tests::strategy;
@@ -71,7 +71,11 @@ proptest! {
 #[test]
 fn any_entities_survive_being_code() {
     let folder = folder("model");
-    let entities = strategy::entities(300);
+    let mut entities = strategy::entities(300);
+    // Kinds of the names that generated code uses itself.
+    let reserved =
+        gaebar_runtime::rows::RESERVED.iter().map(|kind| Entity::new(Key::root(*kind, i64::MAX), Properties::new()).unwrap());
+    entities.extend(reserved);
     let source = SqliteStore::open_or_create(&folder.join("source.db")).unwrap();
     source.upsert(&entities).unwrap();
 
@@ -86,6 +90,51 @@ fn any_entities_survive_being_code() {
 
     run(&mut gaebar(&folder, &["backup", "sqlite:restored.db", "again/backup", "--shard-size", "20000"]), 0);
     assert_same_backup(&folder.join("backup"), &folder.join("again/backup"));
+}
+
+/// The reader gives what the compiled rows give.
+#[test]
+fn entities_survive_being_read_instead_of_compiled() {
+    let folder = folder("interpreted");
+    let entities = strategy::entities(500);
+    let source = SqliteStore::open_or_create(&folder.join("source.db")).unwrap();
+    source.upsert(&entities).unwrap();
+    run(&mut gaebar(&folder, &["backup", "sqlite:source.db", "backup", "--shard-size", "20000"]), 0);
+    let no_cargo = |command: &mut std::process::Command| run(command.env("CARGO", "/nonexistent"), 0);
+    no_cargo(&mut gaebar(&folder, &["restore", "backup", "--to", "sqlite:restored.db", "--interpret"]));
+    let restored = SqliteStore::open(&folder.join("restored.db")).unwrap();
+    let comparison = compare(&source, &restored, &everything(), &AtomicBool::new(false)).unwrap();
+    assert!(comparison.is_equal() && comparison.equal == 500, "{comparison:#?}");
+}
+
+/// Whatever a store takes it gives back; what it could not give back it refuses.
+#[test]
+fn depth_is_refused_where_it_could_not_be_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open_or_create(&folder.path().join("deep.db")).unwrap();
+    let embedded = |inner: Value| Value::from(Embedded { key: None, properties: Properties::from([("p".to_owned(), inner)]) });
+    let in_array = |inner: Value| Value::from(vec![embedded(inner)]);
+    let mut refused = 0;
+    for leaf in
+        [Value::from(1), Value::from(Key::root("K", 1)), Value::from(gaebar_runtime::model::Timestamp::new(0, 0).unwrap())]
+    {
+        for levels in 0..60 {
+            for arrays in [false, true] {
+                let nest = |value, _| if arrays { in_array(value) } else { embedded(value) };
+                let value = (0..levels).fold(leaf.clone(), nest);
+                let entity = Entity::new(Key::root("Deep", levels + 1), Properties::from([("p".to_owned(), value)])).unwrap();
+                match store.upsert(std::slice::from_ref(&entity)) {
+                    Ok(()) => assert_eq!(gaebar_runtime::proto::decode(&gaebar_runtime::proto::encode(&entity)).unwrap(), entity),
+                    Err(error) => {
+                        assert!(levels > 19 && error.to_string().contains("nested deeper"), "{levels}: {error}");
+                        refused += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(refused > 0);
+    read_all(&store, 3);
 }
 
 fn everything() -> Selection {

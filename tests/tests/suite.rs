@@ -49,7 +49,7 @@ fn the_suite_survives_seed_backup_build_restore_and_the_example_is_its_backup() 
     fs::remove_dir_all(folder.join("backup")).unwrap();
     let mut alone = std::process::Command::new(folder.join("restore-alone"));
     run(alone.current_dir(&folder).env_clear().args(["--to", "sqlite:staging.db"]), 0);
-    let staging = SqliteStore::open(&folder.join("staging.db")).unwrap();
+    let staging = SqliteStore::open_or_create(&folder.join("staging.db")).unwrap();
     assert_equal(&expected, &staging, count);
 
     run(&mut gaebar(&folder, &["backup", "sqlite:staging.db", "again/backup"]), 0);

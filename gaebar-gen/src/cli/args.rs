@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use gaebar_runtime::cli::Format;
+use gaebar_runtime::cli::{DEFAULT_JOBS, Format};
 
 /// Backs up Google Cloud Datastore to Rust source, and restores it by compiling and running that source.
 ///
@@ -105,7 +105,7 @@ pub(crate) struct BackupArgs {
     #[arg(value_name = "DIR")]
     pub(crate) folder: Option<PathBuf>,
 
-    /// Only these kinds
+    /// Only these kinds; a name with a comma in it goes into gaebar.toml
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     pub(crate) kinds: Option<Vec<String>>,
 
@@ -123,7 +123,7 @@ pub(crate) struct BackupArgs {
     pub(crate) read_time: Option<String>,
 
     /// The most entities to ask for at a time [default: 500]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) rows_per_step: Option<u32>,
 
     /// Close a shard before it would pass so many bytes of source [default: 300000]
@@ -164,8 +164,8 @@ pub(crate) struct RestoreArgs {
     pub(crate) to: String,
 
     /// Batches written at once
-    #[arg(long, value_name = "N", default_value_t = 8)]
-    pub(crate) jobs: usize,
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_JOBS, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: u16,
 
     /// Go on with rows that were edited since they were backed up
     #[arg(long)]

@@ -1,33 +1,34 @@
 //! `gaebar backup`
 
+use gaebar_runtime::say;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::Context as _;
 use gaebar_gen::backup::{BackedUp, Options, backup};
 use gaebar_gen::config::Config;
 use gaebar_gen::read::Selection;
 use gaebar_gen::shards::SHARD_BYTES;
 use gaebar_runtime::cli::{Format, plural, rate, thousands};
+use gaebar_runtime::model::Timestamp;
 use gaebar_runtime::store::{self, StoreUrl};
 use serde::Serialize;
 
-use super::STOP;
 use super::args::BackupArgs;
 use super::bars::BackupBars;
+use super::{STOP, Usage};
 
 const ROWS_PER_STEP: usize = 500;
 
 pub(super) fn run(args: &BackupArgs, config: &Config, format: Format) -> anyhow::Result<ExitCode> {
-    let url = config.store(&args.store)?;
+    let url = config.store(&args.store).map_err(Usage::from)?;
     let folder = args.folder.clone().unwrap_or_else(|| default_folder(&args.store, &url));
     let options = options(args, config)?;
     let store = store::open(&url)?;
-    eprintln!("Backing up {} into {}", store.place(), folder.display());
+    say!("Backing up {} into {}", store.place(), folder.display());
     let begun = Instant::now();
     let done = backup(store.as_ref(), &folder, &options, &BackupBars, &STOP)?;
-    summarise(&done, &options, begun.elapsed().as_secs_f64(), format);
+    summarise(&done, &options, begun.elapsed().as_secs_f64(), format)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -45,7 +46,8 @@ fn default_folder(name: &str, url: &StoreUrl) -> PathBuf {
 
 fn options(args: &BackupArgs, config: &Config) -> anyhow::Result<Options> {
     let config = &config.backup;
-    let read_time = args.read_time.as_deref().map(str::parse).transpose().context("--read-time")?;
+    let read_time = args.read_time.as_deref().map(str::parse::<Timestamp>).transpose();
+    let read_time = read_time.map_err(|error| Usage(format!("--read-time: {error}")))?;
     let flag = |flag: Option<u32>| flag.map(|value| value as usize);
     Ok(Options {
         selection: Selection {
@@ -59,22 +61,22 @@ fn options(args: &BackupArgs, config: &Config) -> anyhow::Result<Options> {
     })
 }
 
-fn summarise(done: &BackedUp, options: &Options, seconds: f64, format: Format) {
+fn summarise(done: &BackedUp, options: &Options, seconds: f64, format: Format) -> std::io::Result<()> {
     let rows: u64 = done.kinds.values().map(|kind| u64::from(kind.rows)).sum();
     for (kind, written) in &done.kinds {
         let (rows, shards) = (plural(written.rows.into(), "row"), plural(written.shards.into(), "shard"));
-        eprintln!("  {kind:<24} {rows:>14} {shards:>12} {:>12}", bytes(written.bytes));
+        say!("  {:<24} {rows:>14} {shards:>12} {:>12}", kind.escape_debug().to_string(), bytes(written.bytes));
     }
     for kind in options.selection.kinds.iter().flatten().filter(|kind| !done.kinds.contains_key(*kind)) {
-        eprintln!("warning: there are no entities of kind {kind:?}");
+        say!("warning: there are no entities of kind {kind:?}");
     }
     if rows == 0 {
-        eprintln!("warning: {} holds no entities: is it the right project, database and namespace?", done.source);
+        say!("warning: {} holds no entities: is it the right project, database and namespace?", done.source);
     }
     if !done.read_time.consistent {
-        eprintln!("note: {} offers no snapshot; what was written to it meanwhile may be half in the backup", done.source);
+        say!("note: {} offers no snapshot; what was written to it meanwhile may be half in the backup", done.source);
     }
-    eprintln!(
+    say!(
         "Backed up {} of {} from {} into {}: {} in {} in {seconds:.1} s ({})",
         plural(rows, "row"),
         plural(done.kinds.len() as u64, "kind"),
@@ -93,7 +95,7 @@ fn summarise(done: &BackedUp, options: &Options, seconds: f64, format: Format) {
         rows,
         kinds: done.kinds.iter().map(|(kind, written)| (kind.as_str(), written.into())).collect(),
         seconds,
-    });
+    })
 }
 
 /// `1.2 MB`, in the units of disks.

@@ -3,7 +3,10 @@
 use gaebar_gen::backup::Stages;
 use gaebar_gen::compile;
 use gaebar_gen::progress::Progress;
-use gaebar_runtime::cli::Bars;
+use gaebar_runtime::cli::{Bars, Steps};
+
+/// About how many crates a backup depends on, so that the bar has an end.
+const DEPENDENCIES: u64 = 150;
 
 /// Progress of a backup: one bar a stage.
 pub(crate) struct BackupBars;
@@ -32,18 +35,29 @@ impl Stages for BackupBars {
     }
 }
 
-/// Progress of a build: a line a crate of the backup's own, and one now and then for dependencies.
-pub(crate) struct BuildBars(gaebar_runtime::cli::Steps);
+/// Progress of a build: first the dependencies, if they have to be compiled, then the backup's own crates.
+pub(crate) struct BuildBars(Steps);
 
 impl BuildBars {
     pub(crate) fn new() -> Self {
-        Self(gaebar_runtime::cli::Steps::new("compiling"))
+        Self(Steps::new("compiling"))
     }
 }
 
 impl compile::Progress for BuildBars {
     fn compiled(&self, crate_name: &str, own: usize, of: usize) {
         self.0.step(crate_name, own as u64, of as u64);
+    }
+
+    fn dependency(&self, crate_name: &str, compiled: usize) {
+        if compiled == 1 {
+            self.0.say("Compiling dependencies, which is needed once and takes some minutes");
+        }
+        self.0.step(crate_name, compiled as u64, (compiled as u64).max(DEPENDENCIES));
+    }
+
+    fn says(&self, what: &str) {
+        self.0.say(what);
     }
 }
 

@@ -1,5 +1,6 @@
 //! `gaebar build`
 
+use gaebar_runtime::say;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -10,44 +11,57 @@ use gaebar_gen::verify::Verified;
 use gaebar_runtime::cli::Format;
 use serde::Serialize;
 
+use super::STOP;
 use super::args::BuildArgs;
 use super::bars::BuildBars;
 
 pub(super) fn run(args: &BuildArgs, format: Format) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
+    if let Some(output) = &args.output {
+        check_output(output)?;
+    }
     let built = build(&args.folder, args.accept_edits)?;
     let binary = match &args.output {
-        None => built.binary,
+        None => built.binary.clone(),
         Some(output) => {
             std::fs::copy(&built.binary, output).with_context(|| format!("could not copy the binary to {}", output.display()))?;
             output.clone()
         }
     };
     let seconds = begun.elapsed().as_secs_f64();
-    eprintln!("Built {} in {seconds:.1} s; it restores alone: {} --to STORE", binary.display(), binary.display());
-    format.event(&Event { event: "built", binary: binary.display().to_string(), dependencies: built.dependencies, seconds });
+    let run = if binary.components().count() == 1 { Path::new(".").join(&binary) } else { binary.clone() };
+    say!("Built {} in {seconds:.1} s; it restores alone: {} --to STORE", binary.display(), run.display());
+    format.event(&Event { event: "built", binary: binary.display().to_string(), dependencies: built.dependencies, seconds })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Before minutes of compiling, whether the binary can be put where it should go.
+fn check_output(output: &Path) -> anyhow::Result<()> {
+    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if output.is_dir() {
+        bail!("--output {} is a folder; name a file in it", output.display());
+    }
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        bail!("--output {}: there is no folder {}", output.display(), folder.display());
+    }
+    Ok(())
 }
 
 /// Verifies and compiles a backup. Rows that were edited are compiled only if that is accepted.
 pub(super) fn build(folder: &Path, accept_edits: bool) -> anyhow::Result<Compiled> {
     let place = BuildPlace::of(folder)?;
     let (profile, shared) = (place.profile, place.shared.clone());
-    let prepared = Prepared::new(folder, place)?;
+    let bars = BuildBars::new();
+    let prepared = Prepared::new(folder, place, &bars)?;
     accept(folder, &prepared.verified, accept_edits)?;
-    eprintln!(
-        "Compiling {} (profile {}, dependencies in {}; the first time they are compiled too, which takes a minute or two)",
-        folder.display(),
-        profile.name(),
-        shared.display()
-    );
-    Ok(prepared.compile(&BuildBars::new())?)
+    say!("Building {} (profile {}, dependencies in {})", folder.display(), profile.name(), shared.display());
+    Ok(prepared.compile(&bars, &STOP)?)
 }
 
 /// Lists what was edited, and ends here unless that is accepted.
 pub(super) fn accept(folder: &Path, verified: &Verified, accept_edits: bool) -> anyhow::Result<()> {
     for edit in &verified.edits {
-        eprintln!("edited: {edit}");
+        say!("edited: {edit}");
     }
     if !verified.edits.is_empty() && !accept_edits {
         bail!("{} was edited since it was backed up; nothing was run. If that is meant, say --accept-edits", folder.display());

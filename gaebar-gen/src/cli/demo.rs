@@ -1,5 +1,6 @@
 //! `gaebar demo`: the main job, end to end, on this machine alone.
 
+use gaebar_runtime::say;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,7 +12,7 @@ use gaebar_gen::fingerprint::Fingerprint;
 use gaebar_gen::read::Selection;
 use gaebar_gen::seed::Headline;
 use gaebar_gen::shards::SHARD_BYTES;
-use gaebar_runtime::cli::{Format, plural};
+use gaebar_runtime::cli::{DEFAULT_JOBS, Format, plural};
 use gaebar_runtime::store::{self, StoreUrl};
 use serde::Serialize;
 
@@ -35,48 +36,50 @@ pub(super) fn run(args: &DemoArgs, format: Format) -> anyhow::Result<ExitCode> {
     let (production, staging) = (StoreUrl::Sqlite(folder.join("production.db")), StoreUrl::Sqlite(folder.join("staging.db")));
     let backup_folder = folder.join("backups/production");
 
-    eprintln!("1. A datastore to play with: {production}");
+    say!("1. A datastore to play with: {production}");
     let source = store::open_or_create(&production)?;
     let rows = write(source.as_ref(), Headline::new(ROWS), Some(ROWS))?;
-    eprintln!("   {rows} entities");
+    say!("   {rows} entities");
 
-    eprintln!("2. Backing it up as Rust source: {}", backup_folder.display());
+    say!("2. Backing it up as Rust source: {}", backup_folder.display());
     let selection = Selection { rows_per_step: 500, ..Selection::default() };
     let options = Options { selection: selection.clone(), read_time: None, shard_bytes: SHARD_BYTES };
     let done = backup(source.as_ref(), &backup_folder, &options, &BackupBars, &STOP)?;
     let (shards, size) =
         done.kinds.values().fold((0, 0), |(shards, size), kind| (shards + u64::from(kind.shards), size + kind.bytes));
-    eprintln!("   {} of {}, {}", plural(shards, "shard"), plural(done.kinds.len() as u64, "kind"), bytes(size));
+    say!("   {} of {}, {}", plural(shards, "shard"), plural(done.kinds.len() as u64, "kind"), bytes(size));
 
-    eprintln!("3. Compiling it into a restore binary");
-    let binary = build(&backup_folder, false)?.binary;
+    say!("3. Compiling it into a restore binary");
+    let built = build(&backup_folder, false)?;
+    let binary = &built.binary;
 
-    eprintln!("4. Restoring into an empty store: {staging}");
-    if restore(&binary, &backup_folder, &staging, 8, Format::Text)? != ExitCode::SUCCESS {
+    say!("4. Restoring into an empty store: {staging}");
+    if restore(binary, &backup_folder, &staging, DEFAULT_JOBS, Format::Text)? != ExitCode::SUCCESS {
         bail!("the restore did not complete");
     }
 
-    eprintln!("5. Comparing every entity of the two");
+    say!("5. Comparing every entity of the two");
     let target = store::open(&staging)?;
     let comparison = compare(source.as_ref(), target.as_ref(), &selection, &STOP)?;
     if !comparison.is_equal() {
         bail!("what was restored differs from what was backed up: {comparison:?}");
     }
-    eprintln!("   {} entities, all equal bit for bit", comparison.equal);
+    say!("   {} entities, all equal bit for bit", comparison.equal);
 
     let shard =
         shard_of(&done.kinds[SHOWN_KIND].files).map(|file| backup_folder.join(file)).context("the backup has no shard")?;
-    eprintln!("\nA row of the backup, as a reviewer sees it ({}):\n\n    {}", shard.display(), first_row(&shard)?);
-    eprintln!("Try next:");
-    eprintln!("  gaebar list {}", backup_folder.display());
-    eprintln!("  {} --to sqlite:{}", binary.display(), folder.join("another.db").display());
-    eprintln!("  gaebar backup STORE backups/production      with STORE = datastore://your-project or an emulator's");
+    say!("\nA row of the backup, as a reviewer sees it ({}):\n\n    {}", shard.display(), first_row(&shard)?);
+    say!("Try next:");
+    let gaebar = std::env::current_exe().unwrap_or_else(|_| "gaebar".into());
+    say!("  {} list {}", gaebar.display(), backup_folder.display());
+    say!("  {} --to sqlite:{}", binary.display(), folder.join("another.db").display());
+    say!("  {} backup STORE      with STORE = datastore://your-project, or an emulator's", gaebar.display());
     format.event(&Event {
         event: "demo",
         folder: folder.display().to_string(),
         entities: comparison.equal,
         shard: shard.display().to_string(),
-    });
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,58 +1,109 @@
 //! `gaebar doctor`: what this machine has of what Gaebar needs.
 
 use std::env;
-use std::io::Write as _;
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use gaebar_gen::compile::{cache, cargo};
-use gaebar_runtime::cli::Format;
+use gaebar_runtime::cli::{Format, print};
 use serde::Serialize;
 
 /// Building a restore binary takes some 1 GB of dependencies, once.
 const DISK_NEEDED: u64 = 2 << 30;
 
-pub(super) fn run(format: Format) -> ExitCode {
-    let checks = [rust(), build_folder(), emulator(), credentials()];
+/// The first cargo that shares compiled dependencies between backups, and the oldest that Gaebar is tried with.
+const OLDEST_CARGO: (u32, u32) = (1, 91);
+
+pub(super) fn run(format: Format) -> anyhow::Result<ExitCode> {
+    let checks = [rust(), c_compiler(), build_folder(), emulator(), credentials()];
     for check in &checks {
-        if format == Format::Json {
-            format.event(check);
-        } else {
-            let mark = if check.ok { "ok     " } else { "missing" };
-            // A closed pipe is the reader's decision.
-            let _ = writeln!(std::io::stdout(), "{mark}  {}: {}\n         for {}", check.name, check.found, check.needed_for);
+        match format {
+            Format::Json => format.event(check)?,
+            Format::Text => {
+                let Check { name, state, found, needed_for, .. } = check;
+                print(&format!("{:<8} {name}: {found}\n         for {needed_for}", state.mark()))?;
+            }
         }
     }
-    // Only Rust and a folder are needed by everybody.
-    if checks[..2].iter().all(|check| check.ok) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    // What is only needed for some stores is never a failure.
+    let failed = checks.iter().any(|check| check.state == State::Missing);
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 #[derive(Serialize)]
 struct Check {
     event: &'static str,
     name: &'static str,
-    ok: bool,
+    state: State,
     found: String,
     needed_for: &'static str,
 }
 
-fn check(name: &'static str, needed_for: &'static str, result: Result<String, String>) -> Check {
-    let (ok, found) = match result {
-        Ok(found) => (true, found),
-        Err(missing) => (false, missing),
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    Ok,
+    /// Not there, and not needed by everybody.
+    NotSet,
+    Missing,
+}
+
+impl State {
+    fn mark(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::NotSet => "not set",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+/// A check of what everybody needs.
+fn needed(name: &'static str, needed_for: &'static str, result: Result<String, String>) -> Check {
+    check(name, needed_for, State::Missing, result)
+}
+
+fn check(name: &'static str, needed_for: &'static str, otherwise: State, result: Result<String, String>) -> Check {
+    let (state, found) = match result {
+        Ok(found) => (State::Ok, found),
+        Err(missing) => (otherwise, missing),
     };
-    Check { event: "check", name, ok, found, needed_for }
+    Check { event: "check", name, state, found, needed_for }
 }
 
 fn rust() -> Check {
     let result = match cargo().arg("--version").output() {
-        Ok(output) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
+        Ok(output) if output.status.success() => {
+            let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+            if cargo_version(&version).is_some_and(|version| version >= OLDEST_CARGO) {
+                Ok(version)
+            } else {
+                Err(format!("{version}, which is older than 1.91; run `rustup update`"))
+            }
+        }
         Ok(output) => Err(format!("cargo does not run: {}", String::from_utf8_lossy(&output.stderr).trim())),
         Err(error) => Err(format!("no cargo ({error}); install Rust from https://rustup.rs")),
     };
-    check("Rust", "building restore binaries", result)
+    needed("Rust", "building restore binaries (`restore --interpret` does without)", result)
+}
+
+/// `cargo 1.95.0 (…)`
+fn cargo_version(said: &str) -> Option<(u32, u32)> {
+    let mut numbers = said.split_whitespace().nth(1)?.split('.');
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+fn c_compiler() -> Check {
+    let compiler = env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+    let result = match Command::new(&compiler).arg("--version").output() {
+        Ok(output) if output.status.success() => {
+            Ok(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or(&compiler).to_owned())
+        }
+        _ => Err(format!("`{compiler}` does not run; install gcc or clang")),
+    };
+    needed("C compiler", "building restore binaries: it compiles SQLite, and links", result)
 }
 
 fn build_folder() -> Check {
@@ -68,7 +119,7 @@ fn build_folder() -> Check {
             Err(error) => Err(format!("{}: {error}", folder.display())),
         }
     });
-    check("build folder", "building restore binaries", result)
+    needed("build folder", "building restore binaries", result)
 }
 
 fn emulator() -> Check {
@@ -91,7 +142,7 @@ fn emulator() -> Check {
             }
         }
     };
-    check("emulator", "datastore:// without a real project", result)
+    check("emulator", "datastore:// without a real project", State::NotSet, result)
 }
 
 /// Looks where Google's clients look, without asking for a token.
@@ -111,5 +162,5 @@ fn credentials() -> Check {
             }
         },
     };
-    check("credentials", "datastore:// with a real project", result)
+    check("credentials", "datastore:// with a real project", State::NotSet, result)
 }

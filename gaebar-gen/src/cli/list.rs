@@ -1,11 +1,10 @@
 //! `gaebar list`
 
-use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
 use gaebar_gen::manifest::{BackupManifest, KindManifest};
-use gaebar_runtime::cli::{Format, thousands};
+use gaebar_runtime::cli::{Format, print, thousands};
 use serde::Serialize;
 
 use super::args::ListArgs;
@@ -17,27 +16,24 @@ pub(super) fn run(args: &ListArgs, format: Format) -> anyhow::Result<ExitCode> {
     let kinds: Vec<Line> = KindManifest::read_all(folder)?.into_iter().map(|kind| Line::new(folder, kind)).collect();
     if format == Format::Json {
         for kind in &kinds {
-            format.event(kind);
+            format.event(kind)?;
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let mut out = std::io::stdout().lock();
-    // A closed pipe (`| head`) is the reader's decision.
-    let _ = writeln!(out, "{}, format {}", manifest.name, manifest.format);
-    let _ = writeln!(out, "{:<28} {:>10} {:>7} {:>11}  {:<27} source", "kind", "rows", "shards", "size", "read time");
+    print(&format!("{}, format {}", manifest.name, manifest.format))?;
+    print(&format!("{:<28} {:>10} {:>7} {:>11}  {:<27} source", "kind", "rows", "shards", "size", "read time"))?;
     for Line { kind, source, read_time, consistent, rows, shards, bytes: size, .. } in &kinds {
         let unsure = if *consistent { "" } else { " (no snapshot)" };
-        let _ = writeln!(
-            out,
+        print(&format!(
             "{:<28} {:>10} {shards:>7} {:>11}  {read_time:<27} {source}{unsure}",
             kind.escape_debug().to_string(),
             thousands(*rows),
             bytes(*size)
-        );
+        ))?;
     }
     let (rows, size) = kinds.iter().fold((0, 0), |(rows, size), kind| (rows + kind.rows, size + kind.bytes));
     let shards: usize = kinds.iter().map(|kind| kind.shards).sum();
-    let _ = writeln!(out, "{:<28} {:>10} {shards:>7} {:>11}", "all", thousands(rows), bytes(size));
+    print(&format!("{:<28} {:>10} {shards:>7} {:>11}", "all", thousands(rows), bytes(size)))?;
     Ok(ExitCode::SUCCESS)
 }
 

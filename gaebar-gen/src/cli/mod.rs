@@ -11,6 +11,7 @@ mod restore;
 mod seed;
 mod verify;
 
+use gaebar_runtime::say;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -18,8 +19,10 @@ use std::sync::{Arc, LazyLock};
 use clap::Parser as _;
 
 use args::{Cli, Command};
-use gaebar_gen::config::Config;
+use gaebar_gen::config::{Config, ConfigError};
 
+/// Exit code after arguments that make no sense.
+const USAGE: u8 = 2;
 /// Exit code where two things that were compared differ.
 const DIFFERENCES: u8 = 3;
 /// Exit code after an interrupt: 128 and the number of SIGINT.
@@ -32,15 +35,29 @@ static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Err(error) = listen_to_signals() {
-        eprintln!("warning: Ctrl-C will end gaebar at once: {error}");
+        say!("warning: Ctrl-C will end gaebar at once: {error}");
     }
     match run(cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
-            if STOP.load(Ordering::Relaxed) { ExitCode::from(INTERRUPTED) } else { ExitCode::FAILURE }
+            say!("error: {}", told(&error));
+            if STOP.load(Ordering::Relaxed) {
+                ExitCode::from(INTERRUPTED)
+            } else if error.is::<Usage>() {
+                ExitCode::from(USAGE)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
+}
+
+/// An error and its causes, each said once: many errors quote their cause.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().skip(1).fold(error.to_string(), |said, cause| {
+        let cause = cause.to_string();
+        if said.contains(&cause) { said } else { format!("{said}: {cause}") }
+    })
 }
 
 fn listen_to_signals() -> std::io::Result<()> {
@@ -54,7 +71,21 @@ fn listen_to_signals() -> std::io::Result<()> {
     Ok(())
 }
 
+/// Arguments that make no sense: the exit code is that of arguments that can't be parsed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+impl From<ConfigError> for Usage {
+    fn from(error: ConfigError) -> Self {
+        Self(error.to_string())
+    }
+}
+
 fn run(Cli { config, format, command }: Cli) -> anyhow::Result<ExitCode> {
+    if let Command::Doctor = command {
+        return doctor::run(format);
+    }
     let config = Config::load(config.as_deref())?;
     match command {
         Command::Demo(args) => demo::run(&args, format),
@@ -64,6 +95,6 @@ fn run(Cli { config, format, command }: Cli) -> anyhow::Result<ExitCode> {
         Command::Restore(args) => restore::run(&args, &config, format),
         Command::Verify(args) => verify::run(&args, format),
         Command::List(args) => list::run(&args, format),
-        Command::Doctor => Ok(doctor::run(format)),
+        Command::Doctor => doctor::run(format),
     }
 }

@@ -1,16 +1,20 @@
 //! `gaebar seed`
 
+use gaebar_runtime::say;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use anyhow::Context as _;
 use gaebar_gen::config::Config;
 use gaebar_gen::seed::{self, HEADLINE_ROWS, Headline, SeedError};
+use gaebar_gen::stop;
 use gaebar_runtime::cli::{Bars, Format, plural, rate};
 use gaebar_runtime::model::Entity;
 use gaebar_runtime::store::{self, Store};
 use serde::Serialize;
 
 use super::args::{SeedArgs, SeedSet};
+use super::{STOP, Usage};
 
 /// Entities written at once.
 const BATCH: usize = 500;
@@ -18,11 +22,11 @@ const BATCH: usize = 500;
 const WRITERS: usize = 4;
 
 pub(super) fn run(args: &SeedArgs, config: &Config, format: Format) -> anyhow::Result<ExitCode> {
-    let store = store::open_or_create(&config.store(&args.to)?)?;
+    let store = store::open_or_create(&config.store(&args.to).map_err(Usage::from)?)?;
     let begun = Instant::now();
     let rows = match args.set {
         SeedSet::Suite if args.rows.is_some() => {
-            anyhow::bail!("the suite has the entities that it has; --rows is for the headline set")
+            return Err(Usage("the suite has the entities that it has; --rows is for the headline set".to_owned()).into());
         }
         SeedSet::Suite => write(store.as_ref(), seed::suite()?.into_iter().map(Ok), None)?,
         SeedSet::Headline => {
@@ -31,13 +35,8 @@ pub(super) fn run(args: &SeedArgs, config: &Config, format: Format) -> anyhow::R
         }
     };
     let seconds = begun.elapsed().as_secs_f64();
-    eprintln!(
-        "Wrote {} into {} in {seconds:.1} s ({})",
-        plural(rows, "entity").replace("entitys", "entities"),
-        store.place(),
-        rate(rows, seconds)
-    );
-    format.event(&Event { event: "seeded", target: store.place().to_string(), rows, seconds });
+    say!("Wrote {} into {} in {seconds:.1} s ({})", plural(rows, "row"), store.place(), rate(rows, seconds));
+    format.event(&Event { event: "seeded", target: store.place().to_string(), rows, seconds })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -56,6 +55,7 @@ pub(super) fn write(
     let work = || -> anyhow::Result<u64> {
         let mut written = 0;
         loop {
+            stop::check(&STOP).context("what was written so far stays")?;
             let batch = next()?;
             let Some(first) = batch.first() else { return Ok(written) };
             store.upsert(&batch)?;
@@ -65,7 +65,7 @@ pub(super) fn write(
     };
     let results: Vec<_> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..WRITERS).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().filter_map(|worker| worker.join().ok()).collect()
+        workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
     });
     bars.finish();
     results.into_iter().sum()

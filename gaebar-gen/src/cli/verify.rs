@@ -1,11 +1,11 @@
 //! `gaebar verify`
 
-use std::io::Write as _;
+use gaebar_runtime::say;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use gaebar_gen::verify::{JustLooking, Verified, verify};
-use gaebar_runtime::cli::{Format, plural};
+use gaebar_runtime::cli::{Format, plural, print};
 use serde::Serialize;
 
 use super::DIFFERENCES;
@@ -16,10 +16,10 @@ pub(super) fn run(args: &VerifyArgs, format: Format) -> anyhow::Result<ExitCode>
     let verified = verify(&args.folder, &JustLooking)?;
     let rows: usize = verified.kinds.iter().flat_map(|kind| &kind.shards).map(|shard| shard.rows).sum();
     if format == Format::Text {
-        tell(&verified);
+        tell(&verified)?;
     }
     let edits = verified.edits.len();
-    eprintln!(
+    say!(
         "Verified {}: {} of {}, {} in {:.1} s",
         args.folder.display(),
         plural(rows as u64, "row"),
@@ -38,26 +38,24 @@ pub(super) fn run(args: &VerifyArgs, format: Format) -> anyhow::Result<ExitCode>
         edits: verified.edits.iter().map(ToString::to_string).collect(),
         over_limit: verified.over_limit.iter().map(|over| format!("{}:{}: {}", over.file, over.line, over.problem)).collect(),
         dangling: verified.dangling.count,
-    });
+    })?;
     Ok(if edits == 0 { ExitCode::SUCCESS } else { ExitCode::from(DIFFERENCES) })
 }
 
-fn tell(verified: &Verified) {
-    let mut out = std::io::stdout().lock();
-    // A closed pipe (`| head`) is the reader's decision.
+fn tell(verified: &Verified) -> std::io::Result<()> {
     for edit in &verified.edits {
-        let _ = writeln!(out, "edited: {edit}");
+        print(&format!("edited: {edit}"))?;
     }
     for over in &verified.over_limit {
-        let _ = writeln!(out, "warning: {}:{}: {}; a server will refuse it", over.file, over.line, over.problem);
+        print(&format!("warning: {}:{}: {}; a server will refuse it", over.file, over.line, over.problem))?;
     }
     let dangling = &verified.dangling;
     if dangling.count > 0 {
         let shown = dangling.first.iter().map(|key| key.escape_debug().to_string()).collect::<Vec<_>>().join(", ");
         let dots = if dangling.count > dangling.first.len() { ", …" } else { "" };
-        let _ =
-            writeln!(out, "note: {} of entities that are not in the backup: {shown}{dots}", plural(dangling.count as u64, "key"));
+        print(&format!("note: {} of entities that are not in the backup: {shown}{dots}", plural(dangling.count as u64, "key")))?;
     }
+    Ok(())
 }
 
 /// What `--format json` says at the end.

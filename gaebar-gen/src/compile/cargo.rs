@@ -1,13 +1,22 @@
 //! Running cargo.
 
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::{BuildPlace, Compiled, Progress};
+use super::{BuildPlace, Progress};
+use crate::stop::{self, Interrupted};
+
+/// How often to look whether somebody asked to stop.
+const STOP_INTERVAL: Duration = Duration::from_millis(100);
+/// What cargo says that explains a wait.
+const TELLING: &[&str] = &["Blocking", "Downloading", "Updating"];
 
 /// Why cargo made no binary.
 #[derive(Debug, Error)]
@@ -18,6 +27,9 @@ pub enum CargoError {
     /// Cargo's output broke off.
     #[error("cargo's output broke off: {0}")]
     Output(io::Error),
+    /// Somebody asked to stop.
+    #[error("{0}; what was compiled is kept for the next time")]
+    Interrupted(#[from] Interrupted),
     /// The code did not compile.
     #[error("the backup did not compile:\n{0}")]
     Failed(String),
@@ -56,8 +68,15 @@ pub fn cargo() -> Command {
     command
 }
 
-/// Builds the restore binary of the backup called `name`, which has so many crates of its own.
-pub(super) fn build(place: &BuildPlace, name: &str, crates: usize, progress: &dyn Progress) -> Result<Compiled, CargoError> {
+/// Builds the restore binary of the backup called `name`, which has so many crates of its own. Returns its path, and how
+/// many other crates had to be compiled.
+pub(super) fn build(
+    place: &BuildPlace,
+    name: &str,
+    crates: usize,
+    progress: &dyn Progress,
+    stop: &AtomicBool,
+) -> Result<(PathBuf, usize), CargoError> {
     let binary = format!("{name}-restore");
     let mut child = cargo()
         .current_dir(place.source())
@@ -79,37 +98,78 @@ pub(super) fn build(place: &BuildPlace, name: &str, crates: usize, progress: &dy
         .stderr(Stdio::piped())
         .spawn()
         .map_err(CargoError::Missing)?;
-    let errors = child.stderr.take().map(|mut stderr| {
-        std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            // What was read until an error is still worth showing.
-            let _ = stderr.read_to_end(&mut bytes);
-            String::from_utf8_lossy(&bytes).into_owned()
-        })
-    });
+    let (lines, said) = mpsc::channel();
+    forward(child.stdout.take(), lines.clone(), Line::Message);
+    forward(child.stderr.take(), lines, Line::Text);
+    let mut errors = String::new();
     let mut executable = None;
     let (mut own, mut dependencies) = (0, 0);
-    for line in child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines()) {
-        let line = line.map_err(CargoError::Output)?;
-        let Ok(Message { reason, target: Some(target), executable: found, manifest_path, fresh }) = serde_json::from_str(&line)
-        else {
-            continue;
+    loop {
+        let line = match said.recv_timeout(STOP_INTERVAL) {
+            Ok(line) => line,
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                if let Err(interrupted) = stop::check(stop) {
+                    // Compilers that run end by themselves, each with its crate.
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    return Err(interrupted.into());
+                }
+                continue;
+            }
         };
-        if reason == "compiler-artifact" {
-            let is_own = manifest_path.is_some_and(|path| path.starts_with(place.source()));
-            own += usize::from(is_own);
-            dependencies += usize::from(!is_own && !fresh);
-            progress.compiled(&target.name, own.min(crates), crates);
-            if target.name == binary {
-                executable = found.or(executable);
+        match line {
+            Line::Message(line) => {
+                let Ok(Message { reason, target: Some(target), executable: found, manifest_path, fresh }) =
+                    serde_json::from_str(&line)
+                else {
+                    continue;
+                };
+                if reason == "compiler-artifact" {
+                    let is_own = manifest_path.is_some_and(|path| path.starts_with(place.source()));
+                    own += usize::from(is_own);
+                    dependencies += usize::from(!is_own && !fresh);
+                    if is_own {
+                        progress.compiled(&target.name, own.min(crates), crates);
+                    } else if !fresh {
+                        progress.dependency(&target.name, dependencies);
+                    }
+                    if target.name == binary {
+                        executable = found.or(executable);
+                    }
+                }
+            }
+            Line::Text(line) => {
+                if TELLING.iter().any(|word| line.trim_start().starts_with(word)) {
+                    progress.says(line.trim());
+                }
+                errors.push_str(&line);
+                errors.push('\n');
             }
         }
     }
     let status = child.wait().map_err(CargoError::Output)?;
-    let errors = errors.and_then(|thread| thread.join().ok()).unwrap_or_default();
     if !status.success() {
+        stop::check(stop)?;
         return Err(CargoError::Failed(errors));
     }
     let binary = executable.ok_or(CargoError::NoBinary(binary))?;
-    Ok(Compiled { binary, dependencies })
+    Ok((binary, dependencies))
+}
+
+/// A line of cargo's standard output or standard error.
+enum Line {
+    Message(String),
+    Text(String),
+}
+
+/// Sends each line of an output on, from a thread of its own; until the output ends, or nobody listens.
+fn forward(output: Option<impl Read + Send + 'static>, lines: mpsc::Sender<Line>, kind: fn(String) -> Line) {
+    std::thread::spawn(move || {
+        for line in output.into_iter().flat_map(|output| BufReader::new(output).split(b'\n')).map_while(Result::ok) {
+            if lines.send(kind(String::from_utf8_lossy(&line).into_owned())).is_err() {
+                return;
+            }
+        }
+    });
 }

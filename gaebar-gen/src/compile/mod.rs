@@ -8,6 +8,7 @@ mod place;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use thiserror::Error;
 
@@ -33,8 +34,14 @@ pub enum CompileError {
 
 /// Hears of crates that were compiled.
 pub trait Progress {
-    /// So many of the backup's own crates are done; `crate_name` is the last crate, a dependency perhaps.
+    /// So many of the backup's own crates are done; `crate_name` was the last.
     fn compiled(&self, crate_name: &str, own: usize, of: usize);
+
+    /// So many crates that the backup depends on had to be compiled; `crate_name` was the last.
+    fn dependency(&self, crate_name: &str, compiled: usize);
+
+    /// Something else that takes time, such as cargo downloading.
+    fn says(&self, what: &str);
 }
 
 /// A backup that was verified, and copied as it was. No other process touches the copy while this lives.
@@ -43,30 +50,34 @@ pub struct Prepared {
     /// The backup.
     pub verified: Verified,
     place: BuildPlace,
-    _lock: File,
+    lock: File,
 }
 
 /// A backup, compiled.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Compiled {
     /// The restore binary.
     pub binary: PathBuf,
     /// How many crates from elsewhere had to be compiled for it; none after the first time.
     pub dependencies: usize,
+    /// Nobody replaces the binary while this lives.
+    #[expect(dead_code, reason = "held, not used")]
+    lock: File,
 }
 
 impl Prepared {
     /// Verifies a backup and copies it to where it is compiled.
-    pub fn new(backup: &Path, place: BuildPlace) -> Result<Self, CompileError> {
-        let lock = place.lock()?;
+    pub fn new(backup: &Path, place: BuildPlace, progress: &dyn Progress) -> Result<Self, CompileError> {
+        let lock = place.lock(|| progress.says("Waiting for another gaebar that builds this backup"))?;
         let verified = copy::copy(backup, &place)?;
-        Ok(Self { verified, place, _lock: lock })
+        Ok(Self { verified, place, lock })
     }
 
     /// Compiles the restore binary.
-    pub fn compile(&self, progress: &dyn Progress) -> Result<Compiled, CompileError> {
+    pub fn compile(self, progress: &dyn Progress, stop: &AtomicBool) -> Result<Compiled, CompileError> {
         // Volumes, models, runtime, and the library and binary of the backup itself.
         let crates = verify::volumes(&self.verified.kinds).len() + 4;
-        Ok(cargo::build(&self.place, &self.verified.manifest.name, crates, progress)?)
+        let (binary, dependencies) = cargo::build(&self.place, &self.verified.manifest.name, crates, progress, stop)?;
+        Ok(Compiled { binary, dependencies, lock: self.lock })
     }
 }

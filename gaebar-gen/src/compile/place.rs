@@ -50,10 +50,11 @@ impl BuildPlace {
             path.file_name().unwrap_or_default().to_string_lossy().chars().filter(char::is_ascii_alphanumeric).take(24).collect();
         let digest = hex(&Sha256::digest(path.as_os_str().as_encoded_bytes()));
         let member = format!("{name}-{}", &digest[..16]);
-        let own = cache.join("builds").join(&member);
+        let own = private_folder(&cache.join("builds").join(&member))?;
         let (shared, profile) = std::env::current_exe()
             .ok()
             .and_then(|program| workspace_target(&program))
+            .filter(|(target, _)| tempfile::tempfile_in(target).is_ok())
             .unwrap_or_else(|| (cache.join("target"), Profile::Release));
         Ok(Self { own, member, shared, profile })
     }
@@ -68,13 +69,16 @@ impl BuildPlace {
         &self.member
     }
 
-    /// Waits until no other process builds this backup, and keeps others waiting until the file is dropped.
-    pub fn lock(&self) -> Result<File, FolderError> {
+    /// Waits until no other process builds this backup (and calls `waiting` if one does); keeps others waiting until the file is
+    /// dropped.
+    pub fn lock(&self, waiting: impl FnOnce()) -> Result<File, FolderError> {
         let path = self.own.join("lock");
-        fs::create_dir_all(&self.own).map_err(FolderError::at("create the folder", &self.own))?;
         let lock = || -> std::io::Result<File> {
             let file = File::create(&path)?;
-            file.lock()?;
+            if file.try_lock().is_err() {
+                waiting();
+                file.lock()?;
+            }
             Ok(file)
         };
         lock().map_err(FolderError::at("lock", &path))
@@ -84,6 +88,15 @@ impl BuildPlace {
     pub fn target(&self) -> PathBuf {
         self.own.join("target")
     }
+}
+
+/// Makes a folder that is its owner's alone: it holds what the backup holds. Its path has no links, as cargo reports paths.
+fn private_folder(path: &Path) -> Result<PathBuf, FolderError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).and_then(|()| path.canonicalize()).map_err(FolderError::at("create the folder", path))
 }
 
 /// `GAEBAR_CACHE_DIR`, or `gaebar` in the user's cache folder.

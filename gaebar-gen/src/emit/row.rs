@@ -16,6 +16,8 @@ pub struct Row {
     pub text: String,
     /// Blobs it includes.
     pub sidecars: Vec<Sidecar>,
+    /// About how many expressions it is made of.
+    pub expressions: usize,
 }
 
 /// The function that recreates an entity.
@@ -67,7 +69,7 @@ pub fn row(kind: &Kind, number: u32, entity: &Entity) -> Row {
         attrs: Vec::new(),
         items: vec![syn::Item::Fn(function(kind, number, literal))],
     };
-    Row { text: prettyplease::unparse(&file), sidecars: values.sidecars }
+    Row { text: prettyplease::unparse(&file), sidecars: values.sidecars, expressions: values.expressions }
 }
 
 fn function(kind: &Kind, number: u32, body: Expr) -> ItemFn {

@@ -40,26 +40,11 @@ const HIDDEN: &[(u32, u32)] = &[
     (0xe_0000, 0x10_ffff), // tags, more selectors, private use
 ];
 
-/// How the lines begin that git's hunk headers take for those of an item. A text with such a line is escaped whole:
-/// it would pass for code in `git log -L` and in every diff.
-const ITEM_WORDS: &[&str] = &[
-    "pub",
-    "fn",
-    "async",
-    "const",
-    "unsafe",
-    "extern",
-    "struct",
-    "enum",
-    "union",
-    "mod",
-    "trait",
-    "impl",
-    "macro_rules!",
-    "static",
-    "type",
-    "use",
-];
+/// The words of items that git's hunk headers for Rust look for. A text with such a line is escaped whole: it would pass
+/// for code in `git log -L` and in every diff.
+const ITEM_WORDS: &[&str] = &["struct", "enum", "union", "mod", "trait", "fn", "impl", "macro_rules!"];
+/// What may stand before them, beside `pub`.
+const MODIFIERS: &[&str] = &["async", "const", "unsafe", "extern"];
 
 /// The literal of a text: raw with real newlines where it has several lines and nothing to escape.
 pub fn string_literal(text: &str) -> String {
@@ -132,9 +117,13 @@ fn is_hidden(c: char) -> bool {
 }
 
 fn looks_like_item(line: &str) -> bool {
-    let line = line.trim_start();
-    let word = line.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '!')).next().unwrap_or_default();
-    ITEM_WORDS.contains(&word)
+    let mut words = line.split([' ', '\t', '<', '(', ')', '"']).filter(|word| !word.is_empty());
+    match words.next() {
+        Some("pub") => true,
+        Some(word) if MODIFIERS.contains(&word) => words.any(|word| ITEM_WORDS.contains(&word)),
+        Some(word) => ITEM_WORDS.contains(&word),
+        None => false,
+    }
 }
 
 #[cfg(test)]

@@ -17,11 +17,14 @@ use crate::schema::has_literal;
 #[derive(Debug, Default)]
 pub(super) struct Values {
     pub(super) sidecars: Vec<Sidecar>,
+    /// Literals, calls, references and pairs written so far: what rustc's memory grows with.
+    pub(super) expressions: usize,
 }
 
 impl Values {
     /// The data alone, as it stands in a field: `"text"`, `Key("A/1")`, `&[1, 2]`.
     pub(super) fn literal(&mut self, data: &Data) -> Expr {
+        self.expressions += 2;
         match data {
             Data::Null => path(&["Null"]),
             Data::Boolean(value) => boolean(*value),
@@ -40,10 +43,13 @@ impl Values {
     /// The value with its own type and flags: `Value::Unindexed(&Value::Str("text"))`.
     pub(super) fn value(&mut self, value: &Value) -> Expr {
         let mut expr = self.typed(&value.data);
+        self.expressions += 2;
         if value.meaning != 0 {
+            self.expressions += 3;
             expr = call(&["Value", "Meaning"], [integer(value.meaning.into()), reference(expr)]);
         }
         if value.exclude_from_indexes {
+            self.expressions += 2;
             expr = call(&["Value", "Unindexed"], [reference(expr)]);
         }
         expr
@@ -76,6 +82,7 @@ impl Values {
     }
 
     fn properties(&mut self, properties: &Properties) -> Expr {
+        self.expressions += 2 * properties.len();
         let pairs: Vec<_> = properties.iter().map(|(name, value)| pair(name, self.value(value))).collect();
         slice(pairs)
     }

@@ -225,6 +225,15 @@ impl Gate<'_> {
 
     /// The files that follow from the kinds.
     fn derived(&self, kinds: &[VerifiedKind]) -> Result<(), FolderError> {
+        if let Some(library) = self.read(templates::MODELS_LIBRARY)? {
+            let modules = String::from_utf8_lossy(&library);
+            for module in modules.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';')) {
+                let path = KindManifest::path(module);
+                if !self.backup.join(&path).exists() {
+                    self.refuse(path, "is missing");
+                }
+            }
+        }
         let volumes = volumes(kinds);
         for (file, text) in (Templates { name: self.name, volumes: &volumes }).files() {
             self.exact(&file, &text)?;

@@ -2,19 +2,25 @@
 
 mod output;
 
+use crate::say;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser};
 use serde::Serialize;
+use thiserror::Error;
 
-pub use output::{Bars, Format, Steps, plural, rate, thousands};
+pub use output::{Bars, Format, Steps, plural, print, rate, thousands};
 
-use crate::restore::{CompiledRows, Progress, RowSource, restore};
+use crate::restore::{CompiledRows, Failure, Progress, RowSource, restore};
 use crate::rows::Backup;
 use crate::store::{self, StoreError, StoreUrl};
+
+/// Batches written at once, unless somebody says otherwise.
+pub const DEFAULT_JOBS: u16 = 8;
 
 /// How to restore.
 #[derive(Debug, Clone, Args)]
@@ -24,8 +30,8 @@ pub struct RestoreArgs {
     pub to: StoreUrl,
 
     /// Batches written at once
-    #[arg(long, value_name = "N", default_value_t = 8)]
-    pub jobs: usize,
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_JOBS, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: u16,
 
     /// What goes to standard output
     #[arg(long, value_enum, default_value_t)]
@@ -37,12 +43,7 @@ pub struct RestoreArgs {
 /// Entities that exist in the target are replaced; others are left alone. A `datastore://` target means the
 /// emulator when `DATASTORE_EMULATOR_HOST` is set.
 #[derive(Debug, Parser)]
-#[command(
-    version,
-    after_help = "Examples:
-  restore --to sqlite:local.db
-  DATASTORE_EMULATOR_HOST=localhost:8081 restore --to datastore://my-app-staging"
-)]
+#[command(version)]
 struct Cli {
     #[command(flatten)]
     restore: RestoreArgs,
@@ -54,8 +55,13 @@ struct Cli {
 
 /// The whole program: parses arguments, restores, reports. The exit code is 0 only if every row was committed.
 pub fn main(backup: &'static Backup) -> ExitCode {
+    let name = format!("{}-restore", backup.name);
+    let examples = format!(
+        "Examples:\n  ./{name} --to sqlite:local.db\n  DATASTORE_EMULATOR_HOST=localhost:8081 ./{name} --to datastore://my-app-staging"
+    );
     let matches = Cli::command()
-        .name(format!("{}-restore", backup.name))
+        .name(name)
+        .after_help(examples)
         .about(format!(
             "Restores the backup '{}' ({}), which is compiled into this program",
             backup.name,
@@ -70,38 +76,38 @@ pub fn main(backup: &'static Backup) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error: {error}");
+            say!("error: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
 /// Restores rows and reports to people and programs; whether every row was committed. `folder` is the backup's, where it is at hand.
-pub fn run(source: &dyn RowSource, args: &RestoreArgs, folder: Option<&Path>) -> Result<bool, StoreError> {
+pub fn run(source: &dyn RowSource, args: &RestoreArgs, folder: Option<&Path>) -> Result<bool, RunError> {
     let RestoreArgs { to, jobs, format } = args;
     let store = store::open_or_create(to)?;
     let rows: u64 = (0..source.shards()).map(|shard| source.rows(shard) as u64).sum();
-    eprintln!("Restoring {} into {}", plural(rows, "row"), store.place());
+    say!("Restoring {} into {}", plural(rows, "row"), store.place());
     let begun = Instant::now();
     let bars = Bars::new("restoring", Some(rows));
-    let result = restore(source, store.as_ref(), *jobs, folder, &bars);
+    let result = restore(source, store.as_ref(), usize::from(*jobs), folder, &bars);
     bars.finish();
     let seconds = begun.elapsed().as_secs_f64();
-    let kinds = match &result {
+    let (kinds, failures): (_, &[Failure]) = match &result {
         Ok(restored) => {
-            eprintln!(
+            say!(
                 "Restored {} of {} into {} in {seconds:.1} s ({})",
                 plural(rows, "row"),
                 plural(restored.kinds.len() as u64, "kind"),
                 store.place(),
                 rate(rows, seconds)
             );
-            &restored.kinds
+            (&restored.kinds, &[])
         }
         Err(incomplete) => {
-            eprintln!("error: not everything was restored into {}: {incomplete}", store.place());
-            eprintln!("Restoring again is safe: rows that are there already are replaced by themselves.");
-            &incomplete.committed.kinds
+            say!("error: not everything was restored into {}: {incomplete}", store.place());
+            say!("Restoring again is safe: rows that are there already are replaced by themselves.");
+            (&incomplete.committed.kinds, &incomplete.failures)
         }
     };
     format.event(&Event {
@@ -110,9 +116,30 @@ pub fn run(source: &dyn RowSource, args: &RestoreArgs, folder: Option<&Path>) ->
         complete: result.is_ok(),
         rows,
         committed: kinds,
+        failures: failures
+            .iter()
+            .map(|failure| FailureEvent { row: failure.place.to_string(), problem: &failure.problem })
+            .collect(),
         seconds,
-    });
+    })?;
     Ok(result.is_ok())
+}
+
+#[derive(Serialize)]
+struct FailureEvent<'a> {
+    row: String,
+    problem: &'a str,
+}
+
+/// Why a restore could not be begun, or reported.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The target can't be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Standard output can't be written.
+    #[error("could not write to standard output: {0}")]
+    Output(#[from] io::Error),
 }
 
 /// What `--format json` says at the end.
@@ -123,6 +150,7 @@ struct Event<'a> {
     complete: bool,
     rows: u64,
     committed: &'a BTreeMap<String, u64>,
+    failures: Vec<FailureEvent<'a>>,
     seconds: f64,
 }
 

@@ -28,6 +28,16 @@ pub enum Database {
     },
 }
 
+impl Database {
+    /// A database without a name of its own or of its project is the store's own: messages have no other word for that.
+    fn normalised(self) -> Self {
+        match self {
+            Self::Other { project, database } if project.is_empty() && database.is_empty() => Self::Own,
+            database => database,
+        }
+    }
+}
+
 /// One step of a key's path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PathElement {
@@ -66,7 +76,7 @@ impl Key {
         if ancestors.iter().any(|element| element.id == Id::Unset) {
             return Err(KeyError::UnsetAncestor);
         }
-        Ok(Self { database, namespace, path })
+        Ok(Self { database: database.normalised(), namespace, path })
     }
 
     /// A root entity's key in the store's own database and default namespace.
@@ -92,7 +102,7 @@ impl Key {
     /// The same key in another database.
     #[must_use]
     pub fn in_database(self, database: Database) -> Self {
-        Self { database, ..self }
+        Self { database: database.normalised(), ..self }
     }
 
     /// The database.

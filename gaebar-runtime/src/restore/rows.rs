@@ -35,8 +35,8 @@ impl RowPlace {
         let signature = format!("pub fn row_{}()", self.number);
         let line = folder.and_then(|folder| {
             let file = std::fs::File::open(folder.join(&self.file)).ok()?;
-            let mut lines = BufReader::new(file).lines();
-            lines.position(|line| line.is_ok_and(|line| line.starts_with(&signature)))
+            let mut lines = BufReader::new(file).lines().map_while(Result::ok);
+            lines.position(|line| line.starts_with(&signature))
         });
         Self { line: line.map(|at| at + 1), ..self }
     }

@@ -101,8 +101,8 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the store refused what was written, so that writing less at a time shows which entity it minds.
-    pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Refused { .. })
+    /// Whether the store minds something about what was written, so that writing less at a time shows which entity it is.
+    pub fn is_about_an_entity(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if ["INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE", "UNKNOWN"].contains(&code.as_str()))
     }
 }

@@ -24,6 +24,9 @@ const USER_VERSION: i32 = 1;
 /// How long to wait for another process that is writing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Bytes of entities after which a page ends.
+const PAGE_BYTES: usize = 4 << 20;
+
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS entities (
         namespace TEXT NOT NULL,
@@ -42,24 +45,29 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens a store that exists.
+    /// Opens a store that exists, for reading.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        if path.is_file() {
-            Self::open_or_create(path)
-        } else {
-            Err(StoreError::Open {
-                store: StoreUrl::Sqlite(path.to_owned()).to_string(),
-                problem: "there is no such file".to_owned(),
-                next: "check the path; `gaebar seed suite --to sqlite:PATH` makes a store to try things on".to_owned(),
-            })
-        }
+        Self::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
     }
 
     /// Opens a store, which is created if there is none.
     pub fn open_or_create(path: &Path) -> Result<Self, StoreError> {
+        Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
+    }
+
+    fn connect(path: &Path, access: OpenFlags) -> Result<Self, StoreError> {
         let place = Place { url: StoreUrl::Sqlite(path.to_owned()), realm: Realm::Local };
+        let writes = access.contains(OpenFlags::SQLITE_OPEN_CREATE);
+        if !writes && !path.exists() {
+            return Err(StoreError::Open {
+                store: place.to_string(),
+                problem: "there is no such file".to_owned(),
+                next: "check the path; `gaebar seed suite --to sqlite:PATH` makes a store to try things on".to_owned(),
+            });
+        }
         let failed = failed(&place, "open the file");
-        let connection = connect(path).map_err(failed)?;
+        let connection = connect(path, access).map_err(failed)?;
+        // Looked at before anything is set: a database of somebody else's is left as it is.
         let ours = |connection: &Connection| -> rusqlite::Result<(i32, i32, i64)> {
             Ok((
                 connection.pragma_query_value(None, "application_id", |row| row.get(0))?,
@@ -69,7 +77,7 @@ impl SqliteStore {
         };
         match ours(&connection).map_err(failed)? {
             (APPLICATION_ID, USER_VERSION, _) => {}
-            (0, 0, 0) => create(&connection).map_err(failed)?,
+            (0, 0, 0) if writes => create(&connection).map_err(failed)?,
             _ => {
                 return Err(StoreError::Open {
                     store: place.to_string(),
@@ -77,6 +85,13 @@ impl SqliteStore {
                     next: "choose another path".to_owned(),
                 });
             }
+        }
+        if writes {
+            let settings = || {
+                connection.pragma_update(None, "journal_mode", "WAL")?;
+                connection.pragma_update(None, "synchronous", "FULL")
+            };
+            settings().map_err(failed)?;
         }
         Ok(Self { place, connection: Mutex::new(connection) })
     }
@@ -89,13 +104,10 @@ impl SqliteStore {
     }
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
     // Without OPEN_URI: a path stays a path, whatever is in it.
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
+    let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
     Ok(connection)
 }
 
@@ -124,13 +136,21 @@ impl Store for SqliteStore {
             return Err(super::no_past(&self.place));
         }
         let failed = failed(&self.place, "begin to read");
-        let connection = connect(self.path()).map_err(failed)?;
+        let connection = connect(self.path(), OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
         // A deferred transaction takes its snapshot with its first read.
         connection.execute_batch("BEGIN; SELECT 1 FROM entities LIMIT 1;").map_err(failed)?;
         Ok(Box::new(SqliteSnapshot { place: &self.place, read_time: super::now(), connection: Mutex::new(connection) }))
     }
 
     fn upsert(&self, entities: &[Entity]) -> Result<(), StoreError> {
+        if let Some(entity) = entities.iter().find(|entity| proto::depth(entity) > proto::DEEPEST) {
+            return Err(StoreError::Refused {
+                store: self.place.to_string(),
+                action: format!("write {}", entity.key()),
+                code: "INVALID_ARGUMENT".to_owned(),
+                message: "its values are nested deeper than Datastore takes".to_owned(),
+            });
+        }
         // Encoding before the lock is taken lets several writers encode at once.
         let rows: Vec<_> = entities
             .iter()
@@ -158,6 +178,9 @@ impl Store for SqliteStore {
         Ok(())
     }
 }
+
+/// The key's bytes and the entity's.
+type StoredEntity = (Vec<u8>, Vec<u8>);
 
 struct SqliteSnapshot<'a> {
     place: &'a Place,
@@ -217,21 +240,30 @@ impl Snapshot for SqliteSnapshot<'_> {
             None => path(&scan.from),
         };
         let connection = lock(&self.connection);
-        let read = || -> rusqlite::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        // At the end of the page: whether a bound was met, so that there may be more.
+        let read = || -> rusqlite::Result<(Vec<StoredEntity>, bool)> {
             let mut statement = connection.prepare_cached(
                 "SELECT key, entity FROM entities
                  WHERE namespace = ?1 AND kind = ?2 AND key >= coalesce(?3, x'') AND (?4 IS NULL OR key < ?4)
                  ORDER BY key LIMIT ?5",
             )?;
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            let rows = statement.query_map(params![scan.namespace, scan.kind, from, path(&scan.to), limit], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?;
-            rows.collect()
+            let mut rows = statement.query(params![scan.namespace, scan.kind, from, path(&scan.to), limit])?;
+            let (mut page, mut bytes) = (Vec::new(), 0);
+            while let Some(row) = rows.next()? {
+                let (key, entity): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);
+                bytes += entity.len();
+                page.push((key, entity));
+                if bytes >= PAGE_BYTES {
+                    return Ok((page, true));
+                }
+            }
+            let full = i64::try_from(page.len()).is_ok_and(|rows| rows >= limit);
+            Ok((page, full))
         };
-        let rows = read().map_err(failed(self.place, "read entities"))?;
+        let (rows, full) = read().map_err(failed(self.place, "read entities"))?;
         drop(connection);
-        let next = rows.last().filter(|_| rows.len() >= limit).map(|(key, _)| Cursor(key.clone()));
+        let next = rows.last().filter(|_| full).map(|(key, _)| Cursor(key.clone()));
         let entities = rows.iter().map(|(key, bytes)| self.entity(scan, key, bytes)).collect::<Result<_, _>>()?;
         Ok(Page { entities, next })
     }

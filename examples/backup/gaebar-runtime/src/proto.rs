@@ -74,6 +74,30 @@ pub fn encoded_len(entity: &Entity) -> usize {
     Home::default().entity_to_proto(entity).encoded_len()
 }
 
+/// Messages inside messages, at most: prost reads no deeper. An entity 19 levels deep with an array at each level comes to it,
+/// which is what servers take; without arrays a level takes three.
+pub const DEEPEST: usize = 100;
+
+/// How deep an entity's messages are nested: each property is an entry and a value, each array and each entity in a
+/// value one more.
+pub fn depth(entity: &Entity) -> usize {
+    properties_depth(&entity.properties).max(2)
+}
+
+fn properties_depth(properties: &Properties) -> usize {
+    properties.values().map(value_depth).max().map_or(0, |depth| depth + 1)
+}
+
+fn value_depth(value: &Value) -> usize {
+    1 + match &value.data {
+        Data::Entity(Embedded { key, properties }) => 1 + properties_depth(properties).max(key.as_ref().map_or(0, |_| 2)),
+        Data::Array(items) => 1 + items.iter().map(value_depth).max().unwrap_or_default(),
+        Data::Key(_) => 2,
+        Data::Timestamp(_) | Data::GeoPoint(_) => 1,
+        _ => 0,
+    }
+}
+
 /// The entity that [`encode`] wrote.
 pub fn decode(bytes: &[u8]) -> Result<Entity, ProtoError> {
     Home::default().entity_from_proto(pb::Entity::decode(bytes)?)

@@ -1,12 +1,22 @@
 //! What people and programs are told: progress and summaries on stderr, JSON lines on stdout.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::fmt;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde::Serialize;
+
+/// Writes a line for people to standard error. Where nobody listens any more (`2>&1 | head`), the work goes on.
+#[macro_export]
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use ::std::io::Write as _;
+        let _ = ::std::writeln!(::std::io::stderr(), $($text)*);
+    }};
+}
 
 /// How often progress is written where there is no terminal.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
@@ -23,13 +33,19 @@ pub enum Format {
 
 impl Format {
     /// Writes an event as a line of JSON, if JSON was asked for.
-    pub fn event(self, event: &impl Serialize) {
-        if self == Self::Json
-            && let Ok(line) = serde_json::to_string(event)
-        {
-            // A closed pipe is the reader's decision; what was done stays done.
-            let _ = writeln!(std::io::stdout(), "{line}");
+    pub fn event(self, event: &impl Serialize) -> io::Result<()> {
+        match self {
+            Self::Text => Ok(()),
+            Self::Json => print(&serde_json::to_string(event)?),
         }
+    }
+}
+
+/// Writes text and a newline to standard output. A pipe that was closed (`| head`) is the reader's decision, and no error.
+pub fn print(text: &str) -> io::Result<()> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -56,12 +72,15 @@ impl Bars {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
             let template = match total {
-                Some(_) => "{prefix} {bar:30} {human_pos} of {human_len} rows, {per_sec}, {eta} left  {wide_msg}",
-                None => "{prefix} {spinner} {human_pos} rows, {per_sec}  {wide_msg}",
+                Some(_) => "{prefix} {bar:20} {human_pos} of {human_len} rows, {rate}/s, {eta} left  {wide_msg}",
+                None => "{prefix} {spinner} {human_pos} rows, {rate}/s  {wide_msg}",
             };
             // The templates are constants; were one wrong, the default style would do.
             if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style);
+                bar.set_style(style.with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
+                    // Nothing to do about a display that can't be written.
+                    let _ = write!(out, "{:.0}", state.per_sec());
+                }));
             }
             bar.set_prefix(doing);
             bar.enable_steady_tick(Duration::from_millis(200));
@@ -83,7 +102,9 @@ impl Bars {
                 state.last_line = Instant::now();
                 let seconds = self.begun.elapsed().as_secs_f64();
                 let total = self.total.map(|total| format!(" of {}", thousands(total))).unwrap_or_default();
-                eprintln!("{}: {}{total} rows, {}, now {kind:?}", self.doing, thousands(state.done), rate(state.done, seconds));
+                let left =
+                    self.total.map(|total| format!(", {} s left", seconds_left(state.done, total, seconds))).unwrap_or_default();
+                say!("{}: {}{total} rows, {}{left}, now {kind:?}", self.doing, thousands(state.done), rate(state.done, seconds));
             }
             None => {}
         }
@@ -125,13 +146,22 @@ impl Steps {
         if let Some(bar) = &self.bar {
             bar.set_length(of);
             bar.set_position(done);
-            bar.set_message(name.to_owned());
+            bar.set_message(format!("done: {name}"));
             return;
         }
         let mut last = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
         if last.elapsed() >= PLAIN_INTERVAL {
             *last = Instant::now();
-            eprintln!("{}: {done} of {of}, now {name}", self.doing);
+            say!("{}: {done} of {of}, done {name}", self.doing);
+        }
+    }
+
+    /// Says something beside the steps.
+    pub fn say(&self, what: &str) {
+        if let Some(bar) = &self.bar {
+            bar.println(what);
+        } else {
+            say!("{what}");
         }
     }
 
@@ -160,6 +190,13 @@ pub fn thousands(number: u64) -> String {
 pub fn plural(number: u64, noun: &str) -> String {
     let s = if number == 1 { "" } else { "s" };
     format!("{} {noun}{s}", thousands(number))
+}
+
+/// How long the rest takes at the rate so far.
+fn seconds_left(done: u64, total: u64, seconds: f64) -> u64 {
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // for people to read
+    let left = (total.saturating_sub(done) as f64 * seconds / done.max(1) as f64) as u64;
+    left
 }
 
 /// `5,900 rows/s`.

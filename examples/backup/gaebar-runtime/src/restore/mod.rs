@@ -1,7 +1,7 @@
 //! Puts a backup's rows into a store: claim rows, make entities of them, commit them, several batches at once.
 //!
 //! [`restore`] returns `Ok` only when every row was committed. After the first failure no new batch begins; those in
-//! flight are finished, and each row that was not written is named.
+//! flight are finished, and rows that were not written are named, the first of them in full.
 
 mod rows;
 
@@ -70,19 +70,34 @@ pub struct Failure {
     pub problem: String,
 }
 
+impl Incomplete {
+    /// Rows that no commit was tried for, once others had failed.
+    pub fn untried(&self) -> u64 {
+        self.rows.saturating_sub(self.committed.rows() + self.failures.len() as u64 + self.more)
+    }
+}
+
 impl Display for Incomplete {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {} rows were committed", self.committed.rows(), self.rows)?;
+        // A batch fails as a whole: its reason is told once, above its rows.
+        let mut told = None;
         for Failure { place, key, problem } in &self.failures {
+            if told.replace(problem) != Some(problem) {
+                write!(f, "\n  {problem}")?;
+            }
             match key {
-                Some(key) => write!(f, "\n  {place} ({key}): {problem}")?,
-                None => write!(f, "\n  {place}: {problem}")?,
+                Some(key) => write!(f, "\n    {place} ({key})")?,
+                None => write!(f, "\n    {place}")?,
             }
         }
         if self.more > 0 {
-            write!(f, "\n  and {} more rows", self.more)?;
+            write!(f, "\n    and {} more rows", self.more)?;
         }
-        Ok(())
+        match self.untried() {
+            0 => Ok(()),
+            untried => write!(f, "\n  {untried} rows were not tried after that"),
+        }
     }
 }
 
@@ -113,7 +128,7 @@ pub fn restore(
     let Outcome { kinds, failures, more } = engine.outcome.into_inner().unwrap_or_else(PoisonError::into_inner);
     let committed = Restored { kinds };
     let rows: u64 = (0..source.shards()).map(|shard| source.rows(shard) as u64).sum();
-    // The count is compared too, so that a worker that died without a word can't pass for success.
+    // The count is compared too: success is what was counted, not the absence of complaints.
     if failures.is_empty() && committed.rows() == rows {
         Ok(committed)
     } else {
@@ -174,40 +189,42 @@ impl Engine<'_> {
         claimed
     }
 
+    /// Ids are reserved first: were the process killed in between, an id would be reserved in vain, and never given
+    /// out twice.
     fn commit(&self, batch: &Batch) {
         if batch.rows.is_empty() {
             return;
         }
-        match self.write(&batch.entities) {
-            Ok(()) => self.succeed(batch),
-            // The server says no to one of the batch: alone, the others pass, and that one is named.
-            Err(error) if error.is_refusal() && batch.rows.len() > 1 => {
-                for (row, entity) in batch.rows.iter().zip(&batch.entities) {
-                    let mut single = Batch::default();
-                    single.push(*row, entity.clone());
-                    self.commit(&single);
-                }
-            }
-            Err(error) => {
-                let problem = error.to_string();
-                for (row, entity) in batch.rows.iter().zip(&batch.entities) {
-                    self.fail(*row, Some(entity.key().clone()), problem.clone());
-                }
-            }
+        let keys: Vec<_> = batch.entities.iter().map(Entity::key).collect();
+        match self.store.reserve_ids(&keys) {
+            Ok(()) => self.write(&batch.rows, &batch.entities),
+            Err(error) => self.fail_all(&batch.rows, &batch.entities, &error),
         }
     }
 
-    /// Ids are reserved first: were the process killed in between, an id would be reserved in vain, and never given
-    /// out twice.
-    fn write(&self, entities: &[Entity]) -> Result<(), StoreError> {
-        let keys: Vec<_> = entities.iter().map(Entity::key).collect();
-        self.store.reserve_ids(&keys)?;
-        self.store.upsert(entities)
+    /// Commits entities. If the server minds one of them, halves are tried until it stands alone: the others pass.
+    fn write(&self, rows: &[RowRef], entities: &[Entity]) {
+        match self.store.upsert(entities) {
+            Ok(()) => self.succeed(entities),
+            Err(error) if error.is_about_an_entity() && rows.len() > 1 => {
+                let half = rows.len() / 2;
+                self.write(&rows[..half], &entities[..half]);
+                self.write(&rows[half..], &entities[half..]);
+            }
+            Err(error) => self.fail_all(rows, entities, &error),
+        }
     }
 
-    fn succeed(&self, batch: &Batch) {
+    fn fail_all(&self, rows: &[RowRef], entities: &[Entity], error: &StoreError) {
+        let problem = error.to_string();
+        for (row, entity) in rows.iter().zip(entities) {
+            self.fail(*row, Some(entity.key().clone()), problem.clone());
+        }
+    }
+
+    fn succeed(&self, entities: &[Entity]) {
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-        for entity in &batch.entities {
+        for entity in entities {
             *counts.entry(entity.kind()).or_default() += 1;
         }
         let mut outcome = lock(&self.outcome);
@@ -219,9 +236,14 @@ impl Engine<'_> {
 
     fn fail(&self, row: RowRef, key: Option<Key>, problem: String) {
         self.stop.store(true, Ordering::Relaxed);
+        if lock(&self.outcome).failures.len() >= NAMED_FAILURES {
+            lock(&self.outcome).more += 1;
+            return;
+        }
+        // Looked up without the lock: it reads a file.
+        let place = self.source.place(row).with_line(self.folder);
         let mut outcome = lock(&self.outcome);
         if outcome.failures.len() < NAMED_FAILURES {
-            let place = self.source.place(row).with_line(self.folder);
             outcome.failures.push(Failure { place, key, problem });
         } else {
             outcome.more += 1;

@@ -133,6 +133,22 @@ pub fn open(url: &StoreUrl) -> Result<Box<dyn Store>, StoreError> {
     })
 }
 
+/// Whether a store can be opened for writing, without creating one: to know before long work begins.
+#[cfg(all(feature = "sqlite", feature = "datastore"))]
+pub fn check_target(url: &StoreUrl) -> Result<(), StoreError> {
+    match url {
+        StoreUrl::Sqlite(path) if !path.exists() => match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => Err(StoreError::Open {
+                store: url.to_string(),
+                problem: format!("there is no folder {}", folder.display()),
+                next: "make it first, or check the path".to_owned(),
+            }),
+            _ => Ok(()),
+        },
+        _ => open_or_create(url).map(|_| ()),
+    }
+}
+
 /// Opens a store for writing; a local one that does not exist is created.
 #[cfg(all(feature = "sqlite", feature = "datastore"))]
 pub fn open_or_create(url: &StoreUrl) -> Result<Box<dyn Store>, StoreError> {

@@ -19,7 +19,7 @@ pub enum StoreUrl {
         /// The database's id; empty for the default database.
         database: String,
     },
-    /// `memory:`: the twin for tests, gone when closed.
+    /// `memory:`: the twin for tests, gone when closed. It can't be asked for by its URL.
     Memory,
 }
 
@@ -40,13 +40,10 @@ impl FromStr for StoreUrl {
     fn from_str(url: &str) -> Result<Self, StoreError> {
         let bad = |problem| StoreError::Url { url: url.to_owned(), problem };
         if let Some(path) = url.strip_prefix("sqlite:") {
-            if path.is_empty() {
-                return Err(bad("the path is missing"));
+            if path.is_empty() || path == ":memory:" {
+                return Err(bad("the path of a file is missing"));
             }
             return Ok(Self::Sqlite(path.into()));
-        }
-        if url == "memory:" {
-            return Ok(Self::Memory);
         }
         let rest =
             url.strip_prefix("datastore://").ok_or_else(|| bad("it begins neither with `sqlite:` nor with `datastore://`"))?;
@@ -80,11 +77,11 @@ mod tests {
 
     #[test]
     fn urls_read_back_and_wrong_ones_say_why() {
-        for url in ["sqlite:a/b.db", "datastore://my-app", "datastore://example.com:app/db", "memory:"] {
+        for url in ["sqlite:a/b.db", "datastore://my-app", "datastore://example.com:app/db"] {
             assert_eq!(url.parse::<StoreUrl>().unwrap().to_string(), url);
         }
         assert_eq!("datastore://a/(default)".parse::<StoreUrl>().unwrap().to_string(), "datastore://a");
-        for url in ["", "sqlite:", "datastore://a b", "datastore://a/b/c", "postgres://x"] {
+        for url in ["", "sqlite:", "sqlite::memory:", "memory:", "datastore://a b", "datastore://a/b/c", "postgres://x"] {
             assert!(url.parse::<StoreUrl>().is_err(), "{url} was accepted");
         }
     }

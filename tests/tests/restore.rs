@@ -1,0 +1,133 @@
+//! The restore engine against stores that fail in their own ways.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use gaebar_runtime::model::{Entity, Key, Properties, Timestamp};
+use gaebar_runtime::restore::{Progress, RowPlace, RowRef, RowSource, restore};
+use gaebar_runtime::store::{MemoryStore, Place, Scan, Snapshot, Store, StoreError};
+
+/// Rows `N/1` to `N/count` in shards of seven.
+struct Numbers {
+    count: usize,
+    unreadable: Option<usize>,
+}
+
+impl RowSource for Numbers {
+    fn shards(&self) -> usize {
+        self.count.div_ceil(7)
+    }
+
+    fn rows(&self, shard: usize) -> usize {
+        (self.count - shard * 7).min(7)
+    }
+
+    fn place(&self, row: RowRef) -> RowPlace {
+        let number = u32::try_from(row.shard * 7 + row.at + 1).unwrap();
+        RowPlace { file: format!("shard_{}.rs", row.shard), number, line: None }
+    }
+
+    fn entity(&self, row: RowRef) -> Result<Entity, String> {
+        let number = row.shard * 7 + row.at + 1;
+        if self.unreadable == Some(number) {
+            return Err("unreadable".to_owned());
+        }
+        Ok(Entity::new(Key::root("N", i64::try_from(number).unwrap()), Properties::new()).unwrap())
+    }
+}
+
+/// A store that minds some entities, or everything, and writes down what it is asked.
+#[derive(Default)]
+struct Picky {
+    inner: MemoryStore,
+    minds: HashSet<Key>,
+    refuses_all: Option<&'static str>,
+    calls: AtomicU64,
+    reserved: Mutex<BTreeSet<String>>,
+    unreserved: Mutex<Vec<String>>,
+}
+
+impl Store for Picky {
+    fn place(&self) -> &Place {
+        self.inner.place()
+    }
+
+    fn snapshot(&self, read_time: Option<Timestamp>) -> Result<Box<dyn Snapshot + '_>, StoreError> {
+        self.inner.snapshot(read_time)
+    }
+
+    fn upsert(&self, entities: &[Entity]) -> Result<(), StoreError> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let reserved = self.reserved.lock().unwrap();
+        let keys = entities.iter().map(|entity| entity.key().to_string());
+        self.unreserved.lock().unwrap().extend(keys.filter(|key| !reserved.contains(key)));
+        let minded = entities.iter().find(|entity| self.minds.contains(entity.key())).map(|_| "INVALID_ARGUMENT");
+        match self.refuses_all.or(minded) {
+            Some(code) => Err(StoreError::Refused {
+                store: "picky".to_owned(),
+                action: "write".to_owned(),
+                code: code.to_owned(),
+                message: "no".to_owned(),
+            }),
+            None => self.inner.upsert(entities),
+        }
+    }
+
+    fn reserve_ids(&self, keys: &[&Key]) -> Result<(), StoreError> {
+        self.reserved.lock().unwrap().extend(keys.iter().map(ToString::to_string));
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Counted(Mutex<BTreeMap<String, u64>>);
+
+impl Progress for Counted {
+    fn committed(&self, kind: &str, rows: u64) {
+        *self.0.lock().unwrap().entry(kind.to_owned()).or_default() += rows;
+    }
+}
+
+fn stored(store: &Picky) -> usize {
+    let scan = Scan { namespace: String::new(), kind: "N".to_owned(), from: None, to: None };
+    store.snapshot(None).unwrap().page(&scan, None, usize::MAX).unwrap().entities.len()
+}
+
+#[test]
+fn every_row_is_committed_once_and_its_id_reserved_before() {
+    for (count, jobs) in [(0, 1), (1, 8), (7, 1), (1234, 1), (5000, 8)] {
+        let (store, progress) = (Picky::default(), Counted::default());
+        let restored = restore(&Numbers { count, unreadable: None }, &store, jobs, None, &progress).unwrap();
+        assert_eq!((restored.rows(), stored(&store)), (count as u64, count));
+        assert_eq!(progress.0.into_inner().unwrap().get("N").copied().unwrap_or_default(), count as u64);
+        assert_eq!(store.unreserved.into_inner().unwrap(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn the_rows_that_a_store_minds_are_named_and_the_others_of_their_batch_pass() {
+    let store = Picky { minds: [Key::root("N", 8), Key::root("N", 300)].into(), ..Picky::default() };
+    let incomplete = restore(&Numbers { count: 500, unreadable: None }, &store, 1, None, &Counted::default()).unwrap_err();
+    let named: Vec<_> = incomplete.failures.iter().map(|failure| failure.place.to_string()).collect();
+    assert_eq!(named, ["row_8 in shard_1.rs", "row_300 in shard_42.rs"]);
+    assert_eq!((incomplete.committed.rows(), stored(&store), incomplete.untried()), (498, 498, 0));
+    assert!(store.calls.into_inner() < 60, "finding two rows of 500 takes halving, not 500 calls");
+}
+
+#[test]
+fn a_store_that_refuses_everything_is_not_asked_for_each_row() {
+    let store = Picky { refuses_all: Some("PERMISSION_DENIED"), ..Picky::default() };
+    let incomplete = restore(&Numbers { count: 5000, unreadable: None }, &store, 4, None, &Counted::default()).unwrap_err();
+    assert_eq!((incomplete.committed.rows(), incomplete.failures.len()), (0, 20));
+    assert!(incomplete.untried() > 0 && store.calls.into_inner() <= 4);
+    let told = incomplete.to_string();
+    assert_eq!(told.matches("PERMISSION_DENIED").count(), 1, "the reason is told once: {told}");
+}
+
+#[test]
+fn an_unreadable_row_is_no_success() {
+    let store = Picky::default();
+    let incomplete = restore(&Numbers { count: 9, unreadable: Some(9) }, &store, 2, None, &Counted::default()).unwrap_err();
+    assert_eq!((incomplete.committed.rows(), incomplete.failures[0].problem.as_str()), (8, "unreadable"));
+}
