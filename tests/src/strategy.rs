@@ -200,3 +200,67 @@ pub fn entities(count: usize) -> Vec<Entity> {
     }
     found.into_values().collect()
 }
+
+/// What a server takes of an entity: the same shape, without what is refused or changed on the way (see
+/// `tests/tests/datastore.rs`, which pins that). `number` keeps keys apart that become the same.
+pub fn storable(entity: &Entity, number: i64) -> Entity {
+    let path = entity.key().path().iter().map(storable_element).collect::<Vec<_>>();
+    let mut path: Vec<_> = path.into_iter().take(3).collect();
+    path.push(PathElement { kind: "Storable".to_owned(), id: Id::Number(number) });
+    let namespace = if entity.key().namespace().is_empty() { "" } else { "tenant-a" };
+    let key = Key::new(Database::Own, namespace.to_owned(), path).expect("the path is not empty");
+    Entity::new(key, storable_properties(&entity.properties, false)).expect("the key is complete")
+}
+
+fn storable_name(name: &str) -> String {
+    let name: String = name.chars().take(100).collect();
+    if name.is_empty() || name.starts_with("__") { format!("x{name}") } else { name }
+}
+
+fn storable_element(element: &PathElement) -> PathElement {
+    let id = match &element.id {
+        Id::Number(0) | Id::Unset => Id::Number(1),
+        Id::Number(number) => Id::Number(*number),
+        Id::Name(name) => Id::Name(storable_name(name)),
+    };
+    PathElement { kind: storable_name(&element.kind), id }
+}
+
+fn storable_key(key: &Key) -> Key {
+    let path = key.path().iter().map(storable_element).collect();
+    let namespace = if key.namespace().is_empty() { "" } else { "tenant-a" };
+    Key::new(Database::Own, namespace.to_owned(), path).expect("the path is not empty")
+}
+
+fn storable_properties(properties: &Properties, unindexed: bool) -> Properties {
+    properties.iter().map(|(name, value)| (storable_name(name), storable_value(value, unindexed, true))).collect()
+}
+
+fn storable_value(value: &Value, unindexed: bool, array_allowed: bool) -> Value {
+    let exclude_from_indexes = unindexed || value.exclude_from_indexes;
+    let data = match &value.data {
+        Data::Double(Double(double)) if double.is_nan() => Data::from(f64::NAN),
+        Data::Timestamp(time) => Data::Timestamp(time.to_micros()),
+        Data::Key(key) => Data::Key(storable_key(key)),
+        Data::Blob(bytes) if !exclude_from_indexes => Data::Blob(bytes.iter().copied().take(1500).collect()),
+        Data::String(text) if !exclude_from_indexes => Data::String(text.chars().take(300).collect()),
+        Data::GeoPoint(point) => {
+            let within = |degrees: f64, most: f64| if degrees.abs() <= most { degrees } else { most / 2.0 };
+            Data::GeoPoint(GeoPoint::new(within(point.latitude().0, 90.0), within(point.longitude().0, 180.0)))
+        }
+        Data::Entity(Embedded { key, properties }) => {
+            let properties = storable_properties(properties, exclude_from_indexes);
+            Data::Entity(Embedded { key: key.as_ref().map(storable_key), properties })
+        }
+        Data::Array(items) if array_allowed => {
+            // All alike in this: an emulator puts indexed items first.
+            let alike = |item: &Value| Value { exclude_from_indexes, ..item.clone() };
+            let items = items.iter().map(|item| storable_value(&alike(item), exclude_from_indexes, false));
+            return Value::new(Data::Array(items.collect()));
+        }
+        Data::Array(_) => Data::Null,
+        data => data.clone(),
+    };
+    // Others are tried one by one elsewhere: servers check each against the value's type.
+    Value { data, exclude_from_indexes, meaning: 0 }
+}

@@ -172,3 +172,24 @@ fn an_emulator_that_is_not_there_fails_the_restore_and_never_means_production() 
         assert!(error.contains("127.0.0.1:9") && error.contains("DATASTORE_EMULATOR_HOST"), "{error}");
     }
 }
+
+/// The property test of the Datastore store: entities of every shape that a server takes.
+#[test]
+fn any_storable_entities_survive_both_emulators() {
+    let entities: Vec<_> = (1..)
+        .zip(gaebar_tests::strategy::entities(250))
+        .map(|(number, entity)| gaebar_tests::strategy::storable(&entity, number))
+        .collect();
+    for flavour in Flavour::ALL {
+        let Some(emulator) = Emulator::shared(flavour) else { continue };
+        let store = DatastoreStore::connect_to_emulator(&emulator.host(), "any-entities", "").unwrap();
+        for entities in entities.chunks(25) {
+            if let Err(error) = store.upsert(entities) {
+                let refused =
+                    entities.iter().find_map(|entity| Some((entity, store.upsert(std::slice::from_ref(entity)).err()?)));
+                panic!("{flavour}: {error}\n{refused:#?}");
+            }
+        }
+        assert_equal(&entities, &store, &selection(flavour, &entities));
+    }
+}
