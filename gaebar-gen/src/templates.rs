@@ -154,11 +154,15 @@ fn root_library(backup: &str, volumes: &BTreeSet<String>) -> String {
 
 /// `src/main.rs`: the restore binary.
 fn root_main(backup: &str) -> String {
-    let name = backup.replace('-', "_");
-    format!(
-        "//! Restores the backup into a store.\n\n\
-         fn main() -> std::process::ExitCode {{\n    gaebar_runtime::cli::main(&{name}::BACKUP)\n}}\n"
-    )
+    let name = proc_macro2::Ident::new(&backup.replace('-', "_"), proc_macro2::Span::call_site());
+    let main = quote::quote! {
+        #![doc = " Restores the backup into a store."]
+        fn main() -> std::process::ExitCode {
+            gaebar_runtime::cli::main(&#name::BACKUP)
+        }
+    };
+    // What `quote` was given is a file; were it none, the backup would not compile, and tests would tell.
+    syn::parse2(main).map(|file| prettyplease::unparse(&file)).unwrap_or_default()
 }
 
 /// `gaebar-runtime/Cargo.toml`.

@@ -38,13 +38,13 @@ fn a_backups_lock_file_is_what_cargo_writes_from_this_workspaces() {
         eprintln!("wrote {}; run again to check", template.display());
         return;
     }
-    assert_eq!(fs::read_to_string(&template).unwrap(), resolved, "run with GAEBAR_UPDATE=1 after a change of dependencies");
+    assert!(fs::read_to_string(&template).unwrap() == resolved, "run with GAEBAR_UPDATE=1 after a change of dependencies");
 
     let folder = tempfile::tempdir().unwrap();
     let (name, volumes) = ("my-app", ["profile_0", "profile_1", "profile_10", "a_b_0", "zebra_0"].map(str::to_owned).into());
     let resolved = resolve(folder.path(), workspace, name, &volumes);
     let written = Templates { name, volumes: &volumes }.files().into_iter().find(|(file, _)| file == "Cargo.lock").unwrap().1;
-    assert_eq!(written, resolved);
+    assert!(written == resolved, "cargo writes another lock file:\n{resolved}");
 }
 
 /// Cargo compiles a crate once for each set of features. So what a backup switches on must be what this workspace does.

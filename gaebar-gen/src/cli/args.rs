@@ -31,6 +31,10 @@ pub(crate) struct Cli {
     #[arg(long, global = true, value_enum, default_value_t)]
     pub(crate) format: Format,
 
+    /// Tell more of what is going on
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }

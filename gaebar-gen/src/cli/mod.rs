@@ -82,7 +82,8 @@ impl From<ConfigError> for Usage {
     }
 }
 
-fn run(Cli { config, format, command }: Cli) -> anyhow::Result<ExitCode> {
+fn run(Cli { config, format, verbose, command }: Cli) -> anyhow::Result<ExitCode> {
+    gaebar_runtime::cli::listen(verbose);
     if let Command::Doctor = command {
         return doctor::run(format);
     }

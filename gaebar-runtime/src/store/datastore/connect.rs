@@ -151,7 +151,11 @@ impl Client {
                 // Without a random number everybody waits half of the time: no reason to fail.
                 let random = getrandom::u64().unwrap_or(u64::MAX / 2);
                 match backoff.next(patience, begun.elapsed(), retry::asked_delay(&status), random) {
-                    Some(wait) => tokio::time::sleep(wait).await,
+                    Some(wait) => {
+                        let (store, code) = (&self.place, code_name(status.code()));
+                        tracing::warn!("{store}: could not {action} yet ({code}); trying again in {:.1} s", wait.as_secs_f64());
+                        tokio::time::sleep(wait).await;
+                    }
                     None => {
                         return Err(StoreError::Unavailable {
                             store: self.place.to_string(),

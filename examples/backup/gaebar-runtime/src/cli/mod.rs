@@ -51,6 +51,10 @@ struct Cli {
     /// The backup's folder: failures then name the line of the row
     #[arg(long, value_name = "DIR")]
     source: Option<PathBuf>,
+
+    /// Tell more of what is going on
+    #[arg(long, short)]
+    verbose: bool,
 }
 
 /// The whole program: parses arguments, restores, reports. The exit code is 0 only if every row was committed.
@@ -72,6 +76,7 @@ pub fn main(backup: &'static Backup) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
+    listen(cli.verbose);
     match run(&CompiledRows::new(backup), &cli.restore, cli.source.as_deref()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -80,6 +85,13 @@ pub fn main(backup: &'static Backup) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Tells of retries and the like on standard error; with `verbose` of more.
+pub fn listen(verbose: bool) {
+    let level = if verbose { tracing::Level::DEBUG } else { tracing::Level::WARN };
+    // Fails where a subscriber is set already, which then hears it all.
+    let _ = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_target(false).without_time().try_init();
 }
 
 /// Restores rows and reports to people and programs; whether every row was committed. `folder` is the backup's, where it is at hand.
