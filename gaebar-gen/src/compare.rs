@@ -1,44 +1,45 @@
-//! Whether two stores hold the same entities, bit for bit.
+//! How two sets of entities differ, bit for bit: stores, backups, or one of each.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
 
-use gaebar_runtime::model::{Entity, Key, order_key};
+use gaebar_runtime::model::{Entity, order_key};
 use gaebar_runtime::store::Store;
 use thiserror::Error;
 
 use crate::folder::FolderError;
 use crate::progress::Silent;
 use crate::read::{ReadError, Selection, read};
+use crate::reader::ReadRow;
 use crate::spool::{Spool, SpoolError, SpooledKind};
+use crate::stop;
+use crate::verify::{VerifyError, Visitor, verify};
 
-/// Differing keys that are kept for each way to differ.
-const NAMED: usize = 20;
-
-/// How two stores differ.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Comparison {
-    /// Entities that are the same in both.
-    pub equal: u64,
-    /// Entities that only the first has.
-    pub only_first: Differing,
-    /// Entities that only the second has.
-    pub only_second: Differing,
-    /// Entities that differ.
-    pub changed: Differing,
+/// A way in which an entity differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Difference<'a> {
+    /// Only the first has it.
+    Removed(&'a Entity),
+    /// Only the second has it.
+    Added(&'a Entity),
+    /// Both have it, with other properties.
+    Changed(&'a Entity, &'a Entity),
 }
 
-/// Some entities: how many, and the first of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Differing {
-    /// How many.
-    pub count: u64,
-    /// The first 20.
-    pub first: Vec<Key>,
+/// What is compared.
+#[derive(Clone, Copy)]
+pub enum Side<'a> {
+    /// What a store holds now.
+    Store(&'a dyn Store),
+    /// What a backup holds.
+    Backup(&'a Path),
 }
 
-/// Why two stores could not be compared.
+/// Why two sides could not be compared.
 #[derive(Debug, Error)]
 pub enum CompareError {
     /// A store could not be read.
@@ -50,84 +51,119 @@ pub enum CompareError {
     /// There is no place for the spool.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// A backup was refused.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// The differences can't be told.
+    #[error("could not write to standard output: {0}")]
+    Output(#[from] io::Error),
 }
 
-impl Comparison {
-    /// Whether there is no difference.
-    pub fn is_equal(&self) -> bool {
-        self.only_first.count + self.only_second.count + self.changed.count == 0
-    }
-}
-
-impl Differing {
-    fn add(&mut self, key: &Key) {
-        self.count += 1;
-        if self.first.len() < NAMED {
-            self.first.push(key.clone());
-        }
-    }
-}
-
-/// Compares what is selected of two stores.
+/// Compares what is selected of two sides; calls `tell` for each difference, by kind and key. Returns how many entities are
+/// equal.
 pub fn compare(
-    first: &dyn Store,
-    second: &dyn Store,
+    first: Side,
+    second: Side,
     selection: &Selection,
     stop: &AtomicBool,
-) -> Result<Comparison, CompareError> {
+    tell: &mut dyn FnMut(Difference) -> io::Result<()>,
+) -> Result<u64, CompareError> {
     let temporary = tempfile::tempdir().map_err(FolderError::at("create a folder in", &std::env::temp_dir()))?;
-    let spooled = |store: &dyn Store, name| -> Result<_, CompareError> {
-        let folder = temporary.path().join(name);
-        std::fs::create_dir(&folder).map_err(FolderError::at("create the folder", &folder))?;
-        let spool = Spool::new(folder);
-        read(store.snapshot(None).map_err(ReadError::from)?.as_ref(), selection, &spool, &Silent, stop)?;
-        Ok(spool.into_kinds())
-    };
+    let spooled = |side, name: &str| spool(side, &temporary.path().join(name), selection, stop);
     let (first, second) = (spooled(first, "first")?, spooled(second, "second")?);
-    let mut comparison = Comparison::default();
+    let mut equal = 0;
     let kinds: BTreeSet<_> = first.keys().chain(second.keys()).collect();
     for kind in kinds {
-        comparison.merge(entities(first.get(kind)), entities(second.get(kind)))?;
+        equal += merge(entities(first.get(kind)), entities(second.get(kind)), stop, tell)?;
     }
-    Ok(comparison)
+    Ok(equal)
+}
+
+fn spool(
+    side: Side,
+    folder: &Path,
+    selection: &Selection,
+    stop: &AtomicBool,
+) -> Result<BTreeMap<String, SpooledKind>, CompareError> {
+    std::fs::create_dir(folder).map_err(FolderError::at("create the folder", folder))?;
+    let spool = Spool::new(folder.to_owned());
+    match side {
+        Side::Store(store) => read(store.snapshot(None).map_err(ReadError::from)?.as_ref(), selection, &spool, &Silent, stop)?,
+        Side::Backup(backup) => {
+            let visitor = IntoSpool { spool: &spool, selection, failed: Mutex::default() };
+            verify(backup, &visitor)?;
+            if let Some(error) = visitor.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+                return Err(error.into());
+            }
+        }
+    }
+    Ok(spool.into_kinds())
+}
+
+/// Puts the rows of a backup into a spool.
+struct IntoSpool<'a> {
+    spool: &'a Spool,
+    selection: &'a Selection,
+    failed: Mutex<Option<SpoolError>>,
+}
+
+impl Visitor for IntoSpool<'_> {
+    fn file(&self, _: &str, _: &[u8]) -> Result<(), FolderError> {
+        Ok(())
+    }
+
+    fn rows(&self, _: &str, rows: &[ReadRow]) {
+        let entities: Vec<_> =
+            rows.iter().map(|row| &row.entity).filter(|entity| self.selection.includes(entity.key())).collect();
+        let Some(first) = entities.first() else { return };
+        let mut writer = self.spool.writer(first.kind());
+        if let Err(error) = writer.write(entities.iter().copied()).and_then(|()| writer.finish()) {
+            *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        }
+    }
 }
 
 fn entities(kind: Option<&SpooledKind>) -> impl Iterator<Item = Result<Entity, SpoolError>> + '_ {
     kind.into_iter().flat_map(SpooledKind::entities)
 }
 
-impl Comparison {
-    fn merge(
-        &mut self,
-        mut first: impl Iterator<Item = Result<Entity, SpoolError>>,
-        mut second: impl Iterator<Item = Result<Entity, SpoolError>>,
-    ) -> Result<(), SpoolError> {
-        let (mut left, mut right) = (first.next().transpose()?, second.next().transpose()?);
-        loop {
-            let order = match (&left, &right) {
-                (None, None) => return Ok(()),
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (Some(left), Some(right)) => order_key(left.key()).cmp(&order_key(right.key())),
-            };
-            match (&left, &right) {
-                (Some(left), Some(right)) if order == Ordering::Equal => {
-                    if left == right {
-                        self.equal += 1;
-                    } else {
-                        self.changed.add(left.key());
-                    }
+/// Goes through two ascending sets of entities at once.
+fn merge(
+    mut first: impl Iterator<Item = Result<Entity, SpoolError>>,
+    mut second: impl Iterator<Item = Result<Entity, SpoolError>>,
+    stop: &AtomicBool,
+    tell: &mut dyn FnMut(Difference) -> io::Result<()>,
+) -> Result<u64, CompareError> {
+    let mut equal = 0;
+    let (mut left, mut right) = (first.next().transpose()?, second.next().transpose()?);
+    loop {
+        stop::check(stop).map_err(ReadError::from)?;
+        let order = match (&left, &right) {
+            (None, None) => return Ok(equal),
+            (Some(entity), None) => {
+                tell(Difference::Removed(entity))?;
+                Ordering::Less
+            }
+            (None, Some(entity)) => {
+                tell(Difference::Added(entity))?;
+                Ordering::Greater
+            }
+            (Some(one), Some(other)) => {
+                let order = order_key(one.key()).cmp(&order_key(other.key()));
+                match order {
+                    Ordering::Less => tell(Difference::Removed(one))?,
+                    Ordering::Greater => tell(Difference::Added(other))?,
+                    Ordering::Equal if one == other => equal += 1,
+                    Ordering::Equal => tell(Difference::Changed(one, other))?,
                 }
-                (Some(left), _) if order == Ordering::Less => self.only_first.add(left.key()),
-                (_, Some(right)) => self.only_second.add(right.key()),
-                _ => {}
+                order
             }
-            if order != Ordering::Greater {
-                left = first.next().transpose()?;
-            }
-            if order != Ordering::Less {
-                right = second.next().transpose()?;
-            }
+        };
+        if order != Ordering::Greater {
+            left = first.next().transpose()?;
+        }
+        if order != Ordering::Less {
+            right = second.next().transpose()?;
         }
     }
 }

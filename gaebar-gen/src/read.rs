@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use gaebar_runtime::model::Key;
 use gaebar_runtime::proto;
 use gaebar_runtime::store::{Scan, Snapshot, StoreError};
 use thiserror::Error;
@@ -30,6 +31,19 @@ pub struct Selection {
     pub namespaces: Option<Vec<String>>,
     /// The most entities to ask for at a time.
     pub rows_per_step: usize,
+}
+
+impl Selection {
+    /// Whether an entity is selected.
+    pub fn includes(&self, key: &Key) -> bool {
+        let chosen = |names: &Option<Vec<String>>, name: &str| {
+            names.as_ref().is_none_or(|names| names.iter().any(|chosen| chosen == name))
+        };
+        let kind = key.kind();
+        chosen(&self.kinds, kind)
+            && chosen(&self.namespaces, key.namespace())
+            && self.exclude_kinds.iter().all(|excluded| excluded != kind)
+    }
 }
 
 /// Why a store was not read to its end.

@@ -107,7 +107,7 @@ pub struct Writer<'a> {
 
 impl Writer<'_> {
     /// Adds entities. Where they do not follow those before, a new run begins.
-    pub fn write(&mut self, entities: &[Entity]) -> Result<(), SpoolError> {
+    pub fn write<'e>(&mut self, entities: impl IntoIterator<Item = &'e Entity>) -> Result<(), SpoolError> {
         for entity in entities {
             let key = order_key(entity.key());
             if self.open.as_ref().is_some_and(|(run, _)| run.last >= key) {

@@ -1,6 +1,7 @@
 //! The harness: the built binary, the emulators, entities of every shape.
 
 pub mod command;
+pub mod compare;
 pub mod emulator;
 pub mod strategy;
 pub mod tree;

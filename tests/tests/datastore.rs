@@ -1,13 +1,13 @@
 //! The Datastore store against Google's own emulators, and what they do to entities.
 
 use std::net::TcpListener;
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use gaebar_runtime::model::{Data, Database, Embedded, Entity, GeoPoint, Id, Key, Properties, Timestamp, Value, order_key};
 use gaebar_runtime::store::{DatastoreStore, Realm, Scan, Snapshot, Store, StoreError};
+use gaebar_tests::command::{folder, gaebar};
 use gaebar_tests::emulator::{Emulator, Flavour};
 
 /// An emulator, and a project that no other test uses.
@@ -589,33 +589,19 @@ fn an_emulator_that_dies_is_given_up_on_soon() {
 }
 
 /// What `DatastoreStore::connect` says in a process with this in its environment.
+/// What the built binary says when it should read a project.
 fn connect_with(variables: &[(&str, &str)]) -> String {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "connects_as_the_environment_says", "--ignored", "--nocapture"])
-        .env_remove("DATASTORE_EMULATOR_HOST")
-        .envs(variables.iter().copied())
-        .output()
-        .unwrap();
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-#[test]
-#[ignore = "run by the test below, in a process of its own"]
-fn connects_as_the_environment_says() {
-    match DatastoreStore::connect("some-project", "") {
-        Ok(store) => println!("connected to {}", store.place()),
-        Err(error) => println!("failed: {error}"),
-    }
+    let folder = folder("environment");
+    let mut command = gaebar(&folder, &["backup", "datastore://some-project", "backup", "--kinds", "Nobody", "--namespaces", ""]);
+    let output = command.envs(variables.iter().copied()).output().unwrap();
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 #[test]
 fn the_environment_chooses_between_an_emulator_and_production() {
     for (host, said) in [
-        (
-            "127.0.0.1:1",
-            "failed: datastore://some-project (emulator at 127.0.0.1:1): the emulator at 127.0.0.1:1 does not answer",
-        ),
-        ("", "failed: datastore://some-project (emulator at ): `` is no HOST:PORT of an emulator"),
+        ("127.0.0.1:1", "error: datastore://some-project (emulator at 127.0.0.1:1): the emulator at 127.0.0.1:1 does not answer"),
+        ("", "error: datastore://some-project (emulator at ): `` is no HOST:PORT of an emulator"),
     ] {
         let text = connect_with(&[("DATASTORE_EMULATOR_HOST", host)]);
         assert!(text.contains(said), "{text}");
@@ -623,10 +609,10 @@ fn the_environment_chooses_between_an_emulator_and_production() {
     if let Some(emulator) = Emulator::shared(Flavour::Datastore) {
         let host = emulator.host();
         let text = connect_with(&[("DATASTORE_EMULATOR_HOST", &format!("http://{host}"))]);
-        assert!(text.contains(&format!("connected to datastore://some-project (emulator at {host})")), "{text}");
+        assert!(text.contains(&format!("Backing up datastore://some-project (emulator at {host})")), "{text}");
     }
     let text = connect_with(&[("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere/key.json")]);
-    let said = "failed: datastore://some-project (a real project): the credentials can't be used: failed to open application \
+    let said = "error: datastore://some-project (a real project): the credentials can't be used: failed to open application \
                 credentials file: No such file or directory";
     assert!(text.contains(said) && text.contains("gcloud auth application-default login"), "{text}");
 }

@@ -3,14 +3,13 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::AtomicBool;
 
-use gaebar_gen::compare::compare;
 use gaebar_gen::read::Selection;
 use gaebar_gen::seed;
 use gaebar_runtime::model::{Data, Entity, Key, Properties, Value};
 use gaebar_runtime::store::{DatastoreStore, MemoryStore, SqliteStore, Store};
 use gaebar_tests::command::{event, folder, gaebar, run, workspace};
+use gaebar_tests::compare::assert_equal;
 use gaebar_tests::emulator::{Emulator, Flavour};
 use gaebar_tests::tree::assert_same_backup;
 
@@ -47,12 +46,10 @@ fn settings(folder: &Path, selection: &Selection) {
     fs::write(folder.join("gaebar.toml"), text).unwrap();
 }
 
-fn assert_equal(expected: &[Entity], store: &DatastoreStore, selection: &Selection) {
+fn assert_holds(expected: &[Entity], store: &DatastoreStore, selection: &Selection) {
     let memory = MemoryStore::default();
     memory.upsert(expected).unwrap();
-    let comparison = compare(&memory, store, selection, &AtomicBool::new(false)).unwrap();
-    assert!(comparison.is_equal(), "{comparison:#?}");
-    assert_eq!(comparison.equal, expected.len() as u64);
+    assert_equal(&memory, store, selection, expected.len());
 }
 
 fn suite_goes_from_project_to_project(flavour: Flavour) {
@@ -76,7 +73,7 @@ fn suite_goes_from_project_to_project(flavour: Flavour) {
     let target = restored["target"].as_str().unwrap();
     assert!(target.contains("datastore://staging/named") && target.contains(&emulator.host()), "{target}");
     let staging = DatastoreStore::connect_to_emulator(&emulator.host(), "staging", "named").unwrap();
-    assert_equal(&entities, &staging, &selection);
+    assert_holds(&entities, &staging, &selection);
 
     run(&mut with(emulator, &folder, &["backup", "staging", "two/backup"]), 0);
     assert_same_backup(&example, &folder.join("two/backup"));
@@ -109,7 +106,7 @@ fn a_headline_sample_goes_from_project_to_project() {
     run(&mut with(emulator, &folder, &["restore", "backup", "--to", "datastore://headline-two"]), 0);
     let expected: Vec<_> = seed::Headline::new(1200).map(Result::unwrap).collect();
     let two = DatastoreStore::connect_to_emulator(&emulator.host(), "headline-two", "").unwrap();
-    assert_equal(&expected, &two, &selection(Flavour::Datastore, &expected));
+    assert_holds(&expected, &two, &selection(Flavour::Datastore, &expected));
 }
 
 /// A backup of a local store may hold what no server takes. The row is named, and success is never claimed.
@@ -190,6 +187,6 @@ fn any_storable_entities_survive_both_emulators() {
                 panic!("{flavour}: {error}\n{refused:#?}");
             }
         }
-        assert_equal(&entities, &store, &selection(flavour, &entities));
+        assert_holds(&entities, &store, &selection(flavour, &entities));
     }
 }

@@ -1,14 +1,12 @@
 //! Nothing of the model is lost on the way: through a store, through code, and back.
 
-use gaebar_gen::compare::compare;
-use gaebar_gen::read::Selection;
 use gaebar_runtime::model::{Embedded, Entity, Key, Properties, Value, order_key};
 use gaebar_runtime::store::{MemoryStore, Scan, SqliteStore, Store};
 use gaebar_tests::command::{event, folder, gaebar, run};
+use gaebar_tests::compare::{assert_equal, everything};
 use gaebar_tests::strategy;
 use gaebar_tests::tree::assert_same_backup;
 use proptest::prelude::*;
-use std::sync::atomic::AtomicBool;
 
 /// Everything in a store, by way of its namespaces, kinds and pages.
 fn read_all(store: &dyn Store, limit: usize) -> Vec<Entity> {
@@ -84,9 +82,7 @@ fn any_entities_survive_being_code() {
     run(&mut gaebar(&folder, &["restore", "backup", "--to", "sqlite:restored.db"]), 0);
 
     let restored = SqliteStore::open(&folder.join("restored.db")).unwrap();
-    let comparison = compare(&source, &restored, &everything(), &AtomicBool::new(false)).unwrap();
-    assert!(comparison.is_equal(), "{comparison:#?}");
-    assert_eq!(comparison.equal, entities.len() as u64);
+    assert_equal(&source, &restored, &everything(), entities.len());
 
     run(&mut gaebar(&folder, &["backup", "sqlite:restored.db", "again/backup", "--shard-size", "20000"]), 0);
     assert_same_backup(&folder.join("backup"), &folder.join("again/backup"));
@@ -103,8 +99,7 @@ fn entities_survive_being_read_instead_of_compiled() {
     let no_cargo = |command: &mut std::process::Command| run(command.env("CARGO", "/nonexistent"), 0);
     no_cargo(&mut gaebar(&folder, &["restore", "backup", "--to", "sqlite:restored.db", "--interpret"]));
     let restored = SqliteStore::open(&folder.join("restored.db")).unwrap();
-    let comparison = compare(&source, &restored, &everything(), &AtomicBool::new(false)).unwrap();
-    assert!(comparison.is_equal() && comparison.equal == 500, "{comparison:#?}");
+    assert_equal(&source, &restored, &everything(), 500);
 }
 
 /// Whatever a store takes it gives back; what it could not give back it refuses.
@@ -135,8 +130,4 @@ fn depth_is_refused_where_it_could_not_be_read_again() {
     }
     assert!(refused > 0);
     read_all(&store, 3);
-}
-
-fn everything() -> Selection {
-    Selection { rows_per_step: 100, ..Selection::default() }
 }

@@ -2,21 +2,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
-use gaebar_gen::compare::compare;
-use gaebar_gen::read::Selection;
 use gaebar_gen::seed;
 use gaebar_runtime::store::{MemoryStore, SqliteStore, Store};
 use gaebar_tests::command::{event, folder, gaebar, run, workspace};
+use gaebar_tests::compare::{assert_equal, everything};
 use gaebar_tests::tree::assert_same_backup;
-
-fn assert_equal(one: &dyn Store, other: &dyn Store, count: usize) {
-    let selection = Selection { rows_per_step: 100, ..Selection::default() };
-    let comparison = compare(one, other, &selection, &AtomicBool::new(false)).unwrap();
-    assert!(comparison.is_equal(), "{comparison:#?}");
-    assert_eq!(comparison.equal, count as u64);
-}
 
 /// What the suite holds, straight from its definition.
 fn expected() -> (MemoryStore, usize) {
@@ -50,7 +41,7 @@ fn the_suite_survives_seed_backup_build_restore_and_the_example_is_its_backup() 
     let mut alone = std::process::Command::new(folder.join("restore-alone"));
     run(alone.current_dir(&folder).env_clear().args(["--to", "sqlite:staging.db"]), 0);
     let staging = SqliteStore::open_or_create(&folder.join("staging.db")).unwrap();
-    assert_equal(&expected, &staging, count);
+    assert_equal(&expected, &staging, &everything(), count);
 
     run(&mut gaebar(&folder, &["backup", "sqlite:staging.db", "again/backup"]), 0);
     assert_same_backup(&example, &folder.join("again/backup"));
@@ -65,7 +56,7 @@ fn the_suite_survives_seed_backup_build_restore_and_the_example_is_its_backup() 
         .unwrap();
     let (_, summary) = run(alone.args(["--jobs", "3"]), 0);
     assert!(summary.contains("sqlite:staging.db"), "the target is not named: {summary}");
-    assert_equal(&expected, &staging, count);
+    assert_equal(&expected, &staging, &everything(), count);
 }
 
 fn copy(from: &Path, to: &Path) {

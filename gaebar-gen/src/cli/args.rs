@@ -53,6 +53,10 @@ pub(crate) enum Command {
     Restore(RestoreArgs),
     /// Show whether a backup is exactly what was backed up; nothing in it is run
     Verify(VerifyArgs),
+    /// Show how two backups, two stores, or one of each differ, by entity and property
+    Diff(DiffArgs),
+    /// Show an entity's row, and what refers to it
+    Show(ShowArgs),
     /// Show what a backup holds
     List(ListArgs),
     /// Show what this machine has of what Gaebar needs
@@ -189,6 +193,57 @@ pub(crate) struct VerifyArgs {
     /// The backup's folder
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 no difference, 3 differences, 1 failed.
+
+Examples:
+  gaebar diff backups/production datastore://my-app
+  gaebar diff datastore://my-app datastore://my-app-staging --stat
+  gaebar diff backups/monday backups/tuesday --kinds Profile --full")]
+pub(crate) struct DiffArgs {
+    /// A backup's folder, or a store
+    #[arg(value_name = "A")]
+    pub(crate) first: String,
+
+    /// Another
+    #[arg(value_name = "B")]
+    pub(crate) second: String,
+
+    /// Only how many entities differ, by kind
+    #[arg(long)]
+    pub(crate) stat: bool,
+
+    /// Values in full; they are cut to the terminal's width, or 120 characters, otherwise
+    #[arg(long)]
+    pub(crate) full: bool,
+
+    /// Only these kinds
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub(crate) kinds: Option<Vec<String>>,
+
+    /// All kinds but these
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub(crate) exclude_kinds: Vec<String>,
+
+    /// Only these namespaces; an empty one ('') is the default namespace
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) namespaces: Option<Vec<String>>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gaebar show backups/production Profile/2
+  gaebar show backups/production \"Account/'alice'/Order/7\"")]
+pub(crate) struct ShowArgs {
+    /// The backup's folder
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+
+    /// The entity's key, as rows have it
+    #[arg(value_name = "KEY")]
+    pub(crate) key: String,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use gaebar_gen::backup::{BackedUp, Options, backup};
 use gaebar_gen::config::Config;
+use gaebar_gen::emit::visible;
 use gaebar_gen::read::Selection;
 use gaebar_gen::shards::SHARD_BYTES;
 use gaebar_runtime::cli::{Format, plural, rate, thousands};
@@ -65,7 +66,7 @@ fn summarise(done: &BackedUp, options: &Options, seconds: f64, format: Format) -
     let rows: u64 = done.kinds.values().map(|kind| u64::from(kind.rows)).sum();
     for (kind, written) in &done.kinds {
         let (rows, shards) = (plural(written.rows.into(), "row"), plural(written.shards.into(), "shard"));
-        say!("  {:<24} {rows:>14} {shards:>12} {:>12}", kind.escape_debug().to_string(), bytes(written.bytes));
+        say!("  {:<24} {rows:>14} {shards:>12} {:>12}", visible(kind), bytes(written.bytes));
     }
     for kind in options.selection.kinds.iter().flatten().filter(|kind| !done.kinds.contains_key(*kind)) {
         say!("warning: there are no entities of kind {kind:?}");

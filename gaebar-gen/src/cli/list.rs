@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use gaebar_gen::emit::visible;
 use gaebar_gen::manifest::{BackupManifest, KindManifest};
 use gaebar_runtime::cli::{Format, print, thousands};
 use serde::Serialize;
@@ -26,7 +27,7 @@ pub(super) fn run(args: &ListArgs, format: Format) -> anyhow::Result<ExitCode> {
         let unsure = if *consistent { "" } else { " (no snapshot)" };
         print(&format!(
             "{:<28} {:>10} {shards:>7} {:>11}  {read_time:<27} {source}{unsure}",
-            kind.escape_debug().to_string(),
+            visible(kind),
             thousands(*rows),
             bytes(*size)
         ))?;

@@ -5,10 +5,12 @@ mod backup;
 mod bars;
 mod build;
 mod demo;
+mod diff;
 mod doctor;
 mod list;
 mod restore;
 mod seed;
+mod show;
 mod verify;
 
 use gaebar_runtime::say;
@@ -95,6 +97,8 @@ fn run(Cli { config, format, verbose, command }: Cli) -> anyhow::Result<ExitCode
         Command::Build(args) => build::run(&args, format),
         Command::Restore(args) => restore::run(&args, &config, format),
         Command::Verify(args) => verify::run(&args, format),
+        Command::Diff(args) => diff::run(&args, &config, format),
+        Command::Show(args) => show::run(&args, format),
         Command::List(args) => list::run(&args, format),
         Command::Doctor => doctor::run(format),
     }

@@ -4,6 +4,7 @@ use gaebar_runtime::say;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use gaebar_gen::emit::visible;
 use gaebar_gen::verify::{JustLooking, Verified, verify};
 use gaebar_runtime::cli::{Format, plural, print};
 use serde::Serialize;
@@ -51,7 +52,7 @@ fn tell(verified: &Verified) -> std::io::Result<()> {
     }
     let dangling = &verified.dangling;
     if dangling.count > 0 {
-        let shown = dangling.first.iter().map(|key| key.escape_debug().to_string()).collect::<Vec<_>>().join(", ");
+        let shown = dangling.first.iter().map(|key| visible(key)).collect::<Vec<_>>().join(", ");
         let dots = if dangling.count > dangling.first.len() { ", …" } else { "" };
         print(&format!("note: {} of entities that are not in the backup: {shown}{dots}", plural(dangling.count as u64, "key")))?;
     }

@@ -77,6 +77,19 @@ pub fn one_line_literal(text: &str) -> String {
     out
 }
 
+/// A text as it may be shown to people: what hides is escaped, and nothing else.
+pub fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_hidden(c) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// The literal of bytes.
 pub fn bytes_literal(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len() * 2 + 3);

@@ -9,7 +9,7 @@ use syn::{
     PathSegment, Token,
 };
 
-use super::{INLINE_BLOB, Sidecar, bytes_literal, string_literal};
+use super::{INLINE_BLOB, Sidecar, bytes_literal, one_line_literal, string_literal};
 use crate::names::hex;
 use crate::schema::has_literal;
 
@@ -19,9 +19,20 @@ pub(super) struct Values {
     pub(super) sidecars: Vec<Sidecar>,
     /// Literals, calls, references and pairs written so far: what rustc's memory grows with.
     pub(super) expressions: usize,
+    /// Whether a text of several lines is escaped to stand on one.
+    one_line: bool,
 }
 
 impl Values {
+    /// A writer that never breaks a line.
+    pub(super) fn one_line() -> Self {
+        Self { one_line: true, ..Self::default() }
+    }
+
+    fn text(&self, text: &str) -> Expr {
+        if self.one_line { verbatim(&one_line_literal(text)) } else { string(text) }
+    }
+
     /// The data alone, as it stands in a field: `"text"`, `Key("A/1")`, `&[1, 2]`.
     pub(super) fn literal(&mut self, data: &Data) -> Expr {
         self.expressions += 2;
@@ -32,7 +43,7 @@ impl Values {
             Data::Double(value) => double(*value),
             Data::Timestamp(time) => call(&["Time"], [string(&time.to_string())]),
             Data::Key(key) => call(&["Key"], [string(&key.to_string())]),
-            Data::String(text) => string(text),
+            Data::String(text) => self.text(text),
             Data::Blob(bytes) => call(&["Blob"], [self.blob(bytes)]),
             Data::GeoPoint(point) => call(&["Geo"], [double(point.latitude()), double(point.longitude())]),
             Data::Entity(Embedded { properties, .. }) => call(&["Embedded"], [self.properties(properties)]),
@@ -64,7 +75,7 @@ impl Values {
             Data::Double(Double(value)) => call(&["Value", "Bits"], [bits(*value)]),
             Data::Timestamp(time) => call(&["Value", "Time"], [string(&time.to_string())]),
             Data::Key(key) => call(&["Value", "Key"], [string(&key.to_string())]),
-            Data::String(text) => call(&["Value", "Str"], [string(text)]),
+            Data::String(text) => call(&["Value", "Str"], [self.text(text)]),
             Data::Blob(bytes) => call(&["Value", "Blob"], [self.blob(bytes)]),
             Data::GeoPoint(point) if has_literal(point.latitude()) && has_literal(point.longitude()) => {
                 call(&["Value", "Geo"], [double(point.latitude()), double(point.longitude())])

@@ -11,6 +11,8 @@ mod shard;
 
 use std::fmt::{self, Display};
 
+use crate::emit::visible;
+
 pub use kind::kind;
 pub use shard::{Blobs, ReadRow, shard};
 
@@ -67,9 +69,7 @@ fn shown(line: &str) -> String {
     match line.trim_end_matches('\n') {
         "" if line.is_empty() => "the end".to_owned(),
         "" => "an empty line".to_owned(),
-        line if line.chars().count() > 80 => {
-            format!("`{}…`", line.chars().take(80).flat_map(char::escape_debug).collect::<String>())
-        }
-        line => format!("`{}`", line.escape_debug()),
+        line if line.chars().count() > 80 => format!("`{}…`", visible(&line.chars().take(80).collect::<String>())),
+        line => format!("`{}`", visible(line)),
     }
 }

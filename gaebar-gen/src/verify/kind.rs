@@ -183,8 +183,8 @@ impl Gate<'_> {
             if let Err(problem) = self.entities.add(file, row) {
                 self.refuse(format!("{file}:{}", row.line), problem);
             }
-            self.visitor.entity(file, row.number, &row.entity);
         }
+        self.visitor.rows(file, &rows);
         self.visitor.file(file, &bytes)?;
         let numbers = rows.iter().map(|row| row.number).collect();
         Ok(Some(ReadShard {

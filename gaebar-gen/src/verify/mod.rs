@@ -13,17 +13,19 @@ use std::fmt::{self, Display};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use gaebar_runtime::model::{Entity, Key};
+use gaebar_runtime::model::Key;
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 pub use entities::{Dangling, OverLimit};
 
+use crate::emit::visible;
 use crate::fingerprint::Fingerprint;
 use crate::folder::{self, FolderError};
 use crate::manifest::{BackupManifest, KindManifest, ManifestError};
 use crate::names::hex;
+use crate::reader::ReadRow;
 use crate::schema::Kind;
 use crate::templates::{self, Templates};
 use entities::Entities;
@@ -106,8 +108,8 @@ pub trait Visitor: Sync {
     /// A file's bytes. They may still turn out to belong to a backup that is refused.
     fn file(&self, file: &str, bytes: &[u8]) -> Result<(), FolderError>;
 
-    /// An entity of a shard, and its row's number.
-    fn entity(&self, _shard: &str, _number: u32, _entity: &Entity) {}
+    /// The rows of a shard.
+    fn rows(&self, _shard: &str, _rows: &[ReadRow]) {}
 }
 
 /// Nobody takes anything: the backup is only looked at.
@@ -156,7 +158,7 @@ pub struct Problem {
 
 impl Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place.escape_debug(), self.problem)
+        write!(f, "{}: {}", visible(&self.place), self.problem)
     }
 }
 
