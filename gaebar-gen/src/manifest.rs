@@ -94,6 +94,9 @@ impl BackupManifest {
             return Err(ManifestError::NoBackup(backup.to_owned()));
         }
         let manifest: Self = parse(&path)?;
+        if manifest.format == 0 {
+            return Err(ManifestError::Damaged { path, problem: "there is no format 0".to_owned() });
+        }
         if manifest.format > FORMAT {
             return Err(ManifestError::Newer { path: backup.to_owned(), found: manifest.format });
         }
@@ -185,9 +188,12 @@ fn is_kind_file(path: &str) -> bool {
     }
 }
 
-fn parse<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, ManifestError> {
+/// Reads a manifest, which must be written as Gaebar writes it.
+fn parse<T: for<'de> Deserialize<'de> + Serialize>(path: &Path) -> Result<T, ManifestError> {
     let bytes = folder::read(path)?;
-    serde_json::from_slice(&bytes).map_err(|error| ManifestError::Damaged { path: path.to_owned(), problem: error.to_string() })
+    let damaged = |problem: String| ManifestError::Damaged { path: path.to_owned(), problem };
+    let manifest: T = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+    if pretty(&manifest).as_bytes() == bytes { Ok(manifest) } else { Err(damaged("it is laid out otherwise".to_owned())) }
 }
 
 /// JSON of two spaces, all ASCII: a name can hide nothing from who reads it.

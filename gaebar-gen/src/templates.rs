@@ -158,7 +158,7 @@ fn root_main(backup: &str) -> String {
     let main = quote::quote! {
         #![doc = " Restores the backup into a store."]
         fn main() -> std::process::ExitCode {
-            gaebar_runtime::cli::main(&#name::BACKUP)
+            gaebar_runtime::cli::main(&#name::BACKUP, option_env!("GAEBAR_DIGEST"))
         }
     };
     // What `quote` was given is a file; were it none, the backup would not compile, and tests would tell.

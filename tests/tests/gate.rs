@@ -202,3 +202,54 @@ fn restore_files(backup: &Path, good: &std::collections::BTreeMap<String, Vec<u8
         }
     }
 }
+
+/// Nothing passes silently: whatever byte of whatever file is changed, the backup is refused, or the edit is named.
+#[test]
+fn every_flipped_byte_and_every_cut_is_noticed() {
+    use gaebar_gen::verify::{JustLooking, verify};
+    let folder = folder("gate-flips");
+    let backup = small_backup(&folder);
+    assert!(verify(&backup, &JustLooking).unwrap().edits.is_empty());
+    let good = files(&backup);
+    let (mut refused, mut edits) = (0, 0);
+    let mut check = |file: &str, bytes: &[u8], what: &str| {
+        fs::write(backup.join(file), bytes).unwrap();
+        match verify(&backup, &JustLooking) {
+            Err(_) => refused += 1,
+            Ok(verified) => {
+                assert!(!verified.edits.is_empty(), "{file}: {what} passed silently");
+                edits += 1;
+            }
+        }
+    };
+    for (file, bytes) in good.iter().filter(|(file, _)| !file.starts_with(".git")) {
+        // The runtime's source is compared as a whole: some places of it will do.
+        let own = file.starts_with("gaebar-runtime/") || file.ends_with("Cargo.lock") || file.contains("/blobs/");
+        let step = if own { 997 } else { 1 };
+        for at in (0..bytes.len()).step_by(step) {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            check(file, &changed, &format!("byte {at}"));
+        }
+        for end in (0..bytes.len()).step_by(if own { 4096 } else { 64 }) {
+            check(file, &bytes[..end], &format!("cut at {end}"));
+        }
+        fs::write(backup.join(file), bytes).unwrap();
+    }
+    eprintln!("{refused} changes refused, {edits} named as edits");
+    assert!(refused > 3000 && edits > 0, "{refused} refused, {edits} edits");
+}
+
+/// A binary in the build folder that was made from something else does not run.
+#[test]
+fn a_stale_binary_restores_nothing() {
+    let folder = folder("gate-stale");
+    small_backup(&folder);
+    let built = event(&mut gaebar(&folder, &["build", "backup", "--output", "binary"]));
+    assert_eq!(built["event"], "built");
+    let mut binary = std::process::Command::new(folder.join("binary"));
+    let (_, error) = run(binary.current_dir(&folder).args(["--to", "sqlite:x.db", "--digest", &"0".repeat(64)]), 1);
+    assert!(error.contains("not built from the backup as it is now"), "{error}");
+    assert!(!folder.join("x.db").exists());
+    run(&mut gaebar(&folder, &["restore", "backup", "--to", "sqlite:y.db"]), 0);
+}

@@ -1,4 +1,4 @@
 //! Restores the backup into a store.
 fn main() -> std::process::ExitCode {
-    gaebar_runtime::cli::main(&backup::BACKUP)
+    gaebar_runtime::cli::main(&backup::BACKUP, option_env!("GAEBAR_DIGEST"))
 }

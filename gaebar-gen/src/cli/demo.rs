@@ -54,7 +54,7 @@ pub(super) fn run(args: &DemoArgs, format: Format) -> anyhow::Result<ExitCode> {
     let binary = &built.binary;
 
     say!("4. Restoring into an empty store: {staging}");
-    if restore(binary, &backup_folder, &staging, DEFAULT_JOBS, Format::Text)? != ExitCode::SUCCESS {
+    if restore(&built, &backup_folder, &staging, DEFAULT_JOBS, Format::Text)? != ExitCode::SUCCESS {
         bail!("the restore did not complete");
     }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::Context as _;
+use gaebar_gen::compile::Compiled;
 use gaebar_gen::config::Config;
 use gaebar_gen::interpret::InterpretedRows;
 use gaebar_gen::stop;
@@ -22,7 +23,7 @@ pub(super) fn run(args: &RestoreArgs, config: &Config, format: Format) -> anyhow
         return interpret(args, to, format);
     }
     let built = build(&args.folder, args.accept_edits)?;
-    restore(&built.binary, &args.folder, &to, args.jobs, format)
+    restore(&built, &args.folder, &to, args.jobs, format)
 }
 
 /// Restores through the reader: the same rows, and no compiler.
@@ -35,8 +36,10 @@ fn interpret(args: &RestoreArgs, to: StoreUrl, format: Format) -> anyhow::Result
 }
 
 /// Runs a restore binary, whose exit code becomes ours.
-pub(super) fn restore(binary: &Path, folder: &Path, to: &StoreUrl, jobs: u16, format: Format) -> anyhow::Result<ExitCode> {
+pub(super) fn restore(built: &Compiled, folder: &Path, to: &StoreUrl, jobs: u16, format: Format) -> anyhow::Result<ExitCode> {
+    let binary = &built.binary;
     let mut command = Command::new(binary);
+    command.args(["--digest", &built.digest]);
     command.arg("--to").arg(to.to_string()).arg("--source").arg(folder).args(["--jobs", &jobs.to_string()]);
     if format == Format::Json {
         command.args(["--format", "json"]);

@@ -68,11 +68,12 @@ pub fn cargo() -> Command {
     command
 }
 
-/// Builds the restore binary of the backup called `name`, which has so many crates of its own. Returns its path, and how
+/// Builds the restore binary of the backup called `name`, which has this digest and so many crates of its own. Returns its path, and how
 /// many other crates had to be compiled.
 pub(super) fn build(
     place: &BuildPlace,
     name: &str,
+    digest: &str,
     crates: usize,
     progress: &dyn Progress,
     stop: &AtomicBool,
@@ -91,6 +92,7 @@ pub(super) fn build(
         ])
         // The binary has a folder of its own; intermediate files are shared (cargo 1.91; an older one compiles
         // dependencies for each backup).
+        .env("GAEBAR_DIGEST", digest)
         .env("CARGO_TARGET_DIR", place.target())
         .env("CARGO_BUILD_BUILD_DIR", &place.shared)
         .stdin(Stdio::null())

@@ -58,6 +58,8 @@ pub struct Prepared {
 pub struct Compiled {
     /// The restore binary.
     pub binary: PathBuf,
+    /// What it was compiled from; the binary knows it too, and refuses another with `--digest`.
+    pub digest: String,
     /// How many crates from elsewhere had to be compiled for it; none after the first time.
     pub dependencies: usize,
     /// Nobody replaces the binary while this lives.
@@ -77,7 +79,8 @@ impl Prepared {
     pub fn compile(self, progress: &dyn Progress, stop: &AtomicBool) -> Result<Compiled, CompileError> {
         // Volumes, models, runtime, and the library and binary of the backup itself.
         let crates = verify::volumes(&self.verified.kinds).len() + 4;
-        let (binary, dependencies) = cargo::build(&self.place, &self.verified.manifest.name, crates, progress, stop)?;
-        Ok(Compiled { binary, dependencies, lock: self.lock })
+        let digest = self.verified.digest();
+        let (binary, dependencies) = cargo::build(&self.place, &self.verified.manifest.name, &digest, crates, progress, stop)?;
+        Ok(Compiled { binary, digest, dependencies, lock: self.lock })
     }
 }

@@ -48,6 +48,27 @@ pub struct Verified {
     pub dangling: Dangling,
 }
 
+impl Verified {
+    /// A hash over all that was accepted: the name, each kind's manifest, and each shard's bytes. A restore binary carries it.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        let mut add = |text: &str| {
+            hash.update(text.as_bytes());
+            hash.update([0]);
+        };
+        add(env!("CARGO_PKG_VERSION"));
+        add(&self.manifest.name);
+        for kind in &self.kinds {
+            add(&kind.manifest.sha256);
+            for shard in &kind.shards {
+                add(&shard.file);
+                add(&shard.accepted.to_string());
+            }
+        }
+        hex(&hash.finalize())
+    }
+}
+
 /// A kind of a verified backup.
 #[derive(Debug)]
 pub struct VerifiedKind {

@@ -55,10 +55,16 @@ struct Cli {
     /// Tell more of what is going on
     #[arg(long, short)]
     verbose: bool,
+
+    /// Go on only if this program was built from the files with this digest; `gaebar restore` asks for it
+    #[arg(long, value_name = "HEX", hide = true)]
+    digest: Option<String>,
 }
 
 /// The whole program: parses arguments, restores, reports. The exit code is 0 only if every row was committed.
-pub fn main(backup: &'static Backup) -> ExitCode {
+///
+/// `digest` is that of the files that the program was compiled from, where `gaebar build` compiled it.
+pub fn main(backup: &'static Backup, digest: Option<&str>) -> ExitCode {
     let name = format!("{}-restore", backup.name);
     let examples = format!(
         "Examples:\n  ./{name} --to sqlite:local.db\n  DATASTORE_EMULATOR_HOST=localhost:8081 ./{name} --to datastore://my-app-staging"
@@ -77,6 +83,10 @@ pub fn main(backup: &'static Backup) -> ExitCode {
         Err(error) => error.exit(),
     };
     listen(cli.verbose);
+    if cli.digest.is_some() && cli.digest.as_deref() != digest {
+        say!("error: this program was not built from the backup as it is now; nothing was restored. Build it again");
+        return ExitCode::FAILURE;
+    }
     match run(&CompiledRows::new(backup), &cli.restore, cli.source.as_deref()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
