@@ -5,6 +5,8 @@ pub mod backup;
 pub mod read;
 pub mod spool;
 
+pub mod previous;
+
 pub mod names;
 pub mod schema;
 
@@ -16,6 +18,7 @@ pub mod fingerprint;
 pub mod folder;
 pub mod manifest;
 pub mod publish;
+pub mod update;
 
 pub mod compile;
 pub mod reader;

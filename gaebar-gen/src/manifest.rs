@@ -15,6 +15,10 @@ use thiserror::Error;
 use crate::fingerprint::Fingerprint;
 use crate::folder::{self, FolderError};
 use crate::names::hex;
+use crate::update::{self, UpdateError};
+
+/// The file that makes a folder a backup.
+pub const MANIFEST: &str = "manifest.json";
 
 /// The format that this version writes.
 pub const FORMAT: u32 = 1;
@@ -76,6 +80,9 @@ pub enum ManifestError {
         /// What is wrong.
         problem: String,
     },
+    /// An update that was interrupted can't be finished.
+    #[error(transparent)]
+    Update(#[from] UpdateError),
     /// A manifest can't be read.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -89,7 +96,8 @@ impl BackupManifest {
 
     /// Reads it from a backup's folder.
     pub fn read(backup: &Path) -> Result<Self, ManifestError> {
-        let path = backup.join("manifest.json");
+        update::recover(backup)?;
+        let path = backup.join(MANIFEST);
         if !path.is_file() {
             return Err(ManifestError::NoBackup(backup.to_owned()));
         }
@@ -114,14 +122,21 @@ impl BackupManifest {
 
 impl KindManifest {
     /// A manifest with its own hash.
-    pub fn new(kind: &str, source: &str, read_time: ReadTime, rows: u32, files: BTreeMap<String, Fingerprint>) -> Self {
+    pub fn new(
+        kind: &str,
+        source: &str,
+        read_time: ReadTime,
+        rows: u64,
+        next_row: u64,
+        files: BTreeMap<String, Fingerprint>,
+    ) -> Self {
         let manifest = Self {
             kind: kind.to_owned(),
             source: source.to_owned(),
             read_time: read_time.time.to_string(),
             consistent: read_time.consistent,
-            rows: rows.into(),
-            next_row: u64::from(rows) + 1,
+            rows,
+            next_row,
             files,
             sha256: String::new(),
             path: String::new(),

@@ -17,6 +17,11 @@ const LONGEST: usize = 48;
 pub struct Names(BTreeSet<String>);
 
 impl Names {
+    /// Takes a name that was given before.
+    pub fn reserve(&mut self, name: &str) {
+        self.0.insert(name.to_ascii_lowercase());
+    }
+
     /// A file, module and volume name for a kind: `[a-z0-9_]`, beginning with a letter.
     pub fn file(&mut self, kind: &str) -> String {
         let name = shorten(&words(kind).join("_").to_ascii_lowercase());

@@ -36,14 +36,22 @@ pub struct Selection {
 impl Selection {
     /// Whether an entity is selected.
     pub fn includes(&self, key: &Key) -> bool {
-        let chosen = |names: &Option<Vec<String>>, name: &str| {
-            names.as_ref().is_none_or(|names| names.iter().any(|chosen| chosen == name))
-        };
-        let kind = key.kind();
-        chosen(&self.kinds, kind)
-            && chosen(&self.namespaces, key.namespace())
-            && self.exclude_kinds.iter().all(|excluded| excluded != kind)
+        self.includes_kind(key.kind()) && self.includes_namespace(key.namespace())
     }
+
+    /// Whether entities of a kind are selected.
+    pub fn includes_kind(&self, kind: &str) -> bool {
+        is_chosen(self.kinds.as_ref(), kind) && self.exclude_kinds.iter().all(|excluded| excluded != kind)
+    }
+
+    /// Whether entities of a namespace are selected.
+    pub fn includes_namespace(&self, namespace: &str) -> bool {
+        is_chosen(self.namespaces.as_ref(), namespace)
+    }
+}
+
+fn is_chosen(names: Option<&Vec<String>>, name: &str) -> bool {
+    names.is_none_or(|names| names.iter().any(|chosen| chosen == name))
 }
 
 /// Why a store was not read to its end.

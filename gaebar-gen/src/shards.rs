@@ -13,16 +13,17 @@ use thiserror::Error;
 use crate::emit::{self, Row, Sidecar};
 use crate::fingerprint::Fingerprint;
 use crate::folder::{self, FolderError};
+use crate::previous::{PreviousKind, PreviousShard, index, key_hash};
 use crate::progress::Progress;
 use crate::schema::Kind;
-use crate::spool::SpoolError;
+use crate::spool::{Finder, Location, SpoolError, SpooledKind};
 use crate::stop::{self, Interrupted};
 use crate::templates;
 
 /// A shard closes before it would pass this many bytes of source.
 pub const SHARD_BYTES: usize = 300_000;
 /// A volume takes this many rows: beyond, rustc gets slower by the row, and needs some 35 KB of memory for each.
-const VOLUME_ROWS: u32 = 5_000;
+const VOLUME_ROWS: usize = 5_000;
 /// A volume takes this much source: rustc needs some 17 bytes of memory for a byte of text.
 const VOLUME_SOURCE: usize = 16 << 20;
 /// A volume takes this many expressions: rustc needs some 900 bytes of memory for each.
@@ -55,7 +56,9 @@ pub enum ShardError {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Written {
     /// How many rows.
-    pub rows: u32,
+    pub rows: u64,
+    /// The number that the next new row gets.
+    pub next_row: u64,
     /// How many shards.
     pub shards: u32,
     /// Bytes of source and blobs.
@@ -64,77 +67,83 @@ pub struct Written {
     pub volumes: Vec<String>,
     /// Its files and their fingerprints.
     pub files: BTreeMap<String, Fingerprint>,
+    /// How many of them are new or changed.
+    pub changed: u64,
 }
 
-/// Writes the volumes of a kind below `folder`, a backup called `backup`.
-pub fn write(
-    folder: &Path,
-    backup: &str,
-    kind: &Kind,
-    shard_bytes: usize,
-    entities: impl Iterator<Item = Result<Entity, SpoolError>>,
-    progress: &dyn Progress,
-    stop: &AtomicBool,
-) -> Result<Written, ShardError> {
-    let mut writer = Writer {
-        folder,
-        backup,
-        kind,
-        shard_bytes,
-        models: templates::crate_name(backup, "models"),
-        written: Written::default(),
-        shard: Shard::default(),
-        volume: Volume::default(),
+/// Where and how a kind is written.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// The folder for files that are new or changed.
+    pub folder: &'a Path,
+    /// The backup's name.
+    pub backup: &'a str,
+    /// The kind.
+    pub kind: &'a Kind,
+    /// What there was of it before.
+    pub previous: Option<&'a PreviousKind>,
+    /// A shard closes before it would pass so many bytes.
+    pub shard_bytes: usize,
+    /// Hears of rows.
+    pub progress: &'a dyn Progress,
+    /// Whether somebody asked to stop.
+    pub stop: &'a AtomicBool,
+}
+
+/// Writes the volumes of a kind. Rows that were there keep their numbers and their shards; new ones go to the end of the
+/// last shard, in the order of their keys.
+pub fn write(job: Job, spooled: &SpooledKind) -> Result<Written, ShardError> {
+    let mut writer = Writer::new(job);
+    let Some(previous) = job.previous else {
+        writer.append_all(spooled.entities())?;
+        return writer.finish();
     };
-    let mut entities = entities.peekable();
-    while entities.peek().is_some() {
-        stop::check(stop)?;
-        let mut chunk = Vec::with_capacity(CHUNK_ROWS);
-        let mut bytes = 0;
-        while chunk.len() < CHUNK_ROWS && bytes < CHUNK_BYTES {
-            let Some(entity) = entities.next().transpose()? else { break };
-            bytes += gaebar_runtime::proto::encoded_len(&entity);
-            chunk.push(entity);
+    let places = previous.places();
+    let mut known: Vec<Vec<(usize, Location)>> = vec![Vec::new(); previous.shards.len()];
+    let mut new = Vec::new();
+    for found in spooled.located() {
+        stop::check(job.stop)?;
+        let (location, entity) = found?;
+        match places.get(&key_hash(entity.key())) {
+            Some((shard, at)) => known[*shard].push((*at, location)),
+            None => new.push(location),
         }
-        let first = writer.written.rows;
-        let made: Option<Vec<_>> = chunk
-            .par_iter()
-            .enumerate()
-            .map(|(at, entity)| {
-                let number = u32::try_from(at).ok()?.checked_add(first)?.checked_add(1)?;
-                Some((number, emit::row(kind, number, entity)))
-            })
-            .collect();
-        for (number, row) in made.ok_or_else(|| ShardError::TooManyRows(kind.name.clone()))? {
-            writer.push(number, row)?;
-        }
-        progress.add(&kind.name, chunk.len() as u64);
     }
+    drop(places);
+    let mut finder = spooled.finder();
+    let mut overflow = Vec::new();
+    for (shard, mut rows) in previous.shards.iter().zip(known) {
+        rows.sort_unstable_by_key(|(at, _)| *at);
+        let rows: Vec<_> = rows.into_iter().map(|(at, location)| (shard.rows[at].0, location)).collect();
+        overflow.extend(writer.rewrite(shard, &rows, &mut finder)?);
+    }
+    writer.append_numbered(&overflow, &mut finder)?;
+    writer.append_all(new.into_iter().map(|location| finder.entity(location)))?;
     writer.finish()
 }
 
 struct Writer<'a> {
-    folder: &'a Path,
-    backup: &'a str,
-    kind: &'a Kind,
-    shard_bytes: usize,
+    job: Job<'a>,
     models: String,
     written: Written,
-    shard: Shard,
-    volume: Volume,
+    shard: Option<Shard>,
+    volume: Option<Volume>,
+    /// The numbers that the next new shard and volume get.
+    next_shard: u32,
+    next_volume: u32,
 }
 
 /// The shard that is open.
-#[derive(Default)]
 struct Shard {
+    name: String,
     rows: Vec<(u32, String)>,
     bytes: usize,
 }
 
 /// The volume that is open.
-#[derive(Default)]
 struct Volume {
-    rows: u32,
+    name: String,
+    rows: usize,
     source: usize,
     expressions: usize,
     blobs: usize,
@@ -142,73 +151,185 @@ struct Volume {
     sidecars: BTreeSet<String>,
 }
 
-impl Writer<'_> {
-    fn push(&mut self, number: u32, row: Row) -> Result<(), ShardError> {
-        let (source, expressions) = (row.text.len(), row.expressions);
-        let blobs: usize = row.sidecars.iter().map(|sidecar| sidecar.bytes.len()).sum();
-        if !self.shard.rows.is_empty() && self.shard.bytes + source > self.shard_bytes {
-            self.close_shard()?;
+/// What a row adds to a shard and a volume.
+struct Weight {
+    source: usize,
+    expressions: usize,
+    blobs: usize,
+}
+
+impl Weight {
+    fn of(row: &Row) -> Self {
+        let blobs = row.sidecars.iter().map(|sidecar| sidecar.bytes.len()).sum();
+        Self { source: row.text.len(), expressions: row.expressions, blobs }
+    }
+}
+
+impl<'a> Writer<'a> {
+    fn new(job: Job<'a>) -> Self {
+        let shards = job.previous.map_or(&[][..], |previous| &previous.shards);
+        let after = |numbers: &mut dyn Iterator<Item = u32>| numbers.max().map_or(0, |number| number + 1);
+        Self {
+            job,
+            models: templates::crate_name(job.backup, "models"),
+            written: Written { next_row: job.previous.map_or(1, |previous| previous.manifest.next_row), ..Written::default() },
+            shard: None,
+            volume: None,
+            next_shard: after(&mut shards.iter().map(|shard| index(&shard.name))),
+            next_volume: after(&mut shards.iter().map(|shard| index(&shard.volume))),
         }
-        let volume = &self.volume;
-        if volume.rows > 0
-            && (volume.rows >= VOLUME_ROWS
-                || volume.expressions + row.expressions > VOLUME_EXPRESSIONS
-                || volume.source + source > VOLUME_SOURCE
-                || volume.blobs + blobs > VOLUME_BLOBS)
-        {
-            self.close_volume()?;
+    }
+
+    /// New rows, with new numbers.
+    fn append_all(&mut self, entities: impl Iterator<Item = Result<Entity, SpoolError>>) -> Result<(), ShardError> {
+        let mut entities = entities.peekable();
+        while entities.peek().is_some() {
+            let mut chunk = Vec::with_capacity(CHUNK_ROWS);
+            let mut bytes = 0;
+            while chunk.len() < CHUNK_ROWS && bytes < CHUNK_BYTES {
+                let Some(entity) = entities.next().transpose()? else { break };
+                bytes += gaebar_runtime::proto::encoded_len(&entity);
+                let number =
+                    u32::try_from(self.written.next_row).map_err(|_| ShardError::TooManyRows(self.job.kind.name.clone()))?;
+                self.written.next_row += 1;
+                chunk.push((number, entity));
+            }
+            for (number, row) in self.make(&chunk)? {
+                self.append(number, row)?;
+            }
         }
-        for sidecar in row.sidecars {
-            self.write_sidecar(&sidecar)?;
-        }
-        self.shard.bytes += source;
-        self.shard.rows.push((number, row.text));
-        self.volume.rows += 1;
-        self.volume.source += source;
-        self.volume.expressions += expressions;
-        self.volume.blobs += blobs;
-        self.written.rows = number;
         Ok(())
     }
 
-    fn write_sidecar(&mut self, Sidecar { sha256, bytes }: &Sidecar) -> Result<(), ShardError> {
-        if self.volume.sidecars.insert(sha256.clone()) {
-            let file = format!("{}/src/blobs/{sha256}", self.volume_folder());
-            self.write(&file, bytes)?;
+    /// Rows that move to the end, with the numbers that they have.
+    fn append_numbered(&mut self, rows: &[(u32, Location)], finder: &mut Finder) -> Result<(), ShardError> {
+        for rows in rows.chunks(CHUNK_ROWS) {
+            for (number, row) in self.make(&find(rows, finder)?)? {
+                self.append(number, row)?;
+            }
         }
+        Ok(())
+    }
+
+    /// The rows of a shard that was there; those past its bound are given back.
+    fn rewrite(
+        &mut self,
+        shard: &PreviousShard,
+        rows: &[(u32, Location)],
+        finder: &mut Finder,
+    ) -> Result<Vec<(u32, Location)>, ShardError> {
+        self.close_shard()?;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        if self.volume.as_ref().is_some_and(|volume| volume.name != shard.volume) {
+            self.close_volume()?;
+        }
+        self.volume.get_or_insert_with(|| Volume::new(shard.volume.clone()));
+        self.shard = Some(Shard { name: shard.name.clone(), rows: Vec::new(), bytes: 0 });
+        let most = self.job.shard_bytes + self.job.shard_bytes / 2;
+        for (chunk_number, chunk) in rows.chunks(CHUNK_ROWS).enumerate() {
+            for (at, (number, row)) in self.make(&find(chunk, finder)?)?.into_iter().enumerate() {
+                let open = self.shard.as_ref().map_or(0, |shard| shard.bytes);
+                if open > 0 && open + row.text.len() > most {
+                    return Ok(rows[chunk_number * CHUNK_ROWS + at..].to_vec());
+                }
+                self.put_row(number, row)?;
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Makes rows, in parallel.
+    fn make(&self, entities: &[(u32, Entity)]) -> Result<Vec<(u32, Row)>, ShardError> {
+        stop::check(self.job.stop)?;
+        let rows = entities.par_iter().map(|(number, entity)| (*number, emit::row(self.job.kind, *number, entity))).collect();
+        self.job.progress.add(&self.job.kind.name, entities.len() as u64);
+        Ok(rows)
+    }
+
+    /// Adds a row at the end, in a new shard or volume where the open one has enough.
+    fn append(&mut self, number: u32, row: Row) -> Result<(), ShardError> {
+        let Weight { source, expressions, blobs } = Weight::of(&row);
+        if self.shard.as_ref().is_some_and(|shard| !shard.rows.is_empty() && shard.bytes + source > self.job.shard_bytes) {
+            self.close_shard()?;
+        }
+        let full = |volume: &Volume| {
+            volume.rows > 0
+                && (volume.rows >= VOLUME_ROWS
+                    || volume.source + source > VOLUME_SOURCE
+                    || volume.expressions + expressions > VOLUME_EXPRESSIONS
+                    || volume.blobs + blobs > VOLUME_BLOBS)
+        };
+        if self.volume.as_ref().is_some_and(full) {
+            self.close_volume()?;
+        }
+        if self.volume.is_none() {
+            self.volume = Some(Volume::new(format!("{}_{}", self.job.kind.file, self.next_volume)));
+            self.next_volume += 1;
+        }
+        if self.shard.is_none() {
+            self.shard = Some(Shard { name: format!("shard_{}", self.next_shard), rows: Vec::new(), bytes: 0 });
+            self.next_shard += 1;
+        }
+        self.put_row(number, row)
+    }
+
+    /// Adds a row to the open shard.
+    fn put_row(&mut self, number: u32, row: Row) -> Result<(), ShardError> {
+        let Weight { source, expressions, blobs } = Weight::of(&row);
+        let Row { text, sidecars, .. } = row;
+        let mut files = Vec::new();
+        if let Some(volume) = &mut self.volume {
+            volume.rows += 1;
+            volume.source += source;
+            volume.expressions += expressions;
+            volume.blobs += blobs;
+            let new = sidecars.into_iter().filter(|sidecar| volume.sidecars.insert(sidecar.sha256.clone()));
+            files.extend(new.map(|Sidecar { sha256, bytes }| (format!("volumes/{}/src/blobs/{sha256}", volume.name), bytes)));
+        }
+        for (file, bytes) in files {
+            self.write(&file, &bytes)?;
+        }
+        if let Some(shard) = &mut self.shard {
+            shard.bytes += text.len();
+            shard.rows.push((number, text));
+        }
+        self.written.rows += 1;
         Ok(())
     }
 
     fn close_shard(&mut self) -> Result<(), ShardError> {
-        let Shard { rows, .. } = std::mem::take(&mut self.shard);
+        let (Some(Shard { name, rows, .. }), Some(volume)) = (self.shard.take(), &mut self.volume) else { return Ok(()) };
         if rows.is_empty() {
             return Ok(());
         }
-        let name = format!("shard_{}", self.written.shards);
-        let text = emit::shard(self.kind, &self.models, rows.iter().map(|(number, text)| (*number, text.as_str())));
+        let file = format!("volumes/{}/src/{name}.rs", volume.name);
+        volume.shards.push(name);
+        let text = emit::shard(self.job.kind, &self.models, rows.iter().map(|(number, text)| (*number, text.as_str())));
         let fingerprint = Fingerprint::of_shard(text.as_bytes(), rows.iter().map(|(_, text)| text.as_str()));
-        self.put(format!("{}/src/{name}.rs", self.volume_folder()), text.as_bytes(), fingerprint)?;
+        self.put(file, text.as_bytes(), fingerprint)?;
         self.written.shards += 1;
-        self.volume.shards.push(name);
         Ok(())
     }
 
     fn close_volume(&mut self) -> Result<(), ShardError> {
         self.close_shard()?;
-        let name = self.volume_name();
-        let folder = self.volume_folder();
-        let Volume { shards, .. } = std::mem::take(&mut self.volume);
-        self.write(&format!("{folder}/Cargo.toml"), templates::volume_manifest(self.backup, &name).as_bytes())?;
-        let library = templates::volume_library(&self.models, &self.kind.structure, &shards);
-        self.write(&format!("{folder}/src/lib.rs"), library.as_bytes())?;
+        let Some(Volume { name, shards, .. }) = self.volume.take() else { return Ok(()) };
+        if shards.is_empty() {
+            return Ok(());
+        }
+        self.write(&format!("volumes/{name}/Cargo.toml"), templates::volume_manifest(self.job.backup, &name).as_bytes())?;
+        let library = templates::volume_library(&self.models, &self.job.kind.structure, &shards);
+        self.write(&format!("volumes/{name}/src/lib.rs"), library.as_bytes())?;
         self.written.volumes.push(name);
         Ok(())
     }
 
     fn finish(mut self) -> Result<Written, ShardError> {
         self.close_volume()?;
-        let model = emit::kind(self.kind);
-        self.write(&format!("models/src/{}.rs", self.kind.file), model.as_bytes())?;
+        let model = emit::kind(self.job.kind);
+        self.write(&format!("models/src/{}.rs", self.job.kind.file), model.as_bytes())?;
         Ok(self.written)
     }
 
@@ -216,18 +337,25 @@ impl Writer<'_> {
         self.put(file.to_owned(), bytes, Fingerprint::of(bytes))
     }
 
+    /// A file that is as it was is left where it is.
     fn put(&mut self, file: String, bytes: &[u8], fingerprint: Fingerprint) -> Result<(), FolderError> {
-        folder::write(self.folder, &file, bytes)?;
+        let unedited = self.job.previous.filter(|previous| !previous.edited.contains(&file));
+        if unedited.and_then(|previous| previous.manifest.files.get(&file)) != Some(&fingerprint) {
+            folder::write(self.job.folder, &file, bytes)?;
+            self.written.changed += 1;
+        }
         self.written.bytes += bytes.len() as u64;
         self.written.files.insert(file, fingerprint);
         Ok(())
     }
+}
 
-    fn volume_name(&self) -> String {
-        format!("{}_{}", self.kind.file, self.written.volumes.len())
+impl Volume {
+    fn new(name: String) -> Self {
+        Self { name, rows: 0, source: 0, expressions: 0, blobs: 0, shards: Vec::new(), sidecars: BTreeSet::new() }
     }
+}
 
-    fn volume_folder(&self) -> String {
-        format!("volumes/{}", self.volume_name())
-    }
+fn find(rows: &[(u32, Location)], finder: &mut Finder) -> Result<Vec<(u32, Entity)>, SpoolError> {
+    rows.iter().map(|(number, location)| Ok((*number, finder.entity(*location)?))).collect()
 }

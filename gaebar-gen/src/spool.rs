@@ -6,9 +6,10 @@
 //! the length of its encoded bytes (4 bytes, little-endian), and the bytes.
 
 use std::cmp::Reverse;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read as _, Write as _};
+use std::io::{self, BufReader, BufWriter, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -150,7 +151,7 @@ fn append(file: &mut impl io::Write, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// The entities of one kind.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct SpooledKind {
     /// Each group is past the one before; the runs of a group overlap.
     groups: Vec<Vec<Run>>,
@@ -164,8 +165,61 @@ impl SpooledKind {
 
     /// The entities, ascending by namespace and key. An entity that comes twice is an error.
     pub fn entities(&self) -> impl Iterator<Item = Result<Entity, SpoolError>> + '_ {
-        self.groups.iter().flat_map(|group| Merge::new(group))
+        self.located().map(|found| found.map(|(_, entity)| entity))
     }
+
+    /// The same, each with the place where it can be found again.
+    pub fn located(&self) -> impl Iterator<Item = Result<(Location, Entity), SpoolError>> + '_ {
+        self.groups.iter().enumerate().flat_map(|(group, runs)| {
+            Merge::new(runs).map(move |found| found.map(|(run, offset, entity)| (Location { group, run, offset }, entity)))
+        })
+    }
+
+    /// Finds entities again.
+    pub fn finder(&self) -> Finder<'_> {
+        Finder { kind: self, open: BTreeMap::new() }
+    }
+}
+
+/// Where an entity stands in a spooled kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Location {
+    group: usize,
+    run: usize,
+    offset: u64,
+}
+
+/// Reads entities of a kind in any order.
+#[derive(Debug)]
+pub struct Finder<'a> {
+    kind: &'a SpooledKind,
+    open: BTreeMap<(usize, usize), File>,
+}
+
+impl Finder<'_> {
+    /// The entity at a place.
+    pub fn entity(&mut self, location: Location) -> Result<Entity, SpoolError> {
+        let Location { group, run, offset } = location;
+        let path = &self.kind.groups[group][run].path;
+        let read = |open: &mut BTreeMap<_, File>| -> io::Result<Vec<u8>> {
+            let file = match open.entry((group, run)) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => entry.insert(File::open(path)?),
+            };
+            file.seek(SeekFrom::Start(offset))?;
+            record(file)
+        };
+        let bytes = read(&mut self.open).map_err(|source| SpoolError::Io { path: path.clone(), source })?;
+        proto::decode(&bytes).map_err(|source| SpoolError::Damaged { path: path.clone(), source: Box::new(source) })
+    }
+}
+
+fn record(file: &mut impl io::Read) -> io::Result<Vec<u8>> {
+    let mut length = [0; 4];
+    file.read_exact(&mut length)?;
+    let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
+    file.read_exact(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Runs that overlap, merged. Mostly it is a single one.
@@ -180,6 +234,7 @@ struct Merge<'a> {
 struct Head {
     key: Vec<u8>,
     reader: usize,
+    offset: u64,
     entity: Entity,
 }
 
@@ -205,7 +260,7 @@ impl Ord for Head {
 
 impl<'a> Merge<'a> {
     fn new(runs: &'a [Run]) -> Self {
-        let readers = runs.iter().map(|run| RunReader { path: &run.path, file: None, left: run.rows }).collect();
+        let readers = runs.iter().map(|run| RunReader { path: &run.path, file: None, left: run.rows, offset: 0 }).collect();
         let mut merge = Self { readers, heads: BinaryHeap::new(), failed: None, last: None };
         for reader in 0..runs.len() {
             merge.refill(reader);
@@ -214,8 +269,9 @@ impl<'a> Merge<'a> {
     }
 
     fn refill(&mut self, reader: usize) {
+        let offset = self.readers[reader].offset;
         match self.readers[reader].next() {
-            Some(Ok(entity)) => self.heads.push(Reverse(Head { key: order_key(entity.key()), reader, entity })),
+            Some(Ok(entity)) => self.heads.push(Reverse(Head { key: order_key(entity.key()), reader, offset, entity })),
             Some(Err(error)) => self.failed = Some(error),
             None => {}
         }
@@ -223,21 +279,22 @@ impl<'a> Merge<'a> {
 }
 
 impl Iterator for Merge<'_> {
-    type Item = Result<Entity, SpoolError>;
+    /// The run, the offset in it, and the entity.
+    type Item = Result<(usize, u64, Entity), SpoolError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if let Some(error) = self.failed.take() {
             self.heads.clear();
             return Some(Err(error));
         }
-        let Reverse(Head { key, reader, entity }) = self.heads.pop()?;
+        let Reverse(Head { key, reader, offset, entity }) = self.heads.pop()?;
         if self.last.as_ref() == Some(&key) {
             self.heads.clear();
             return Some(Err(SpoolError::Twice(Box::new(entity.key().clone()))));
         }
         self.last = Some(key);
         self.refill(reader);
-        Some(Ok(entity))
+        Some(Ok((reader, offset, entity)))
     }
 }
 
@@ -245,6 +302,8 @@ struct RunReader<'a> {
     path: &'a Path,
     file: Option<BufReader<File>>,
     left: u64,
+    /// Where the next record begins.
+    offset: u64,
 }
 
 impl RunReader<'_> {
@@ -253,10 +312,8 @@ impl RunReader<'_> {
             Some(file) => file,
             None => self.file.insert(BufReader::with_capacity(BUFFER, File::open(self.path)?)),
         };
-        let mut length = [0; 4];
-        file.read_exact(&mut length)?;
-        let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
-        file.read_exact(&mut bytes)?;
+        let bytes = record(file)?;
+        self.offset += 4 + bytes.len() as u64;
         Ok(bytes)
     }
 }

@@ -106,7 +106,7 @@ impl Stages for Quiet {
 
 fn options() -> Options {
     let selection = Selection { rows_per_step: 100, ..Selection::default() };
-    Options { selection, read_time: None, shard_bytes: 30_000 }
+    Options { selection, read_time: None, shard_bytes: 30_000, reshape: false }
 }
 
 #[test]

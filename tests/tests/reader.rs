@@ -31,7 +31,7 @@ fn code(entities: &[Entity]) -> Code {
     for entity in entities {
         inference.add(entity);
     }
-    let kind = name_kinds([(entities[0].kind().to_owned(), inference.fields())]).remove(0);
+    let kind = name_kinds([(entities[0].kind().to_owned(), inference.fields())], []).remove(0);
     let rows: Vec<_> = (1..).zip(entities).map(|(number, entity)| (number, emit::row(&kind, number, entity))).collect();
     let blobs = Sidecars::default();
     for Sidecar { sha256, bytes } in rows.iter().flat_map(|(_, row)| &row.sidecars) {

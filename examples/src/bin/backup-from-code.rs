@@ -40,7 +40,7 @@ fn main() -> anyhow::Result<()> {
     store.upsert(&entities)?;
 
     let selection = Selection { rows_per_step: 500, ..Selection::default() };
-    let options = Options { selection, read_time: None, shard_bytes: SHARD_BYTES };
+    let options = Options { selection, read_time: None, shard_bytes: SHARD_BYTES, reshape: false };
     let done = backup(&store, &folder, &options, &Quiet, &AtomicBool::new(false))?;
     for file in done.kinds.values().flat_map(|kind| kind.files.keys()).filter(|file| file.contains("shard_")) {
         println!("{file}:\n{}", std::fs::read_to_string(done.folder.join(file))?);

@@ -45,7 +45,7 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Write sample entities into a store
     Seed(SeedArgs),
-    /// Back a store up into a folder of Rust source
+    /// Back a store up into a folder of Rust source, or update the backup there
     Backup(BackupArgs),
     /// Compile a backup's restore binary
     Build(BuildArgs),
@@ -109,7 +109,7 @@ pub(crate) struct BackupArgs {
     #[arg(value_name = "STORE")]
     pub(crate) store: String,
 
-    /// The folder to make [default: backups/ and the store's name]
+    /// The folder to make, or the backup to update [default: backups/ and the store's name]
     #[arg(value_name = "DIR")]
     pub(crate) folder: Option<PathBuf>,
 
@@ -137,6 +137,10 @@ pub(crate) struct BackupArgs {
     /// Close a shard before it would pass so many bytes of source [default: 300000]
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) shard_size: Option<u32>,
+
+    /// Give kinds that the backup has new structs, after all of their entities
+    #[arg(long)]
+    pub(crate) reshape: bool,
 }
 
 #[derive(Debug, Args)]

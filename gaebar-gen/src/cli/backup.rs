@@ -59,13 +59,14 @@ fn options(args: &BackupArgs, config: &Config) -> anyhow::Result<Options> {
         },
         read_time,
         shard_bytes: flag(args.shard_size).or(config.shard_size).unwrap_or(SHARD_BYTES),
+        reshape: args.reshape,
     })
 }
 
 fn summarise(done: &BackedUp, options: &Options, seconds: f64, format: Format) -> std::io::Result<()> {
-    let rows: u64 = done.kinds.values().map(|kind| u64::from(kind.rows)).sum();
+    let rows: u64 = done.kinds.values().map(|kind| kind.rows).sum();
     for (kind, written) in &done.kinds {
-        let (rows, shards) = (plural(written.rows.into(), "row"), plural(written.shards.into(), "shard"));
+        let (rows, shards) = (plural(written.rows, "row"), plural(written.shards.into(), "shard"));
         say!("  {:<24} {rows:>14} {shards:>12} {:>12}", visible(kind), bytes(written.bytes));
     }
     for kind in options.selection.kinds.iter().flatten().filter(|kind| !done.kinds.contains_key(*kind)) {
@@ -76,6 +77,13 @@ fn summarise(done: &BackedUp, options: &Options, seconds: f64, format: Format) -
     }
     if !done.read_time.consistent {
         say!("note: {} offers no snapshot; what was written to it meanwhile may be half in the backup", done.source);
+    }
+    for edit in &done.replaced_edits {
+        say!("replaced an edit: {edit}");
+    }
+    if done.updated {
+        let changed: u64 = done.kinds.values().map(|kind| kind.changed).sum();
+        say!("Updated the backup that was there: {} of its rows' files changed; `git diff` shows how", thousands(changed));
     }
     say!(
         "Backed up {} of {} from {} into {}: {} in {} in {seconds:.1} s ({})",
@@ -93,6 +101,7 @@ fn summarise(done: &BackedUp, options: &Options, seconds: f64, format: Format) -
         folder: done.folder.display().to_string(),
         read_time: done.read_time.time.to_string(),
         consistent: done.read_time.consistent,
+        updated: done.updated,
         rows,
         kinds: done.kinds.iter().map(|(kind, written)| (kind.as_str(), written.into())).collect(),
         seconds,
@@ -116,6 +125,7 @@ struct Event<'a> {
     folder: String,
     read_time: String,
     consistent: bool,
+    updated: bool,
     rows: u64,
     kinds: std::collections::BTreeMap<&'a str, KindEvent>,
     seconds: f64,
@@ -123,7 +133,7 @@ struct Event<'a> {
 
 #[derive(Serialize)]
 struct KindEvent {
-    rows: u32,
+    rows: u64,
     shards: u32,
     bytes: u64,
 }

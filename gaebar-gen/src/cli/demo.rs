@@ -43,7 +43,7 @@ pub(super) fn run(args: &DemoArgs, format: Format) -> anyhow::Result<ExitCode> {
 
     say!("2. Backing it up as Rust source: {}", backup_folder.display());
     let selection = Selection { rows_per_step: 500, ..Selection::default() };
-    let options = Options { selection: selection.clone(), read_time: None, shard_bytes: SHARD_BYTES };
+    let options = Options { selection: selection.clone(), read_time: None, shard_bytes: SHARD_BYTES, reshape: false };
     let done = backup(source.as_ref(), &backup_folder, &options, &BackupBars, &STOP)?;
     let (shards, size) =
         done.kinds.values().fold((0, 0), |(shards, size), kind| (shards + u64::from(kind.shards), size + kind.bytes));

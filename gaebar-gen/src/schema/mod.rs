@@ -131,22 +131,29 @@ impl Display for Type {
     }
 }
 
-/// Names all kinds of a backup, given what was inferred of each. The kinds come sorted by name.
-pub fn name_kinds(inferred: impl IntoIterator<Item = (String, Vec<(String, Type, Flags)>)>) -> Vec<Kind> {
+/// Names new kinds of a backup, given what was inferred of each, beside those that it has. The new ones come sorted by name.
+pub fn name_kinds<'a>(
+    inferred: impl IntoIterator<Item = (String, Vec<(String, Type, Flags)>)>,
+    known: impl IntoIterator<Item = &'a Kind>,
+) -> Vec<Kind> {
     let (mut structures, mut files) = (Names::default(), Names::default());
+    for kind in known {
+        structures.reserve(&kind.structure);
+        files.reserve(&kind.file);
+    }
     inferred
         .into_iter()
-        .map(|(name, properties)| {
-            let mut fields = Names::default();
-            Kind {
-                structure: structures.structure(&name),
-                file: files.file(&name),
-                fields: properties
-                    .into_iter()
-                    .map(|(property, ty, flags)| Field { name: fields.field(&property), property, ty, flags })
-                    .collect(),
-                name,
-            }
+        .map(|(name, properties)| Kind {
+            structure: structures.structure(&name),
+            file: files.file(&name),
+            fields: name_fields(properties),
+            name,
         })
         .collect()
+}
+
+/// Names the fields of a kind.
+pub fn name_fields(properties: Vec<(String, Type, Flags)>) -> Vec<Field> {
+    let mut names = Names::default();
+    properties.into_iter().map(|(property, ty, flags)| Field { name: names.field(&property), property, ty, flags }).collect()
 }

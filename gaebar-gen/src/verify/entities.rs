@@ -3,10 +3,10 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use gaebar_runtime::model::{Data, Database, Embedded, Entity, Id, Key, Value, order_key};
+use gaebar_runtime::model::{Data, Database, Embedded, Entity, Id, Key, Value};
 use gaebar_runtime::proto;
-use sha2::{Digest as _, Sha256};
 
+use crate::previous::{KeyHash, key_hash};
 use crate::reader::ReadRow;
 
 // The page "Quotas and limits" of Cloud Datastore.
@@ -19,9 +19,6 @@ const NESTING: usize = 20;
 
 /// What is told in full.
 const NAMED: usize = 20;
-
-/// 128 bits of a key's hash: enough to tell keys apart, and all that is kept of each.
-type KeyHash = [u8; 16];
 
 /// An entity that Datastore would refuse.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,7 +59,7 @@ impl Entities {
     /// Takes a row into account; an error if its key was there before.
     pub(super) fn add(&self, file: &str, row: &ReadRow) -> Result<(), String> {
         let key = row.entity.key();
-        if !lock(&self.keys).insert(hash(key)) {
+        if !lock(&self.keys).insert(key_hash(key)) {
             return Err(format!("{key} is there twice"));
         }
         let mut limits = Limits::default();
@@ -72,9 +69,9 @@ impl Entities {
         }
         let mut references = lock(&self.references);
         for reference in limits.references {
-            references.hashes.insert(hash(reference));
+            references.hashes.insert(key_hash(reference));
             if references.texts.len() < 50 * NAMED {
-                references.texts.insert((reference.to_string(), hash(reference)));
+                references.texts.insert((reference.to_string(), key_hash(reference)));
             }
         }
         Ok(())
@@ -92,13 +89,6 @@ impl Entities {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn hash(key: &Key) -> KeyHash {
-    let digest = Sha256::digest(order_key(key));
-    let mut hash = KeyHash::default();
-    hash.copy_from_slice(&digest[..16]);
-    hash
 }
 
 #[derive(Default)]

@@ -114,6 +114,15 @@ pub enum Edit {
     },
 }
 
+impl Edit {
+    /// The shard that was edited.
+    pub fn file(&self) -> &str {
+        match self {
+            Self::Row { file, .. } | Self::Gone { file, .. } => file,
+        }
+    }
+}
+
 impl Display for Edit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,0 +1,137 @@
+//! What a backup held before it is updated: the numbers and shards that its rows keep, and the structs of its kinds.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use gaebar_runtime::model::{Key, order_key};
+use sha2::{Digest as _, Sha256};
+
+use crate::folder::FolderError;
+use crate::manifest::KindManifest;
+use crate::read::Selection;
+use crate::reader::ReadRow;
+use crate::schema::Kind;
+use crate::spool::{Spool, SpoolError};
+use crate::verify::{Verified, VerifyError, Visitor, verify};
+
+/// 128 bits of a key's hash: all that is kept of each key.
+pub type KeyHash = [u8; 16];
+
+/// The hash of a key.
+pub fn key_hash(key: &Key) -> KeyHash {
+    let digest = Sha256::digest(order_key(key));
+    let mut hash = KeyHash::default();
+    hash.copy_from_slice(&digest[..16]);
+    hash
+}
+
+/// A kind as it was.
+#[derive(Debug)]
+pub struct PreviousKind {
+    /// Its manifest.
+    pub manifest: KindManifest,
+    /// Its struct.
+    pub kind: Kind,
+    /// Its shards, in order.
+    pub shards: Vec<PreviousShard>,
+    /// Shards that somebody edited: whatever the manifest says of them is not what is there.
+    pub edited: BTreeSet<String>,
+}
+
+/// A shard as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreviousShard {
+    /// The name of its volume.
+    pub volume: String,
+    /// Its own name, without `.rs`.
+    pub name: String,
+    /// The numbers and keys of its rows, in order.
+    pub rows: Vec<(u32, KeyHash)>,
+}
+
+impl PreviousKind {
+    /// Where each key's row stands: the shard and the place in it.
+    pub fn places(&self) -> HashMap<KeyHash, (usize, usize)> {
+        let rows = self
+            .shards
+            .iter()
+            .enumerate()
+            .flat_map(|(shard, previous)| previous.rows.iter().enumerate().map(move |(at, (_, key))| (*key, (shard, at))));
+        rows.collect()
+    }
+}
+
+/// Reads a backup that is about to be updated. Rows of chosen kinds in namespaces that were not chosen stay as they are: they
+/// go into the spool, as if they had been read.
+pub fn previous(
+    backup: &Path,
+    selection: &Selection,
+    spool: &Spool,
+) -> Result<(Verified, BTreeMap<String, PreviousKind>), PreviousError> {
+    let gather = Gather { selection, spool, rows: Mutex::default(), failed: Mutex::default() };
+    let verified = verify(backup, &gather)?;
+    if let Some(error) = gather.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(error.into());
+    }
+    let mut rows = gather.rows.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let edited: BTreeSet<_> = verified.edits.iter().map(|edit| edit.file().to_owned()).collect();
+    let kinds = verified.kinds.iter().map(|kind| {
+        let shard = |file: &str| {
+            let volume = file.split('/').nth(1).unwrap_or_default().to_owned();
+            let name = file.rsplit('/').next().unwrap_or_default().trim_end_matches(".rs").to_owned();
+            PreviousShard { volume, name, rows: rows.remove(file).unwrap_or_default() }
+        };
+        let mut shards: Vec<_> = kind.shards.iter().map(|verified| verified.file.as_str()).map(shard).collect();
+        shards.sort_by_key(|shard| (index(&shard.volume), index(&shard.name)));
+        let previous = PreviousKind { manifest: kind.manifest.clone(), kind: kind.kind.clone(), shards, edited: edited.clone() };
+        (kind.kind.name.clone(), previous)
+    });
+    let kinds = kinds.collect();
+    Ok((verified, kinds))
+}
+
+/// The number at the end of `profile_0` or `shard_12`.
+pub fn index(name: &str) -> u32 {
+    // The gate has seen to it that there is one.
+    name.rsplit('_').next().and_then(|number| number.parse().ok()).unwrap_or_default()
+}
+
+/// Why an earlier state can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum PreviousError {
+    /// The backup was refused.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// The spool failed.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+}
+
+struct Gather<'a> {
+    selection: &'a Selection,
+    spool: &'a Spool,
+    rows: Mutex<BTreeMap<String, Vec<(u32, KeyHash)>>>,
+    failed: Mutex<Option<SpoolError>>,
+}
+
+impl Visitor for Gather<'_> {
+    fn file(&self, _: &str, _: &[u8]) -> Result<(), FolderError> {
+        Ok(())
+    }
+
+    fn rows(&self, shard: &str, rows: &[ReadRow]) {
+        let kept = rows.iter().map(|row| &row.entity).filter(|entity| {
+            self.selection.includes_kind(entity.kind()) && !self.selection.includes_namespace(entity.key().namespace())
+        });
+        let kept: Vec<_> = kept.collect();
+        if let Some(first) = kept.first() {
+            let mut writer = self.spool.writer(first.kind());
+            if let Err(error) = writer.write(kept.iter().copied()).and_then(|()| writer.finish()) {
+                *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            }
+        }
+        let numbers = rows.iter().map(|row| (row.number, key_hash(row.entity.key()))).collect();
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner).insert(shard.to_owned(), numbers);
+    }
+}

@@ -1,0 +1,338 @@
+//! A backup in place changes whole or not at all.
+//!
+//! Changed files are staged inside the folder, in `.gaebar/update/new/`, and synced; then a record of what goes where is
+//! written; then each file is moved into place, manifests last. Whatever command comes next after a crash finds the record
+//! and goes on from it before it reads; without a complete record the staging means nothing. Files that are not the
+//! backup's are never touched.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+
+use crate::folder::{self, FolderError, sync_folder, sync_tree};
+use crate::names::hex;
+
+const PRIVATE: &str = ".gaebar";
+const RECORD: &str = "commit.json";
+
+/// Why a backup could not be updated.
+#[derive(Debug, Error)]
+pub enum UpdateError {
+    /// Somebody else is at it.
+    #[error("another gaebar is updating {path}; wait until it is done", path = .0.display())]
+    Busy(PathBuf),
+    /// A record names what no update would.
+    #[error("{path} is no record of an update: {problem}; remove {folder} to drop it", path = .path.display(), folder = .path.parent().unwrap_or(.path).display())]
+    Record {
+        /// The record.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The disk failed.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+}
+
+/// What an update does once it is certain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    /// Staged files that replace or add, in this order.
+    moves: Vec<String>,
+    /// Files that go.
+    removes: Vec<String>,
+    /// The SHA-256 of this record with this value left empty.
+    sha256: String,
+}
+
+/// An update that is being prepared. Dropped before it is committed, it leaves the backup as it was.
+#[derive(Debug)]
+pub struct Update {
+    backup: PathBuf,
+    /// Held until the end; the next update takes it.
+    _lock: File,
+}
+
+impl Update {
+    /// Begins to update the backup in a folder, after what an earlier update left is finished or dropped.
+    pub fn new(backup: &Path) -> Result<Self, UpdateError> {
+        let lock = lock(backup, File::try_lock)?.ok_or_else(|| UpdateError::Busy(backup.to_owned()))?;
+        finish(backup)?;
+        let update = Self { backup: backup.to_owned(), _lock: lock };
+        remove(&staging(backup))?;
+        for folder in [update.spool(), update.folder()] {
+            fs::create_dir_all(&folder).map_err(FolderError::at("create the folder", &folder))?;
+        }
+        Ok(update)
+    }
+
+    /// Where the spool goes.
+    pub fn spool(&self) -> PathBuf {
+        staging(&self.backup).join("spool")
+    }
+
+    /// Where changed files go.
+    pub fn folder(&self) -> PathBuf {
+        staging(&self.backup).join("new")
+    }
+
+    /// Puts what was staged in its place, and removes files of the backup's that are no more.
+    pub fn commit(self, removes: Vec<String>) -> Result<(), UpdateError> {
+        sync_tree(&self.folder())?;
+        let mut moves = Vec::new();
+        list(&self.folder(), "", &mut moves)?;
+        moves.sort_by_key(|file| (is_manifest(file), file.clone()));
+        if !moves.is_empty() || !removes.is_empty() {
+            let record = Record { moves, removes, sha256: String::new() };
+            let record = Record { sha256: record.own_hash(), ..record };
+            // Serialising strings can't fail.
+            let text = serde_json::to_string_pretty(&record).unwrap_or_default();
+            let folder = staging(&self.backup);
+            folder::write(&folder, "record", text.as_bytes())?;
+            let place = folder.join(RECORD);
+            fs::rename(folder.join("record"), &place).map_err(FolderError::at("write", &place))?;
+            sync_folder(&folder)?;
+            finish(&self.backup)?;
+        }
+        remove(&staging(&self.backup))?;
+        Ok(())
+    }
+}
+
+impl Drop for Update {
+    fn drop(&mut self) {
+        // A record means that the update is certain: it stays, to be finished.
+        if !staging(&self.backup).join(RECORD).exists() {
+            let _ = fs::remove_dir_all(staging(&self.backup));
+        }
+    }
+}
+
+/// Goes on with an update that was certain when its process ended. Every command calls this before it reads a backup.
+pub fn recover(backup: &Path) -> Result<(), UpdateError> {
+    if staging(backup).join(RECORD).exists() {
+        // Whoever holds the lock is just doing it.
+        let _lock = lock(backup, |file| file.lock().map_err(fs::TryLockError::Error))?;
+        finish(backup)?;
+    }
+    Ok(())
+}
+
+fn staging(backup: &Path) -> PathBuf {
+    backup.join(PRIVATE).join("update")
+}
+
+/// `None`: somebody else has the lock.
+fn lock(backup: &Path, take: impl FnOnce(&File) -> Result<(), fs::TryLockError>) -> Result<Option<File>, FolderError> {
+    let path = backup.join(PRIVATE).join("lock");
+    let folder = backup.join(PRIVATE);
+    fs::create_dir_all(&folder).map_err(FolderError::at("create the folder", &folder))?;
+    let file = File::create(&path).map_err(FolderError::at("lock", &path))?;
+    match take(&file) {
+        Ok(()) => Ok(Some(file)),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(error)) => Err(FolderError::at("lock", &path)(error)),
+    }
+}
+
+/// Carries out a record, if there is one. It may be carried out in part already.
+fn finish(backup: &Path) -> Result<(), UpdateError> {
+    let folder = staging(backup);
+    let path = folder.join(RECORD);
+    if !path.exists() {
+        return Ok(());
+    }
+    let bytes = folder::read(&path)?;
+    let bad = |problem: String| UpdateError::Record { path: path.clone(), problem };
+    let record: Record = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
+    if record.sha256 != record.own_hash() {
+        return Err(bad("its hash does not match".to_owned()));
+    }
+    if let Some(file) = record.moves.iter().chain(&record.removes).find(|file| !is_part(file)) {
+        return Err(bad(format!("{file:?} is no file of a backup")));
+    }
+    for file in record.moves.iter().chain(&record.removes) {
+        no_links(backup, file).map_err(bad)?;
+    }
+    for file in &record.moves {
+        let (from, to) = (folder.join("new").join(file), backup.join(file));
+        if from.exists() {
+            if let Some(parent) = to.parent() {
+                fs::create_dir_all(parent).map_err(FolderError::at("create the folder", parent))?;
+            }
+            fs::rename(&from, &to).map_err(FolderError::at("replace", &to))?;
+        }
+    }
+    for file in &record.removes {
+        let path = backup.join(file);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(FolderError::at("remove", &path)(error).into());
+            }
+            _ => {}
+        }
+        // A folder in which something is left stays.
+        for parent in path.ancestors().skip(1).take_while(|parent| *parent != backup) {
+            if fs::remove_dir(parent).is_err() {
+                break;
+            }
+        }
+    }
+    for top in ["kinds", "models", "volumes", "src", "gaebar-runtime"].map(|top| backup.join(top)) {
+        if top.is_dir() {
+            sync_tree(&top)?;
+        }
+    }
+    sync_folder(backup)?;
+    fs::remove_file(&path).map_err(FolderError::at("remove", &path))?;
+    Ok(remove(&folder)?)
+}
+
+impl Record {
+    fn own_hash(&self) -> String {
+        let without = Self { sha256: String::new(), ..self.clone() };
+        // Serialising strings can't fail.
+        hex(&Sha256::digest(serde_json::to_vec(&without).unwrap_or_default()))
+    }
+}
+
+fn is_manifest(file: &str) -> bool {
+    file.starts_with("kinds/") || file == "manifest.json"
+}
+
+/// Whether a path is one that the generator writes.
+fn is_part(file: &str) -> bool {
+    let plain = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    let tops = ["Cargo.toml", "Cargo.lock", "manifest.json", "src", "models", "volumes", "kinds", "gaebar-runtime"];
+    tops.contains(&file.split('/').next().unwrap_or_default()) && file.split('/').all(plain)
+}
+
+/// No folder on the way to a file may be a link, which would lead out of the backup.
+fn no_links(backup: &Path, file: &str) -> Result<(), String> {
+    let path = backup.join(file);
+    for parent in path.ancestors().skip(1).take_while(|parent| *parent != backup) {
+        if parent.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir()) {
+            return Err(format!("{} is no folder", parent.display()));
+        }
+    }
+    Ok(())
+}
+
+fn list(folder: &Path, below: &str, found: &mut Vec<String>) -> Result<(), FolderError> {
+    for entry in fs::read_dir(folder).map_err(FolderError::at("list", folder))? {
+        let entry = entry.map_err(FolderError::at("list", folder))?;
+        let name = format!("{below}{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            list(&entry.path(), &format!("{name}/"), found)?;
+        } else {
+            found.push(name);
+        }
+    }
+    Ok(())
+}
+
+fn remove(folder: &Path) -> Result<(), FolderError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(FolderError::at("remove", folder)(error)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(path: &Path, text: &str) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// A backup with one file to change, one to add, one to remove, and a user's own.
+    fn prepared(backup: &Path) -> Update {
+        write(&backup.join("models/src/a.rs"), "old");
+        write(&backup.join("volumes/b_0/src/lib.rs"), "gone");
+        write(&backup.join("volumes/b_0/mine.txt"), "mine");
+        let update = Update::new(backup).unwrap();
+        write(&update.folder().join("models/src/a.rs"), "new");
+        write(&update.folder().join("volumes/c_0/src/lib.rs"), "added");
+        write(&update.folder().join("kinds/a.json"), "manifest");
+        update
+    }
+
+    fn is_new(backup: &Path) -> bool {
+        let is = |file: &str, text: &str| fs::read_to_string(backup.join(file)).is_ok_and(|found| found == text);
+        is("models/src/a.rs", "new")
+            && is("volumes/c_0/src/lib.rs", "added")
+            && is("kinds/a.json", "manifest")
+            && !backup.join("volumes/b_0/src").exists()
+            && is("volumes/b_0/mine.txt", "mine")
+    }
+
+    #[test]
+    fn an_update_comes_whole_and_leaves_what_is_not_the_backups() {
+        let folder = tempfile::tempdir().unwrap();
+        prepared(folder.path()).commit(vec!["volumes/b_0/src/lib.rs".to_owned()]).unwrap();
+        assert!(is_new(folder.path()) && !staging(folder.path()).exists());
+    }
+
+    #[test]
+    fn one_that_is_dropped_or_has_no_record_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(prepared(folder.path()));
+        assert_eq!(fs::read_to_string(folder.path().join("models/src/a.rs")).unwrap(), "old");
+        write(&staging(folder.path()).join("new/models/src/a.rs"), "half");
+        recover(folder.path()).unwrap();
+        assert_eq!(fs::read_to_string(folder.path().join("models/src/a.rs")).unwrap(), "old");
+    }
+
+    /// Ended after any number of moves and removals, it is finished by whoever comes next.
+    #[test]
+    fn one_that_ended_midway_is_finished() {
+        for moved in 0..5 {
+            let folder = tempfile::tempdir().unwrap();
+            let backup = folder.path();
+            let update = prepared(backup);
+            let moves: Vec<String> = ["models/src/a.rs", "volumes/c_0/src/lib.rs", "kinds/a.json"].map(str::to_owned).into();
+            let record =
+                Record { moves: moves.clone(), removes: vec!["volumes/b_0/src/lib.rs".to_owned()], sha256: String::new() };
+            let record = Record { sha256: record.own_hash(), ..record };
+            write(&staging(backup).join(RECORD), &serde_json::to_string(&record).unwrap());
+            for file in moves.iter().take(moved) {
+                fs::create_dir_all(backup.join(file).parent().unwrap()).unwrap();
+                fs::rename(update.folder().join(file), backup.join(file)).unwrap();
+            }
+            if moved > 3 {
+                fs::remove_file(backup.join("volumes/b_0/src/lib.rs")).unwrap();
+            }
+            drop(update);
+            recover(backup).unwrap();
+            assert!(is_new(backup) && !staging(backup).exists(), "after {moved} moves");
+        }
+    }
+
+    #[test]
+    fn a_record_that_leads_elsewhere_is_refused() {
+        for file in ["../x", "/etc/passwd", "volumes/../../x", ".git/config", "src/.x", "", "notes.txt", "volumes//x"] {
+            let folder = tempfile::tempdir().unwrap();
+            let record = Record { moves: vec![file.to_owned()], removes: Vec::new(), sha256: String::new() };
+            let record = Record { sha256: record.own_hash(), ..record };
+            write(&staging(folder.path()).join(RECORD), &serde_json::to_string(&record).unwrap());
+            assert!(matches!(recover(folder.path()), Err(UpdateError::Record { .. })), "{file}");
+        }
+    }
+
+    #[test]
+    fn two_updates_at_once_do_not_meet() {
+        let folder = tempfile::tempdir().unwrap();
+        let _first = prepared(folder.path());
+        assert!(matches!(Update::new(folder.path()), Err(UpdateError::Busy(_))));
+    }
+}
