@@ -16,8 +16,8 @@ use crate::emit::visible;
 pub use kind::kind;
 pub use shard::{Blobs, ReadRow, shard};
 
-/// Brackets inside brackets, at most. A row of the deepest entity that Datastore takes (20 levels, an array and its item's flags at
-/// each) needs about 130; beyond, the parser's stack would be at the text's mercy.
+/// Brackets inside brackets, at most. A level of an embedded entity takes nine at the most (an array, an item, and the flags of
+/// both), and no store takes more than twenty such levels; beyond, the parser's stack would be at the text's mercy.
 const DEEPEST: usize = 256;
 
 /// A place where a file is not as the generator writes it.
