@@ -17,7 +17,7 @@ use crate::read::{ReadError, Selection, read};
 use crate::reader::ReadRow;
 use crate::spool::{Spool, SpoolError, SpooledKind};
 use crate::stop;
-use crate::verify::{VerifyError, Visitor, verify};
+use crate::verify::{VerifyError, Visitor, read as read_backup};
 
 /// A way in which an entity differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +91,7 @@ fn spool(
         Side::Store(store) => read(store.snapshot(None).map_err(ReadError::from)?.as_ref(), selection, &spool, &Silent, stop)?,
         Side::Backup(backup) => {
             let visitor = IntoSpool { spool: &spool, selection, failed: Mutex::default() };
-            verify(backup, &visitor)?;
+            read_backup(backup, &visitor)?;
             if let Some(error) = visitor.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
                 return Err(error.into());
             }

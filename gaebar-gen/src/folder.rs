@@ -45,6 +45,38 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FolderError> {
     fs::read(path).map_err(FolderError::at("read", path))
 }
 
+/// Reads a whole file; `None` if there is none, or something else, such as a link.
+pub fn read_regular(path: &Path) -> Result<Option<Vec<u8>>, FolderError> {
+    match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_file() => read(path).map(Some),
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(FolderError::at("read", path)(error)),
+    }
+}
+
+/// The files below a folder, by their paths there, sorted. None if there is no such folder.
+pub fn files(folder: &Path) -> Result<Vec<String>, FolderError> {
+    fn list(folder: &Path, below: &str, found: &mut Vec<String>) -> Result<(), FolderError> {
+        for entry in fs::read_dir(folder).map_err(FolderError::at("list", folder))? {
+            let entry = entry.map_err(FolderError::at("list", folder))?;
+            let name = format!("{below}{}", entry.file_name().to_string_lossy());
+            if entry.file_type().map_err(FolderError::at("read", &entry.path()))?.is_dir() {
+                list(&entry.path(), &format!("{name}/"), found)?;
+            } else {
+                found.push(name);
+            }
+        }
+        Ok(())
+    }
+    let mut found = Vec::new();
+    if folder.is_dir() {
+        list(folder, "", &mut found)?;
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
 /// Makes the names in a folder, and in every folder below it, safe on disk.
 pub fn sync_tree(folder: &Path) -> Result<(), FolderError> {
     for entry in fs::read_dir(folder).map_err(FolderError::at("list", folder))? {

@@ -9,16 +9,16 @@ use gaebar_runtime::restore::{RowPlace, RowRef, RowSource};
 
 use crate::reader::{self, Blobs, ReadRow};
 use crate::templates;
-use crate::verify::{Verified, VerifiedKind, VerifiedShard, read_blob};
+use crate::verify::{Contents, VerifiedKind, VerifiedShard, read_blob};
 
 /// Shards that are kept read: more than workers that restore at once, and a shard's rows are asked for in order.
 const SHARDS_KEPT: usize = 32;
 
-/// The rows of a verified backup, read a shard at a time.
+/// The rows of a backup that the reader accepted, read a shard at a time.
 #[derive(Debug)]
 pub struct InterpretedRows {
     backup: PathBuf,
-    verified: Verified,
+    contents: Contents,
     /// Of each shard its kind and its place there.
     shards: Vec<(usize, usize)>,
     read: Mutex<VecDeque<(usize, Arc<Vec<ReadRow>>)>>,
@@ -26,17 +26,16 @@ pub struct InterpretedRows {
 
 impl InterpretedRows {
     /// The rows of a backup in its folder.
-    pub fn new(backup: &Path, verified: Verified) -> Self {
-        let of_kind = |(kind, verified): (usize, &VerifiedKind)| {
-            (0..verified.shards.len()).map(move |shard| (kind, shard)).collect::<Vec<_>>()
-        };
-        let shards = verified.kinds.iter().enumerate().flat_map(of_kind).collect();
-        Self { backup: backup.to_owned(), verified, shards, read: Mutex::default() }
+    pub fn new(backup: &Path, contents: Contents) -> Self {
+        let of_kind =
+            |(kind, of): (usize, &VerifiedKind)| (0..of.shards.len()).map(move |shard| (kind, shard)).collect::<Vec<_>>();
+        let shards = contents.kinds.iter().enumerate().flat_map(of_kind).collect();
+        Self { backup: backup.to_owned(), contents, shards, read: Mutex::default() }
     }
 
     fn shard(&self, shard: usize) -> Option<(&VerifiedKind, &VerifiedShard)> {
         let (kind, shard) = self.shards.get(shard)?;
-        let kind = self.verified.kinds.get(*kind)?;
+        let kind = self.contents.kinds.get(*kind)?;
         Some((kind, kind.shards.get(*shard)?))
     }
 
@@ -65,7 +64,7 @@ impl InterpretedRows {
             return Err(format!("{} was changed since it was verified", path.display()));
         }
         let text = String::from_utf8(bytes).map_err(|error| error.to_string())?;
-        let models = templates::crate_name(&self.verified.manifest.name, "models");
+        let models = templates::crate_name(&self.contents.manifest.name, "models");
         let blobs = Sidecars(path.parent().unwrap_or(&self.backup).join("blobs"));
         reader::shard(&kind.kind, &models, &text, &blobs)
             .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))

@@ -1,6 +1,8 @@
 //! Backs up a Datastore to Rust source. The modules stand in the order in which data flows through them.
 
 pub mod backup;
+pub mod merge;
+pub mod upgrade;
 
 pub mod read;
 pub mod spool;
@@ -11,7 +13,9 @@ pub mod names;
 pub mod schema;
 
 pub mod emit;
+pub mod releases;
 pub mod shards;
+pub mod stage;
 pub mod templates;
 
 pub mod fingerprint;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use gaebar_runtime::store::ReadTime;
+use gaebar_runtime::store::{Place, ReadTime};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -58,6 +58,24 @@ pub struct KindManifest {
     pub path: String,
 }
 
+/// Where and when a kind's entities were read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The store, by URL.
+    pub source: String,
+    /// When, as RFC 3339.
+    pub read_time: String,
+    /// Whether everything is of that one time.
+    pub consistent: bool,
+}
+
+impl Origin {
+    /// A store as of a time.
+    pub fn new(store: &Place, read_time: ReadTime) -> Self {
+        Self { source: store.url.to_string(), read_time: read_time.time.to_string(), consistent: read_time.consistent }
+    }
+}
+
 /// Why a folder is no backup.
 #[derive(Debug, Error)]
 pub enum ManifestError {
@@ -79,6 +97,15 @@ pub enum ManifestError {
         path: PathBuf,
         /// What is wrong.
         problem: String,
+    },
+    /// Both sides of a merge changed the kind.
+    #[error("{path} has conflict markers: both sides of the merge changed this kind. Take one side's: `git checkout HEAD -- {files}` (or \
+             MERGE_HEAD), then run `gaebar merge`, and back up again", path = .path.display())]
+    Conflict {
+        /// The file.
+        path: PathBuf,
+        /// The kind's files, as git takes them in the backup's folder.
+        files: String,
     },
     /// An update that was interrupted can't be finished.
     #[error(transparent)]
@@ -122,19 +149,13 @@ impl BackupManifest {
 
 impl KindManifest {
     /// A manifest with its own hash.
-    pub fn new(
-        kind: &str,
-        source: &str,
-        read_time: ReadTime,
-        rows: u64,
-        next_row: u64,
-        files: BTreeMap<String, Fingerprint>,
-    ) -> Self {
+    pub fn new(kind: &str, origin: &Origin, rows: u64, next_row: u64, files: BTreeMap<String, Fingerprint>) -> Self {
+        let Origin { source, read_time, consistent } = origin.clone();
         let manifest = Self {
             kind: kind.to_owned(),
-            source: source.to_owned(),
-            read_time: read_time.time.to_string(),
-            consistent: read_time.consistent,
+            source,
+            read_time,
+            consistent,
             rows,
             next_row,
             files,
@@ -142,6 +163,11 @@ impl KindManifest {
             path: String::new(),
         };
         Self { sha256: manifest.own_hash(), ..manifest }
+    }
+
+    /// Where and when the kind's entities were read.
+    pub fn origin(&self) -> Origin {
+        Origin { source: self.source.clone(), read_time: self.read_time.clone(), consistent: self.consistent }
     }
 
     fn own_hash(&self) -> String {
@@ -206,6 +232,11 @@ fn is_kind_file(path: &str) -> bool {
 /// Reads a manifest, which must be written as Gaebar writes it.
 fn parse<T: for<'de> Deserialize<'de> + Serialize>(path: &Path) -> Result<T, ManifestError> {
     let bytes = folder::read(path)?;
+    if bytes.starts_with(b"<<<<<<< ") || bytes.windows(9).any(|window| window == b"\n<<<<<<< ") {
+        let file = path.file_stem().unwrap_or_default().to_string_lossy();
+        let files = format!("kinds/{file}.json models/src/{file}.rs 'volumes/{file}_*'");
+        return Err(ManifestError::Conflict { path: path.to_owned(), files });
+    }
     let damaged = |problem: String| ManifestError::Damaged { path: path.to_owned(), problem };
     let manifest: T = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
     if pretty(&manifest).as_bytes() == bytes { Ok(manifest) } else { Err(damaged("it is laid out otherwise".to_owned())) }

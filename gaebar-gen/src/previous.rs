@@ -13,7 +13,7 @@ use crate::read::Selection;
 use crate::reader::ReadRow;
 use crate::schema::Kind;
 use crate::spool::{Spool, SpoolError};
-use crate::verify::{Verified, VerifyError, Visitor, verify};
+use crate::verify::{Contents, VerifyError, Visitor, read};
 
 /// 128 bits of a key's hash: all that is kept of each key.
 pub type KeyHash = [u8; 16];
@@ -68,15 +68,15 @@ pub fn previous(
     backup: &Path,
     selection: &Selection,
     spool: &Spool,
-) -> Result<(Verified, BTreeMap<String, PreviousKind>), PreviousError> {
+) -> Result<(Contents, BTreeMap<String, PreviousKind>), PreviousError> {
     let gather = Gather { selection, spool, rows: Mutex::default(), failed: Mutex::default() };
-    let verified = verify(backup, &gather)?;
+    let contents = read(backup, &gather)?;
     if let Some(error) = gather.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(error.into());
     }
     let mut rows = gather.rows.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let edited: BTreeSet<_> = verified.edits.iter().map(|edit| edit.file().to_owned()).collect();
-    let kinds = verified.kinds.iter().map(|kind| {
+    let edited: BTreeSet<_> = contents.edits.iter().map(|edit| edit.file().to_owned()).collect();
+    let kinds = contents.kinds.iter().map(|kind| {
         let shard = |file: &str| {
             let volume = file.split('/').nth(1).unwrap_or_default().to_owned();
             let name = file.rsplit('/').next().unwrap_or_default().trim_end_matches(".rs").to_owned();
@@ -88,7 +88,7 @@ pub fn previous(
         (kind.kind.name.clone(), previous)
     });
     let kinds = kinds.collect();
-    Ok((verified, kinds))
+    Ok((contents, kinds))
 }
 
 /// The number at the end of `profile_0` or `shard_12`.

@@ -3,6 +3,7 @@
 //! Rows are made in parallel, a chunk at a time, and appended in order; what is held is a chunk and the open shard.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{AddAssign, ControlFlow};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -30,6 +31,8 @@ const VOLUME_SOURCE: usize = 16 << 20;
 const VOLUME_EXPRESSIONS: usize = 600_000;
 /// A volume takes this many bytes of blobs: rustc needs 4 bytes of memory for each.
 const VOLUME_BLOBS: usize = 128 << 20;
+/// A shard with less than this part of its size is nearly empty.
+const NEARLY_EMPTY: usize = 4;
 /// Rows that are made at once.
 const CHUNK_ROWS: usize = 256;
 /// Encoded bytes that are made into rows at once.
@@ -84,6 +87,8 @@ pub struct Job<'a> {
     pub previous: Option<&'a PreviousKind>,
     /// A shard closes before it would pass so many bytes.
     pub shard_bytes: usize,
+    /// Whether nearly empty shards are merged.
+    pub compact: bool,
     /// Hears of rows.
     pub progress: &'a dyn Progress,
     /// Whether somebody asked to stop.
@@ -115,7 +120,7 @@ pub fn write(job: Job, spooled: &SpooledKind) -> Result<Written, ShardError> {
     for (shard, mut rows) in previous.shards.iter().zip(known) {
         rows.sort_unstable_by_key(|(at, _)| *at);
         let rows: Vec<_> = rows.into_iter().map(|(at, location)| (shard.rows[at].0, location)).collect();
-        overflow.extend(writer.rewrite(shard, &rows, &mut finder)?);
+        overflow.extend_from_slice(writer.rewrite(shard, &rows, &mut finder)?);
     }
     writer.append_numbered(&overflow, &mut finder)?;
     writer.append_all(new.into_iter().map(|location| finder.entity(location)))?;
@@ -143,16 +148,15 @@ struct Shard {
 /// The volume that is open.
 struct Volume {
     name: String,
-    rows: usize,
-    source: usize,
-    expressions: usize,
-    blobs: usize,
+    weight: Weight,
     shards: Vec<String>,
     sidecars: BTreeSet<String>,
 }
 
-/// What a row adds to a shard and a volume.
+/// What rows add to a shard and a volume.
+#[derive(Debug, Clone, Copy, Default)]
 struct Weight {
+    rows: usize,
     source: usize,
     expressions: usize,
     blobs: usize,
@@ -161,7 +165,34 @@ struct Weight {
 impl Weight {
     fn of(row: &Row) -> Self {
         let blobs = row.sidecars.iter().map(|sidecar| sidecar.bytes.len()).sum();
-        Self { source: row.text.len(), expressions: row.expressions, blobs }
+        Self { rows: 1, source: row.text.len(), expressions: row.expressions, blobs }
+    }
+}
+
+impl AddAssign for Weight {
+    fn add_assign(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.source += other.source;
+        self.expressions += other.expressions;
+        self.blobs += other.blobs;
+    }
+}
+
+/// How far a bound reaches.
+#[derive(Debug, Clone, Copy)]
+enum Room {
+    /// For rows that come to the end.
+    Usual,
+    /// For rows that stay where they are, and may have grown.
+    Grown,
+}
+
+impl Room {
+    fn of(self, bound: usize) -> usize {
+        match self {
+            Self::Usual => bound,
+            Self::Grown => bound + bound / 2,
+        }
     }
 }
 
@@ -182,86 +213,116 @@ impl<'a> Writer<'a> {
 
     /// New rows, with new numbers.
     fn append_all(&mut self, entities: impl Iterator<Item = Result<Entity, SpoolError>>) -> Result<(), ShardError> {
-        let mut entities = entities.peekable();
-        while entities.peek().is_some() {
-            let mut chunk = Vec::with_capacity(CHUNK_ROWS);
-            let mut bytes = 0;
-            while chunk.len() < CHUNK_ROWS && bytes < CHUNK_BYTES {
-                let Some(entity) = entities.next().transpose()? else { break };
-                bytes += gaebar_runtime::proto::encoded_len(&entity);
-                let number =
-                    u32::try_from(self.written.next_row).map_err(|_| ShardError::TooManyRows(self.job.kind.name.clone()))?;
-                self.written.next_row += 1;
-                chunk.push((number, entity));
-            }
-            for (number, row) in self.make(&chunk)? {
-                self.append(number, row)?;
-            }
-        }
-        Ok(())
+        let first = self.written.next_row;
+        let numbered = entities.zip(first..).map(|(entity, number)| Ok((number, entity?)));
+        self.each(numbered, |writer, number, row| {
+            writer.written.next_row += 1;
+            writer.append(number, row)?;
+            Ok(ControlFlow::Continue(()))
+        })
     }
 
     /// Rows that move to the end, with the numbers that they have.
     fn append_numbered(&mut self, rows: &[(u32, Location)], finder: &mut Finder) -> Result<(), ShardError> {
-        for rows in rows.chunks(CHUNK_ROWS) {
-            for (number, row) in self.make(&find(rows, finder)?)? {
-                self.append(number, row)?;
-            }
-        }
-        Ok(())
+        self.each(find(rows, finder), |writer, number, row| {
+            writer.append(number, row)?;
+            Ok(ControlFlow::Continue(()))
+        })
     }
 
     /// The rows of a shard that was there; those past its bound are given back.
-    fn rewrite(
+    fn rewrite<'r>(
         &mut self,
         shard: &PreviousShard,
-        rows: &[(u32, Location)],
+        rows: &'r [(u32, Location)],
         finder: &mut Finder,
-    ) -> Result<Vec<(u32, Location)>, ShardError> {
-        self.close_shard()?;
-        if rows.is_empty() {
-            return Ok(Vec::new());
+    ) -> Result<&'r [(u32, Location)], ShardError> {
+        if rows.is_empty() || (self.job.compact && self.merge(rows, finder)?) {
+            return Ok(&[]);
         }
+        self.close_shard()?;
         if self.volume.as_ref().is_some_and(|volume| volume.name != shard.volume) {
             self.close_volume()?;
         }
         self.volume.get_or_insert_with(|| Volume::new(shard.volume.clone()));
         self.shard = Some(Shard { name: shard.name.clone(), rows: Vec::new(), bytes: 0 });
-        let most = self.job.shard_bytes + self.job.shard_bytes / 2;
-        for (chunk_number, chunk) in rows.chunks(CHUNK_ROWS).enumerate() {
-            for (at, (number, row)) in self.make(&find(chunk, finder)?)?.into_iter().enumerate() {
-                let open = self.shard.as_ref().map_or(0, |shard| shard.bytes);
-                if open > 0 && open + row.text.len() > most {
-                    return Ok(rows[chunk_number * CHUNK_ROWS + at..].to_vec());
-                }
-                self.put_row(number, row)?;
+        let mut kept = 0;
+        self.each(find(rows, finder), |writer, number, row| {
+            if !writer.has_room(Weight::of(&row), Room::Grown) {
+                return Ok(ControlFlow::Break(()));
             }
-        }
-        Ok(Vec::new())
+            kept += 1;
+            writer.put_row(number, row)?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(rows.get(kept..).unwrap_or_default())
     }
 
-    /// Makes rows, in parallel.
-    fn make(&self, entities: &[(u32, Entity)]) -> Result<Vec<(u32, Row)>, ShardError> {
-        stop::check(self.job.stop)?;
-        let rows = entities.par_iter().map(|(number, entity)| (*number, emit::row(self.job.kind, *number, entity))).collect();
-        self.job.progress.add(&self.job.kind.name, entities.len() as u64);
-        Ok(rows)
+    /// Puts the rows of a shard to the end of the open one, if one of the two is nearly empty and both fit into one.
+    fn merge(&mut self, rows: &[(u32, Location)], finder: &mut Finder) -> Result<bool, ShardError> {
+        let Some(open) = self.shard.as_ref().map(|shard| shard.bytes) else { return Ok(false) };
+        let mut made = Vec::new();
+        let mut whole = Weight::default();
+        self.each(find(rows, finder), |writer, number, row| {
+            whole += Weight::of(&row);
+            made.push((number, row));
+            Ok(if writer.has_room(whole, Room::Usual) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        let nearly_empty = self.job.shard_bytes / NEARLY_EMPTY;
+        if !self.has_room(whole, Room::Usual) || open.min(whole.source) > nearly_empty {
+            return Ok(false);
+        }
+        for (number, row) in made {
+            self.put_row(number, row)?;
+        }
+        Ok(true)
+    }
+
+    /// Makes rows, a chunk of them at a time in parallel, until `take` has enough.
+    fn each(
+        &mut self,
+        mut entities: impl Iterator<Item = Result<(u64, Entity), SpoolError>>,
+        mut take: impl FnMut(&mut Self, u32, Row) -> Result<ControlFlow<()>, ShardError>,
+    ) -> Result<(), ShardError> {
+        loop {
+            stop::check(self.job.stop)?;
+            let mut chunk = Vec::with_capacity(CHUNK_ROWS);
+            let mut bytes = 0;
+            while chunk.len() < CHUNK_ROWS && bytes < CHUNK_BYTES {
+                let Some((number, entity)) = entities.next().transpose()? else { break };
+                bytes += gaebar_runtime::proto::encoded_len(&entity);
+                let number = u32::try_from(number).map_err(|_| ShardError::TooManyRows(self.job.kind.name.clone()))?;
+                chunk.push((number, entity));
+            }
+            if chunk.is_empty() {
+                return Ok(());
+            }
+            let kind = self.job.kind;
+            let rows: Vec<_> = chunk.par_iter().map(|(number, entity)| (*number, emit::row(kind, *number, entity))).collect();
+            for (number, row) in rows {
+                if take(self, number, row)?.is_break() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Whether more fits into the open shard and volume. The first row fits, however large.
+    fn has_room(&self, more: Weight, room: Room) -> bool {
+        let shard = self
+            .shard
+            .as_ref()
+            .is_none_or(|shard| shard.rows.is_empty() || shard.bytes + more.source <= room.of(self.job.shard_bytes));
+        shard && self.volume.as_ref().is_none_or(|volume| volume.has_room(more, room))
     }
 
     /// Adds a row at the end, in a new shard or volume where the open one has enough.
     fn append(&mut self, number: u32, row: Row) -> Result<(), ShardError> {
-        let Weight { source, expressions, blobs } = Weight::of(&row);
-        if self.shard.as_ref().is_some_and(|shard| !shard.rows.is_empty() && shard.bytes + source > self.job.shard_bytes) {
+        let weight = Weight::of(&row);
+        if !self.has_room(weight, Room::Usual) {
             self.close_shard()?;
         }
-        let full = |volume: &Volume| {
-            volume.rows > 0
-                && (volume.rows >= VOLUME_ROWS
-                    || volume.source + source > VOLUME_SOURCE
-                    || volume.expressions + expressions > VOLUME_EXPRESSIONS
-                    || volume.blobs + blobs > VOLUME_BLOBS)
-        };
-        if self.volume.as_ref().is_some_and(full) {
+        if self.volume.as_ref().is_some_and(|volume| !volume.has_room(weight, Room::Usual)) {
             self.close_volume()?;
         }
         if self.volume.is_none() {
@@ -277,14 +338,11 @@ impl<'a> Writer<'a> {
 
     /// Adds a row to the open shard.
     fn put_row(&mut self, number: u32, row: Row) -> Result<(), ShardError> {
-        let Weight { source, expressions, blobs } = Weight::of(&row);
+        let weight = Weight::of(&row);
         let Row { text, sidecars, .. } = row;
         let mut files = Vec::new();
         if let Some(volume) = &mut self.volume {
-            volume.rows += 1;
-            volume.source += source;
-            volume.expressions += expressions;
-            volume.blobs += blobs;
+            volume.weight += weight;
             let new = sidecars.into_iter().filter(|sidecar| volume.sidecars.insert(sidecar.sha256.clone()));
             files.extend(new.map(|Sidecar { sha256, bytes }| (format!("volumes/{}/src/blobs/{sha256}", volume.name), bytes)));
         }
@@ -296,6 +354,7 @@ impl<'a> Writer<'a> {
             shard.rows.push((number, text));
         }
         self.written.rows += 1;
+        self.job.progress.add(&self.job.kind.name, 1);
         Ok(())
     }
 
@@ -352,10 +411,20 @@ impl<'a> Writer<'a> {
 
 impl Volume {
     fn new(name: String) -> Self {
-        Self { name, rows: 0, source: 0, expressions: 0, blobs: 0, shards: Vec::new(), sidecars: BTreeSet::new() }
+        Self { name, weight: Weight::default(), shards: Vec::new(), sidecars: BTreeSet::new() }
+    }
+
+    fn has_room(&self, more: Weight, room: Room) -> bool {
+        let mut whole = self.weight;
+        whole += more;
+        self.weight.rows == 0
+            || (whole.rows <= room.of(VOLUME_ROWS)
+                && whole.source <= room.of(VOLUME_SOURCE)
+                && whole.expressions <= room.of(VOLUME_EXPRESSIONS)
+                && whole.blobs <= room.of(VOLUME_BLOBS))
     }
 }
 
-fn find(rows: &[(u32, Location)], finder: &mut Finder) -> Result<Vec<(u32, Entity)>, SpoolError> {
-    rows.iter().map(|(number, location)| Ok((*number, finder.entity(*location)?))).collect()
+fn find<'r>(rows: &'r [(u32, Location)], finder: &'r mut Finder) -> impl Iterator<Item = Result<(u64, Entity), SpoolError>> + 'r {
+    rows.iter().map(|(number, location)| Ok((u64::from(*number), finder.entity(*location)?)))
 }

@@ -5,14 +5,21 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use crate::releases::Foundation;
+
 /// The lock file of a backup without volumes whose name is `template`: the versions that this Gaebar was tested with.
-const LOCK: &str = include_str!("templates/Cargo.lock");
+pub const LOCK: &str = include_str!("templates/Cargo.lock");
 const LOCK_NAME: &str = "template";
 
 /// What git is told: no byte of a backup is git's to change, and hunk headers show the row's function; what a parent
 /// folder ignores is kept, and what cargo and Gaebar leave behind is not.
-pub const GIT_FILES: [(&str, &str); 2] =
-    [(".gitattributes", "* -text\n*.rs diff=rust\n"), (".gitignore", "!*\n/target\n/.gaebar\n")];
+pub const GIT_FILES: [(&str, &str); 2] = [
+    (
+        ".gitattributes",
+        "* -text\n*.rs diff=rust\n/Cargo.lock merge=union\n/Cargo.toml merge=union\n/models/src/lib.rs merge=union\n/src/lib.rs merge=union\n",
+    ),
+    (".gitignore", "!*\n/target\n/.gaebar\n"),
+];
 
 /// The backup's own manifest.
 pub const MANIFEST: &str = "Cargo.toml";
@@ -21,38 +28,45 @@ pub const LOCK_FILE: &str = "Cargo.lock";
 /// The one derived file that needs the names of structs too.
 pub const MODELS_LIBRARY: &str = "models/src/lib.rs";
 
-/// A backup's files that follow from its name and its volumes.
+/// The folder of the runtime's source.
+pub const RUNTIME: &str = "gaebar-runtime";
+
+/// A backup's files that follow from its name, its volumes, and the version that wrote it.
 #[derive(Debug, Clone, Copy)]
 pub struct Templates<'a> {
     /// The backup's name.
     pub name: &'a str,
     /// The names of its volumes.
     pub volumes: &'a BTreeSet<String>,
+    /// What it is compiled with.
+    pub foundation: &'a Foundation,
 }
 
 impl Templates<'_> {
-    /// Their paths and texts.
-    pub fn files(self) -> Vec<(String, String)> {
-        let Self { name, volumes } = self;
-        let mut files: Vec<_> = [
-            (MANIFEST, root_manifest(name, volumes)),
-            (LOCK_FILE, lock(name, volumes)),
-            ("src/lib.rs", root_library(name, volumes)),
-            ("src/main.rs", root_main(name)),
-            ("models/Cargo.toml", models_manifest(name)),
-            ("gaebar-runtime/Cargo.toml", runtime_manifest(name)),
-        ]
-        .map(|(file, text)| (file.to_owned(), text))
-        .into();
-        files.extend(
-            gaebar_runtime::source::FILES.iter().map(|(file, text)| (format!("gaebar-runtime/src/{file}"), (*text).to_owned())),
-        );
+    /// The paths and bytes of all of them.
+    pub fn files(self) -> Vec<(String, Vec<u8>)> {
+        let mut files = self.lists();
+        files.push(("src/main.rs".to_owned(), root_main(self.name).into_bytes()));
+        files.push(("models/Cargo.toml".to_owned(), models_manifest(self.name).into_bytes()));
+        files.extend(self.foundation.files(self.name));
         files
+    }
+
+    /// Those that list volumes: two people's, merged by git, may have to be made anew.
+    pub fn lists(self) -> Vec<(String, Vec<u8>)> {
+        let Self { name, volumes, foundation } = self;
+        [
+            (MANIFEST, root_manifest(name, volumes)),
+            (LOCK_FILE, relock(foundation.lock(), LOCK_NAME, name, volumes)),
+            ("src/lib.rs", root_library(name, volumes)),
+        ]
+        .map(|(file, text)| (file.to_owned(), text.into_bytes()))
+        .into()
     }
 }
 
 /// The package of a part of a backup: `production-models`.
-fn package(backup: &str, part: &str) -> String {
+pub fn package(backup: &str, part: &str) -> String {
     format!("{backup}-{}", part.replace('_', "-"))
 }
 
@@ -165,11 +179,6 @@ fn root_main(backup: &str) -> String {
     syn::parse2(main).map(|file| prettyplease::unparse(&file)).unwrap_or_default()
 }
 
-/// `gaebar-runtime/Cargo.toml`.
-fn runtime_manifest(backup: &str) -> String {
-    gaebar_runtime::source::MANIFEST.replace("{name}", &package(backup, "runtime"))
-}
-
 /// `models/Cargo.toml`.
 fn models_manifest(backup: &str) -> String {
     library_manifest(&package(backup, "models"), &[(package(backup, "runtime"), "../gaebar-runtime")])
@@ -220,24 +229,30 @@ fn library_manifest(package: &str, dependencies: &[(String, &str)]) -> String {
     )
 }
 
-/// `Cargo.lock`, as cargo itself would write it: the versions of the template, and the backup's own packages.
-fn lock(backup: &str, volumes: &BTreeSet<String>) -> String {
-    let (models, runtime) = (package(backup, "models"), package(backup, "runtime"));
-    let (head, packages) = LOCK.split_once("\n\n").unwrap_or((LOCK, ""));
+/// The template that a backup's lock file was made of.
+pub fn unlock(backup: &str, lock: &str) -> String {
+    relock(lock, backup, LOCK_NAME, &BTreeSet::new())
+}
+
+/// `Cargo.lock`, as cargo itself would write it: the versions of the lock file of a backup called `from`, and the packages of `to`.
+fn relock(lock: &str, from: &str, to: &str, volumes: &BTreeSet<String>) -> String {
+    let (models, runtime) = (package(to, "models"), package(to, "runtime"));
+    let (head, packages) = lock.split_once("\n\n").unwrap_or((lock, ""));
+    let from_runtime = format!("[[package]]\nname = \"{}\"\n", package(from, "runtime"));
     let mut blocks: Vec<String> = packages
         .trim_end()
         .split("\n\n")
-        .filter_map(|block| match block.strip_prefix("[[package]]\nname = \"template") {
-            None => Some(block.to_owned()),
-            // Only the runtime of the template has dependencies that follow from nothing else.
-            Some(rest) if rest.starts_with("-runtime\"") => Some(block.replacen(&package(LOCK_NAME, "runtime"), &runtime, 1)),
-            Some(_) => None,
+        .filter_map(|block| match block.strip_prefix(&from_runtime) {
+            // Only the runtime has dependencies that follow from nothing else.
+            Some(rest) => Some(format!("[[package]]\nname = \"{runtime}\"\n{rest}")),
+            // The backup's own packages come from nowhere.
+            None => block.contains("\nsource = ").then(|| block.to_owned()),
         })
         .collect();
-    let own: Vec<String> = volumes.iter().map(|volume| package(backup, volume)).collect();
+    let own: Vec<String> = volumes.iter().map(|volume| package(to, volume)).collect();
     let mut needed: Vec<&str> = own.iter().map(String::as_str).chain([runtime.as_str()]).collect();
     needed.sort_unstable();
-    blocks.push(lock_block(backup, &needed));
+    blocks.push(lock_block(to, &needed));
     blocks.push(lock_block(&models, &[&runtime]));
     blocks.extend(own.iter().map(|volume| lock_block(volume, &[&models, &runtime])));
     // Cargo sorts packages by name, then version; a block begins with both.

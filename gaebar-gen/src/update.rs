@@ -83,8 +83,7 @@ impl Update {
     /// Puts what was staged in its place, and removes files of the backup's that are no more.
     pub fn commit(self, removes: Vec<String>) -> Result<(), UpdateError> {
         sync_tree(&self.folder())?;
-        let mut moves = Vec::new();
-        list(&self.folder(), "", &mut moves)?;
+        let mut moves = folder::files(&self.folder())?;
         moves.sort_by_key(|file| (is_manifest(file), file.clone()));
         if !moves.is_empty() || !removes.is_empty() {
             let record = Record { moves, removes, sha256: String::new() };
@@ -221,19 +220,6 @@ fn no_links(backup: &Path, file: &str) -> Result<(), String> {
     for parent in path.ancestors().skip(1).take_while(|parent| *parent != backup) {
         if parent.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir()) {
             return Err(format!("{} is no folder", parent.display()));
-        }
-    }
-    Ok(())
-}
-
-fn list(folder: &Path, below: &str, found: &mut Vec<String>) -> Result<(), FolderError> {
-    for entry in fs::read_dir(folder).map_err(FolderError::at("list", folder))? {
-        let entry = entry.map_err(FolderError::at("list", folder))?;
-        let name = format!("{below}{}", entry.file_name().to_string_lossy());
-        if entry.path().is_dir() {
-            list(&entry.path(), &format!("{name}/"), found)?;
-        } else {
-            found.push(name);
         }
     }
     Ok(())

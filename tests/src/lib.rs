@@ -3,5 +3,6 @@
 pub mod command;
 pub mod compare;
 pub mod emulator;
+pub mod needs;
 pub mod strategy;
 pub mod tree;

@@ -4,10 +4,11 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use gaebar_gen::backup::{Options, Stages, backup};
+use gaebar_gen::backup::{Options, backup};
 use gaebar_gen::progress::{Progress, Silent};
 use gaebar_gen::read::Selection;
 use gaebar_gen::seed::Headline;
+use gaebar_gen::stage::Stages;
 use gaebar_runtime::model::{Entity, Key, Properties, Timestamp};
 use gaebar_runtime::store::{Cursor, MemoryStore, Page, Place, ReadTime, Scan, Snapshot, SqliteStore, Store, StoreError};
 use gaebar_tests::command::{event, folder, gaebar, run};
@@ -106,7 +107,7 @@ impl Stages for Quiet {
 
 fn options() -> Options {
     let selection = Selection { rows_per_step: 100, ..Selection::default() };
-    Options { selection, read_time: None, shard_bytes: 30_000, reshape: false }
+    Options { shard_bytes: 30_000, ..Options::new(selection) }
 }
 
 #[test]

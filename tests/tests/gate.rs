@@ -209,7 +209,7 @@ fn every_flipped_byte_and_every_cut_is_noticed() {
     use gaebar_gen::verify::{JustLooking, verify};
     let folder = folder("gate-flips");
     let backup = small_backup(&folder);
-    assert!(verify(&backup, &JustLooking).unwrap().edits.is_empty());
+    assert!(verify(&backup, &JustLooking).unwrap().contents().edits.is_empty());
     let good = files(&backup);
     let (mut refused, mut edits) = (0, 0);
     let mut check = |file: &str, bytes: &[u8], what: &str| {
@@ -217,7 +217,7 @@ fn every_flipped_byte_and_every_cut_is_noticed() {
         match verify(&backup, &JustLooking) {
             Err(_) => refused += 1,
             Ok(verified) => {
-                assert!(!verified.edits.is_empty(), "{file}: {what} passed silently");
+                assert!(!verified.contents().edits.is_empty(), "{file}: {what} passed silently");
                 edits += 1;
             }
         }

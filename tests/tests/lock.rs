@@ -4,16 +4,17 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use gaebar_gen::templates::{MODELS_LIBRARY, Templates, models_library};
+use gaebar_gen::releases::Foundation;
+use gaebar_gen::templates::{MODELS_LIBRARY, Templates, models_library, unlock};
 
 /// Resolves a backup as cargo does, preferring the versions of this workspace, and returns the lock file.
 fn resolve(folder: &Path, workspace: &Path, name: &str, volumes: &BTreeSet<String>) -> String {
-    let mut files = Templates { name, volumes }.files();
-    files.push((MODELS_LIBRARY.to_owned(), models_library([])));
+    let mut files = Templates { name, volumes, foundation: Foundation::present() }.files();
+    files.push((MODELS_LIBRARY.to_owned(), models_library([]).into_bytes()));
     for volume in volumes {
         let manifest = gaebar_gen::templates::volume_manifest(name, volume);
-        files.push((format!("volumes/{volume}/Cargo.toml"), manifest));
-        files.push((format!("volumes/{volume}/src/lib.rs"), String::new()));
+        files.push((format!("volumes/{volume}/Cargo.toml"), manifest.into_bytes()));
+        files.push((format!("volumes/{volume}/src/lib.rs"), Vec::new()));
     }
     for (file, text) in files {
         let path = folder.join(file);
@@ -43,8 +44,10 @@ fn a_backups_lock_file_is_what_cargo_writes_from_this_workspaces() {
     let folder = tempfile::tempdir().unwrap();
     let (name, volumes) = ("my-app", ["profile_0", "profile_1", "profile_10", "a_b_0", "zebra_0"].map(str::to_owned).into());
     let resolved = resolve(folder.path(), workspace, name, &volumes);
-    let written = Templates { name, volumes: &volumes }.files().into_iter().find(|(file, _)| file == "Cargo.lock").unwrap().1;
-    assert!(written == resolved, "cargo writes another lock file:\n{resolved}");
+    let templates = Templates { name, volumes: &volumes, foundation: Foundation::present() };
+    let written = templates.files().into_iter().find(|(file, _)| file == "Cargo.lock").unwrap().1;
+    assert!(written == resolved.as_bytes(), "cargo writes another lock file:\n{resolved}");
+    assert!(unlock(name, &resolved) == fs::read_to_string(&template).unwrap(), "the template is found again in a lock file");
 }
 
 /// Cargo compiles a crate once for each set of features. So what a backup switches on must be what this workspace does.

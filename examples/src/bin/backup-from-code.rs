@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Context as _;
-use gaebar_gen::backup::{Options, Stages, backup};
+use gaebar_gen::backup::{Options, backup};
 use gaebar_gen::progress::{Progress, Silent};
 use gaebar_gen::read::Selection;
-use gaebar_gen::shards::SHARD_BYTES;
+use gaebar_gen::stage::Stages;
 use gaebar_runtime::model::{Entity, Key, Properties, Value};
 use gaebar_runtime::store::{MemoryStore, Store as _};
 
@@ -40,7 +40,7 @@ fn main() -> anyhow::Result<()> {
     store.upsert(&entities)?;
 
     let selection = Selection { rows_per_step: 500, ..Selection::default() };
-    let options = Options { selection, read_time: None, shard_bytes: SHARD_BYTES, reshape: false };
+    let options = Options::new(selection);
     let done = backup(&store, &folder, &options, &Quiet, &AtomicBool::new(false))?;
     for file in done.kinds.values().flat_map(|kind| kind.files.keys()).filter(|file| file.contains("shard_")) {
         println!("{file}:\n{}", std::fs::read_to_string(done.folder.join(file))?);

@@ -57,6 +57,10 @@ pub(crate) enum Command {
     Diff(DiffArgs),
     /// Show an entity's row, and what refers to it
     Show(ShowArgs),
+    /// Make a backup's lists of kinds and volumes anew, after git has merged two people's backups
+    Merge(MergeArgs),
+    /// Give a backup that another version wrote this version's runtime and format
+    Upgrade(UpgradeArgs),
     /// Show what a backup holds
     List(ListArgs),
     /// Show what this machine has of what Gaebar needs
@@ -141,6 +145,10 @@ pub(crate) struct BackupArgs {
     /// Give kinds that the backup has new structs, after all of their entities
     #[arg(long)]
     pub(crate) reshape: bool,
+
+    /// Merge shards that are nearly empty, which moves rows
+    #[arg(long)]
+    pub(crate) compact: bool,
 }
 
 #[derive(Debug, Args)]
@@ -248,6 +256,28 @@ pub(crate) struct ShowArgs {
     /// The entity's key, as rows have it
     #[arg(value_name = "KEY")]
     pub(crate) key: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: as those of verify, which follows: 0 in order, 3 edited within the grammar, 1 refused.
+
+Example:
+  git merge their-backup
+  gaebar merge backups/production")]
+pub(crate) struct MergeArgs {
+    /// The backup's folder
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  gaebar upgrade backups/production
+  git diff --stat")]
+pub(crate) struct UpgradeArgs {
+    /// The backup's folder
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -10,6 +10,7 @@ use gaebar_gen::config::Config;
 use gaebar_gen::emit::visible;
 use gaebar_gen::read::Selection;
 use gaebar_gen::shards::SHARD_BYTES;
+use gaebar_gen::stage::Reshape;
 use gaebar_runtime::cli::{Format, plural, rate, thousands};
 use gaebar_runtime::model::Timestamp;
 use gaebar_runtime::store::{self, StoreUrl};
@@ -59,7 +60,8 @@ fn options(args: &BackupArgs, config: &Config) -> anyhow::Result<Options> {
         },
         read_time,
         shard_bytes: flag(args.shard_size).or(config.shard_size).unwrap_or(SHARD_BYTES),
-        reshape: args.reshape,
+        reshape: if args.reshape { Reshape::Always } else { Reshape::WhereManyDoNotFit },
+        compact: args.compact,
     })
 }
 
@@ -80,6 +82,9 @@ fn summarise(done: &BackedUp, options: &Options, seconds: f64, format: Format) -
     }
     for edit in &done.replaced_edits {
         say!("replaced an edit: {edit}");
+    }
+    for kind in &done.reshaped {
+        say!("reshaped: kind {kind:?} has a new struct, after all of its rows, so that many lines of it changed");
     }
     if done.updated {
         let changed: u64 = done.kinds.values().map(|kind| kind.changed).sum();
@@ -102,6 +107,7 @@ fn summarise(done: &BackedUp, options: &Options, seconds: f64, format: Format) -
         read_time: done.read_time.time.to_string(),
         consistent: done.read_time.consistent,
         updated: done.updated,
+        reshaped: done.reshaped.iter().map(String::as_str).collect(),
         rows,
         kinds: done.kinds.iter().map(|(kind, written)| (kind.as_str(), written.into())).collect(),
         seconds,
@@ -126,6 +132,7 @@ struct Event<'a> {
     read_time: String,
     consistent: bool,
     updated: bool,
+    reshaped: Vec<&'a str>,
     rows: u64,
     kinds: std::collections::BTreeMap<&'a str, KindEvent>,
     seconds: f64,

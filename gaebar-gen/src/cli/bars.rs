@@ -1,8 +1,8 @@
 //! Progress for people.
 
-use gaebar_gen::backup::Stages;
 use gaebar_gen::compile;
 use gaebar_gen::progress::Progress;
+use gaebar_gen::stage::Stages;
 use gaebar_runtime::cli::{Bars, Steps};
 
 /// About how many crates a backup depends on, so that the bar has an end.

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use gaebar_gen::compile::{BuildPlace, Compiled, Prepared};
-use gaebar_gen::verify::Verified;
+use gaebar_gen::verify::Contents;
 use gaebar_runtime::cli::Format;
 use serde::Serialize;
 
@@ -53,17 +53,17 @@ pub(super) fn build(folder: &Path, accept_edits: bool) -> anyhow::Result<Compile
     let (profile, shared) = (place.profile, place.shared.clone());
     let bars = BuildBars::new();
     let prepared = Prepared::new(folder, place, &bars)?;
-    accept(folder, &prepared.verified, accept_edits)?;
+    accept(folder, prepared.verified.contents(), accept_edits)?;
     say!("Building {} (profile {}, dependencies in {})", folder.display(), profile.name(), shared.display());
     Ok(prepared.compile(&bars, &STOP)?)
 }
 
 /// Lists what was edited, and ends here unless that is accepted.
-pub(super) fn accept(folder: &Path, verified: &Verified, accept_edits: bool) -> anyhow::Result<()> {
-    for edit in &verified.edits {
+pub(super) fn accept(folder: &Path, contents: &Contents, accept_edits: bool) -> anyhow::Result<()> {
+    for edit in &contents.edits {
         say!("edited: {edit}");
     }
-    if !verified.edits.is_empty() && !accept_edits {
+    if !contents.edits.is_empty() && !accept_edits {
         bail!("{} was edited since it was backed up; nothing was run. If that is meant, say --accept-edits", folder.display());
     }
     Ok(())

@@ -11,7 +11,6 @@ use gaebar_gen::compare::{Side, compare};
 use gaebar_gen::fingerprint::Fingerprint;
 use gaebar_gen::read::Selection;
 use gaebar_gen::seed::Headline;
-use gaebar_gen::shards::SHARD_BYTES;
 use gaebar_runtime::cli::{DEFAULT_JOBS, Format, plural};
 use gaebar_runtime::store::{self, StoreUrl};
 use serde::Serialize;
@@ -43,7 +42,7 @@ pub(super) fn run(args: &DemoArgs, format: Format) -> anyhow::Result<ExitCode> {
 
     say!("2. Backing it up as Rust source: {}", backup_folder.display());
     let selection = Selection { rows_per_step: 500, ..Selection::default() };
-    let options = Options { selection: selection.clone(), read_time: None, shard_bytes: SHARD_BYTES, reshape: false };
+    let options = Options::new(selection.clone());
     let done = backup(source.as_ref(), &backup_folder, &options, &BackupBars, &STOP)?;
     let (shards, size) =
         done.kinds.values().fold((0, 0), |(shards, size), kind| (shards + u64::from(kind.shards), size + kind.bytes));

@@ -8,9 +8,11 @@ mod demo;
 mod diff;
 mod doctor;
 mod list;
+mod merge;
 mod restore;
 mod seed;
 mod show;
+mod upgrade;
 mod verify;
 
 use gaebar_runtime::say;
@@ -99,6 +101,8 @@ fn run(Cli { config, format, verbose, command }: Cli) -> anyhow::Result<ExitCode
         Command::Verify(args) => verify::run(&args, format),
         Command::Diff(args) => diff::run(&args, &config, format),
         Command::Show(args) => show::run(&args, format),
+        Command::Merge(args) => merge::run(&args, format),
+        Command::Upgrade(args) => upgrade::run(&args, format),
         Command::List(args) => list::run(&args, format),
         Command::Doctor => doctor::run(format),
     }

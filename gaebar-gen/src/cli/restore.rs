@@ -8,7 +8,7 @@ use gaebar_gen::compile::Compiled;
 use gaebar_gen::config::Config;
 use gaebar_gen::interpret::InterpretedRows;
 use gaebar_gen::stop;
-use gaebar_gen::verify::{JustLooking, verify};
+use gaebar_gen::verify::{JustLooking, read};
 use gaebar_runtime::cli::{self, Format};
 use gaebar_runtime::store::{self, StoreUrl};
 
@@ -28,9 +28,9 @@ pub(super) fn run(args: &RestoreArgs, config: &Config, format: Format) -> anyhow
 
 /// Restores through the reader: the same rows, and no compiler.
 fn interpret(args: &RestoreArgs, to: StoreUrl, format: Format) -> anyhow::Result<ExitCode> {
-    let verified = verify(&args.folder, &JustLooking)?;
-    accept(&args.folder, &verified, args.accept_edits)?;
-    let rows = InterpretedRows::new(&args.folder, verified);
+    let contents = read(&args.folder, &JustLooking)?;
+    accept(&args.folder, &contents, args.accept_edits)?;
+    let rows = InterpretedRows::new(&args.folder, contents);
     let complete = cli::run(&rows, &cli::RestoreArgs { to, jobs: args.jobs, format }, Some(&args.folder))?;
     Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

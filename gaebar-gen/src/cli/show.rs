@@ -8,7 +8,7 @@ use anyhow::bail;
 use gaebar_gen::emit::visible;
 use gaebar_gen::folder::FolderError;
 use gaebar_gen::reader::ReadRow;
-use gaebar_gen::verify::{Visitor, verify};
+use gaebar_gen::verify::{Visitor, read};
 use gaebar_runtime::cli::{Format, plural, print};
 use gaebar_runtime::model::{Data, Embedded, Key, Properties};
 use serde::Serialize;
@@ -22,7 +22,7 @@ const NAMED: usize = 20;
 pub(super) fn run(args: &ShowArgs, format: Format) -> anyhow::Result<ExitCode> {
     let key: Key = args.key.parse().map_err(|error| Usage(format!("{error}")))?;
     let search = Search { key: &key, found: Mutex::default() };
-    verify(&args.folder, &search)?;
+    read(&args.folder, &search)?;
     let Found { row, referrers } = search.found.into_inner().unwrap_or_else(PoisonError::into_inner);
     let Some((place, text)) = row else { bail!("{} has no entity {key}", args.folder.display()) };
     match format {

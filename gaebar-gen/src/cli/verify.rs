@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use gaebar_gen::emit::visible;
-use gaebar_gen::verify::{JustLooking, Verified, verify};
+use gaebar_gen::verify::{Contents, JustLooking, verify};
 use gaebar_runtime::cli::{Format, plural, print};
 use serde::Serialize;
 
@@ -15,16 +15,17 @@ use super::args::VerifyArgs;
 pub(super) fn run(args: &VerifyArgs, format: Format) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
     let verified = verify(&args.folder, &JustLooking)?;
-    let rows: usize = verified.kinds.iter().flat_map(|kind| &kind.shards).map(|shard| shard.rows).sum();
+    let contents = verified.contents();
+    let rows: usize = contents.kinds.iter().flat_map(|kind| &kind.shards).map(|shard| shard.rows).sum();
     if format == Format::Text {
-        tell(&verified)?;
+        tell(contents)?;
     }
-    let edits = verified.edits.len();
+    let edits = contents.edits.len();
     say!(
         "Verified {}: {} of {}, {} in {:.1} s",
         args.folder.display(),
         plural(rows as u64, "row"),
-        plural(verified.kinds.len() as u64, "kind"),
+        plural(contents.kinds.len() as u64, "kind"),
         if edits == 0 {
             "exactly what was backed up,".to_owned()
         } else {
@@ -32,25 +33,28 @@ pub(super) fn run(args: &VerifyArgs, format: Format) -> anyhow::Result<ExitCode>
         },
         begun.elapsed().as_secs_f64()
     );
+    if let Some(release) = verified.release() {
+        say!("note: written by Gaebar {}; `gaebar upgrade {}` brings it up to date", release.version, args.folder.display());
+    }
     format.event(&Event {
         event: "verified",
         rows,
-        kinds: verified.kinds.len(),
-        edits: verified.edits.iter().map(ToString::to_string).collect(),
-        over_limit: verified.over_limit.iter().map(|over| format!("{}:{}: {}", over.file, over.line, over.problem)).collect(),
-        dangling: verified.dangling.count,
+        kinds: contents.kinds.len(),
+        edits: contents.edits.iter().map(ToString::to_string).collect(),
+        over_limit: contents.over_limit.iter().map(|over| format!("{}:{}: {}", over.file, over.line, over.problem)).collect(),
+        dangling: contents.dangling.count,
     })?;
     Ok(if edits == 0 { ExitCode::SUCCESS } else { ExitCode::from(DIFFERENCES) })
 }
 
-fn tell(verified: &Verified) -> std::io::Result<()> {
-    for edit in &verified.edits {
+fn tell(contents: &Contents) -> std::io::Result<()> {
+    for edit in &contents.edits {
         print(&format!("edited: {edit}"))?;
     }
-    for over in &verified.over_limit {
+    for over in &contents.over_limit {
         print(&format!("warning: {}:{}: {}; a server will refuse it", over.file, over.line, over.problem))?;
     }
-    let dangling = &verified.dangling;
+    let dangling = &contents.dangling;
     if dangling.count > 0 {
         let shown = dangling.first.iter().map(|key| visible(key)).collect::<Vec<_>>().join(", ");
         let dots = if dangling.count > dangling.first.len() { ", …" } else { "" };

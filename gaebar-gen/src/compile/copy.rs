@@ -16,8 +16,8 @@ use crate::verify::{self, Verified, VerifyError, Visitor};
 pub(super) fn copy(backup: &Path, place: &BuildPlace) -> Result<Verified, VerifyError> {
     let copy = Copy { workspace: place.source(), member: place.member(), wanted: Mutex::default() };
     let verified = verify::verify(backup, &copy)?;
-    let volumes = verify::volumes(&verified.kinds);
-    let name = &verified.manifest.name;
+    let volumes = verify::volumes(verified.contents().kinds.iter().map(|kind| &kind.manifest));
+    let name = &verified.contents().manifest.name;
     let workspace = templates::copy_workspace_manifest(name, place.member(), &volumes);
     copy.put(templates::MANIFEST.to_owned(), workspace.as_bytes())?;
     let package = templates::copy_package_manifest(name, &volumes);

@@ -78,9 +78,10 @@ impl Prepared {
     /// Compiles the restore binary.
     pub fn compile(self, progress: &dyn Progress, stop: &AtomicBool) -> Result<Compiled, CompileError> {
         // Volumes, models, runtime, and the library and binary of the backup itself.
-        let crates = verify::volumes(&self.verified.kinds).len() + 4;
+        let crates = verify::volumes(self.verified.contents().kinds.iter().map(|kind| &kind.manifest)).len() + 4;
         let digest = self.verified.digest();
-        let (binary, dependencies) = cargo::build(&self.place, &self.verified.manifest.name, &digest, crates, progress, stop)?;
+        let (binary, dependencies) =
+            cargo::build(&self.place, &self.verified.contents().manifest.name, &digest, crates, progress, stop)?;
         Ok(Compiled { binary, digest, dependencies, lock: self.lock })
     }
 }

@@ -84,15 +84,23 @@ pub fn has_literal(Double(value): Double) -> bool {
 
 /// How a value stands in a field.
 pub fn fit(value: &Value, field: &Field) -> Fit {
-    let (shape, inside) = match field.ty {
+    match field.ty {
+        Type::Value => Fit::Value,
+        _ => fit_signature(signature(value), field.ty, field.flags),
+    }
+}
+
+/// How a value with a signature stands in a field with this type and these flags.
+pub(super) fn fit_signature(signature: Signature, ty: Type, field_flags: Flags) -> Fit {
+    let (shape, inside) = match ty {
         Type::Value => return Fit::Value,
         Type::Bare(shape) => (shape, Fit::Bare),
         Type::Prop(shape) => (shape, Fit::Is),
     };
-    match signature(value) {
-        Signature::Shaped(own, flags) if own == shape && flags == field.flags => inside,
+    match signature {
+        Signature::Shaped(own, flags) if own == shape && flags == field_flags => inside,
         Signature::EmptyList if matches!(shape, Shape::List(_)) => inside,
-        Signature::Null(flags) if inside == Fit::Is && flags == field.flags => Fit::Null,
+        Signature::Null(flags) if inside == Fit::Is && flags == field_flags => Fit::Null,
         _ => Fit::No,
     }
 }

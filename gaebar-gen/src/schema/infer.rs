@@ -1,11 +1,12 @@
 //! Which properties of a kind become fields, and of which type, from all of its entities.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use gaebar_runtime::model::Entity;
 use gaebar_runtime::rows::Flags;
 
-use super::fit::{Signature, signature};
+use super::fit::{Fit, Signature, fit_signature, signature};
 use super::{MOST_FIELDS, NO_FLAGS, Shape, Type};
 
 /// The most property names that are counted at once, so that a kind with a new name in each entity stays in memory.
@@ -57,26 +58,45 @@ impl Inference {
     }
 
     /// The fields: the commonest properties, sorted by name.
-    pub fn fields(self) -> Vec<(String, Type, Flags)> {
-        let rows = self.rows;
-        let mut properties: Vec<_> = self.properties.into_iter().collect();
+    pub fn fields(&self) -> Vec<(String, Type, Flags)> {
+        let mut properties: Vec<_> = self.properties.iter().collect();
         // Stable: of two equally common properties the one first by name stays in front.
-        properties.sort_by_key(|(_, counts)| std::cmp::Reverse(counts.present));
+        properties.sort_by_key(|(_, counts)| Reverse(counts.present));
         properties.truncate(MOST_FIELDS);
-        properties.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        properties.sort_unstable_by_key(|(name, _)| *name);
         properties
             .into_iter()
             .map(|(name, counts)| {
-                let (ty, flags) = counts.field(rows);
-                (name, ty, flags)
+                let (ty, flags) = counts.field(self.rows);
+                (name.clone(), ty, flags)
             })
             .collect()
+    }
+
+    /// In how many rows a property stands in `other`, if it has this field or none.
+    pub fn others(&self, property: &str, field: Option<(Type, Flags)>) -> u64 {
+        let counts = self.properties.get(property);
+        let present = counts.map_or(0, |counts| counts.present);
+        let Some((ty, flags)) = field else { return present };
+        let absent = if matches!(ty, Type::Bare(_)) { self.rows - present } else { 0 };
+        absent + present - counts.map_or(0, |counts| counts.fitting(ty, flags))
+    }
+
+    /// How many entities there are.
+    pub fn rows(&self) -> u64 {
+        self.rows
     }
 }
 
 impl Counts {
     fn count(&self, signature: Signature) -> u64 {
         self.signatures.get(&signature).copied().unwrap_or_default()
+    }
+
+    /// How many of the values fit a field.
+    fn fitting(&self, ty: Type, flags: Flags) -> u64 {
+        let fits = |signature: Signature| fit_signature(signature, ty, flags) != Fit::No;
+        self.signatures.iter().filter(|(signature, _)| fits(**signature)).map(|(_, count)| count).sum()
     }
 
     /// The type that most values fit, if at least half do.

@@ -36,11 +36,12 @@ impl Gate<'_> {
         let (mut shards, mut edits) = (Vec::new(), Vec::new());
         for (name, volume) in &volumes {
             let blobs = BlobFiles { gate: self, folder: format!("volumes/{name}/src/blobs"), used: Mutex::default() };
-            self.exact(&format!("volumes/{name}/Cargo.toml"), &templates::volume_manifest(self.name, name))?;
+            let cargo = templates::volume_manifest(&self.manifest.name, name);
+            self.exact(&format!("volumes/{name}/Cargo.toml"), cargo.as_bytes())?;
             let modules: Vec<_> = volume.shards.keys().map(|number| format!("shard_{number}")).collect();
-            let models = templates::crate_name(self.name, "models");
+            let models = templates::crate_name(&self.manifest.name, "models");
             let library = templates::volume_library(&models, &kind.structure, &modules);
-            self.exact(&format!("volumes/{name}/src/lib.rs"), &library)?;
+            self.exact(&format!("volumes/{name}/src/lib.rs"), library.as_bytes())?;
             let read: Result<Vec<_>, FolderError> = volume
                 .shards
                 .values()
@@ -74,7 +75,7 @@ impl Gate<'_> {
         Ok(Some((VerifiedKind { manifest, kind, shards }, edits)))
     }
 
-    fn model(&self, manifest: &KindManifest) -> Result<Option<Kind>, FolderError> {
+    pub(super) fn model(&self, manifest: &KindManifest) -> Result<Option<Kind>, FolderError> {
         let mut models = manifest.files.iter().filter_map(|(path, hash)| {
             let file = path.strip_prefix("models/src/")?.strip_suffix(".rs")?;
             Some((file, path, hash))

@@ -8,7 +8,8 @@ mod entities;
 mod kind;
 mod stray;
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -26,6 +27,7 @@ use crate::folder::{self, FolderError};
 use crate::manifest::{BackupManifest, KindManifest, ManifestError};
 use crate::names::hex;
 use crate::reader::ReadRow;
+use crate::releases::{Foundation, Release};
 use crate::schema::Kind;
 use crate::templates::{self, Templates};
 use entities::Entities;
@@ -33,9 +35,14 @@ use entities::Entities;
 /// Problems that are told in full.
 const MOST_PROBLEMS: usize = 100;
 
-/// A backup that was accepted. What compiles and restores takes nothing else.
+// A release's runtime has fewer files, of fewer bytes, at shorter paths.
+const MOST_FILES: usize = 1_000;
+const MOST_BYTES: u64 = 4 << 20;
+const MOST_PATH: usize = 200;
+
+/// What a backup holds: rows that the reader accepted. Its other files may be anything, and are not for running.
 #[derive(Debug)]
-pub struct Verified {
+pub struct Contents {
     /// The backup's own manifest.
     pub manifest: BackupManifest,
     /// Its kinds, sorted.
@@ -48,7 +55,24 @@ pub struct Verified {
     pub dangling: Dangling,
 }
 
+/// A backup of which every file was accepted. What compiles takes nothing else.
+#[derive(Debug)]
+pub struct Verified {
+    contents: Contents,
+    release: Option<&'static Release>,
+}
+
 impl Verified {
+    /// What the backup holds.
+    pub fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
+    /// The earlier release that wrote the backup, if it was not this version.
+    pub fn release(&self) -> Option<&'static Release> {
+        self.release
+    }
+
     /// A hash over all that was accepted: the name, each kind's manifest, and each shard's bytes. A restore binary carries it.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
@@ -56,9 +80,9 @@ impl Verified {
             hash.update(text.as_bytes());
             hash.update([0]);
         };
-        add(env!("CARGO_PKG_VERSION"));
-        add(&self.manifest.name);
-        for kind in &self.kinds {
+        add(self.release.map_or(env!("CARGO_PKG_VERSION"), |release| release.foundation));
+        add(&self.contents.manifest.name);
+        for kind in &self.contents.kinds {
             add(&kind.manifest.sha256);
             for shard in &kind.shards {
                 add(&shard.file);
@@ -192,35 +216,73 @@ impl Display for Problem {
     }
 }
 
+/// Reads what the backup in a folder holds. Of the other files it only sees to it that no kind is missing.
+pub fn read(backup: &Path, visitor: &dyn Visitor) -> Result<Contents, VerifyError> {
+    let gate = Gate::new(backup, Scope::Rows, visitor)?;
+    let (kinds, edits) = gate.kinds()?;
+    gate.finish(kinds, edits)
+}
+
 /// Verifies the backup in a folder.
 pub fn verify(backup: &Path, visitor: &dyn Visitor) -> Result<Verified, VerifyError> {
-    let manifest = BackupManifest::read(backup)?;
-    let manifests = KindManifest::read_all(backup)?;
-    let gate = Gate { backup, name: &manifest.name, visitor, problems: Mutex::default(), entities: Entities::default() };
-    let kinds: Result<Vec<_>, FolderError> = manifests.into_par_iter().map(|manifest| gate.kind(manifest)).collect();
-    let (kinds, edits): (Vec<_>, Vec<_>) = kinds?.into_iter().flatten().unzip();
-    gate.derived(&kinds)?;
-    gate.strays(&kinds)?;
-    let mut problems = gate.problems.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if problems.is_empty() {
-        let (over_limit, dangling) = gate.entities.into_findings();
-        return Ok(Verified { manifest, kinds, edits: edits.into_iter().flatten().collect(), over_limit, dangling });
+    let gate = Gate::new(backup, Scope::Everything, visitor)?;
+    let (kinds, edits) = gate.kinds()?;
+    let release = gate.derived(&kinds)?;
+    let contents = gate.finish(kinds, edits)?;
+    Ok(Verified { contents, release })
+}
+
+/// The kinds of a backup whose other files may be out of step, as after a merge, with their structs.
+pub fn structs(backup: &Path) -> Result<(BackupManifest, Vec<(KindManifest, Kind)>), VerifyError> {
+    let gate = Gate::new(backup, Scope::Rows, &JustLooking)?;
+    let mut kinds = Vec::new();
+    for manifest in KindManifest::read_all(backup)? {
+        if let Some(kind) = gate.model(&manifest)? {
+            kinds.push((manifest, kind));
+        }
     }
-    problems.sort_by(|a, b| a.place.cmp(&b.place));
-    let more = problems.len().saturating_sub(MOST_PROBLEMS);
-    problems.truncate(MOST_PROBLEMS);
-    Err(VerifyError::Refused { problems, more })
+    gate.no_struct_twice(kinds.iter().map(|(_, kind)| kind));
+    let Contents { manifest, .. } = gate.finish(Vec::new(), Vec::new())?;
+    Ok((manifest, kinds))
+}
+
+/// How much of a backup is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// What entities are made of.
+    Rows,
+    /// What is compiled, too.
+    Everything,
 }
 
 struct Gate<'a> {
     backup: &'a Path,
-    name: &'a str,
+    manifest: BackupManifest,
+    scope: Scope,
     visitor: &'a dyn Visitor,
     problems: Mutex<Vec<Problem>>,
     entities: Entities,
 }
 
-impl Gate<'_> {
+impl<'a> Gate<'a> {
+    fn new(backup: &'a Path, scope: Scope, visitor: &'a dyn Visitor) -> Result<Self, VerifyError> {
+        let manifest = BackupManifest::read(backup)?;
+        Ok(Self { backup, manifest, scope, visitor, problems: Mutex::default(), entities: Entities::default() })
+    }
+
+    /// What is left when everything was looked at: the contents, or the problems.
+    fn finish(self, kinds: Vec<VerifiedKind>, edits: Vec<Edit>) -> Result<Contents, VerifyError> {
+        let mut problems = self.problems.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if problems.is_empty() {
+            let (over_limit, dangling) = self.entities.into_findings();
+            return Ok(Contents { manifest: self.manifest, kinds, edits, over_limit, dangling });
+        }
+        problems.sort_by(|a, b| a.place.cmp(&b.place));
+        let more = problems.len().saturating_sub(MOST_PROBLEMS);
+        problems.truncate(MOST_PROBLEMS);
+        Err(VerifyError::Refused { problems, more })
+    }
+
     fn refuse(&self, place: impl Into<String>, problem: impl Into<String>) {
         let problem = Problem { place: place.into(), problem: problem.into() };
         self.problems.lock().unwrap_or_else(PoisonError::into_inner).push(problem);
@@ -229,34 +291,37 @@ impl Gate<'_> {
     /// The bytes of a file that must be there. A link is none, wherever it leads.
     fn read(&self, file: &str) -> Result<Option<Vec<u8>>, FolderError> {
         let path = self.backup.join(file);
-        match path.symlink_metadata() {
-            Ok(metadata) if metadata.is_file() => folder::read(&path).map(Some),
-            Ok(_) => {
-                self.refuse(file, "is no regular file");
-                Ok(None)
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                self.refuse(file, "is missing");
-                Ok(None)
-            }
-            Err(error) => Err(FolderError::at("read", &path)(error)),
+        let bytes = folder::read_regular(&path)?;
+        if bytes.is_none() {
+            self.refuse(file, if path.symlink_metadata().is_ok() { "is no regular file" } else { "is missing" });
         }
+        Ok(bytes)
     }
 
-    /// A file that must have exactly this text.
-    fn exact(&self, file: &str, text: &str) -> Result<(), FolderError> {
+    /// A file that must have exactly these bytes, if it is to be compiled.
+    fn exact(&self, file: &str, expected: &[u8]) -> Result<(), FolderError> {
+        if self.scope == Scope::Rows {
+            return Ok(());
+        }
         if let Some(bytes) = self.read(file)? {
-            if bytes == text.as_bytes() {
+            if bytes == expected {
                 self.visitor.file(file, &bytes)?;
             } else {
-                self.refuse(file, "is not as this version of Gaebar writes it: was it edited, or written by another version?");
+                self.refuse(
+                    file,
+                    "is not as this version of Gaebar writes it; if another version did, `gaebar upgrade` brings it up to date",
+                );
             }
         }
         Ok(())
     }
 
-    /// The files that follow from the kinds.
-    fn derived(&self, kinds: &[VerifiedKind]) -> Result<(), FolderError> {
+    /// All kinds, and the edits in them.
+    fn kinds(&self) -> Result<(Vec<VerifiedKind>, Vec<Edit>), VerifyError> {
+        let manifests = KindManifest::read_all(self.backup)?;
+        let kinds: Result<Vec<_>, FolderError> = manifests.into_par_iter().map(|manifest| self.kind(manifest)).collect();
+        let (kinds, edits): (Vec<_>, Vec<_>) = kinds?.into_iter().flatten().unzip();
+        self.no_struct_twice(kinds.iter().map(|kind| &kind.kind));
         if let Some(library) = self.read(templates::MODELS_LIBRARY)? {
             let modules = String::from_utf8_lossy(&library);
             for module in modules.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';')) {
@@ -266,14 +331,71 @@ impl Gate<'_> {
                 }
             }
         }
-        let volumes = volumes(kinds);
-        for (file, text) in (Templates { name: self.name, volumes: &volumes }).files() {
-            self.exact(&file, &text)?;
+        Ok((kinds, edits.into_iter().flatten().collect()))
+    }
+
+    /// Two people may have given the same name to different kinds.
+    fn no_struct_twice<'k>(&self, kinds: impl Iterator<Item = &'k Kind>) {
+        let mut names = BTreeSet::new();
+        for kind in kinds {
+            if !names.insert(kind.structure.to_ascii_lowercase()) {
+                let problem =
+                    format!("{} is another kind's struct too; remove the kind's files, and back it up again", kind.structure);
+                self.refuse(format!("models/src/{}.rs", kind.file), problem);
+            }
+        }
+    }
+
+    /// The files that follow from the kinds and the version that wrote them. Files that belong to nothing are found here, too.
+    fn derived(&self, kinds: &[VerifiedKind]) -> Result<Option<&'static Release>, FolderError> {
+        let (foundation, release) = self.foundation()?;
+        let volumes = volumes(kinds.iter().map(|kind| &kind.manifest));
+        let files = Templates { name: &self.manifest.name, volumes: &volumes, foundation: &foundation }.files();
+        for (file, bytes) in &files {
+            self.exact(file, bytes)?;
         }
         let structures = kinds.iter().map(|kind| (kind.kind.file.as_str(), kind.kind.structure.as_str()));
-        self.exact(templates::MODELS_LIBRARY, &templates::models_library(structures))?;
-        Ok(())
+        self.exact(templates::MODELS_LIBRARY, templates::models_library(structures).as_bytes())?;
+        self.strays(kinds, files.into_iter().map(|(file, _)| file))?;
+        Ok(release)
     }
+
+    /// What the backup is compiled with, if a release is known to have written it; else this version's own, from which it may differ.
+    fn foundation(&self) -> Result<(Cow<'static, Foundation>, Option<&'static Release>), FolderError> {
+        let mut runtime = BTreeMap::new();
+        let lock = folder::read_regular(&self.backup.join(templates::LOCK_FILE))?;
+        if read_below(&self.backup.join(templates::RUNTIME), "", &mut runtime)?
+            && let Some(found) = lock.and_then(|lock| Foundation::found(&self.manifest.name, runtime, &lock))
+            && let Some(release) = found.release()
+        {
+            return Ok((Cow::Owned(found), Some(release)));
+        }
+        Ok((Cow::Borrowed(Foundation::present()), None))
+    }
+}
+
+/// Adds all files below a folder, whose path begins with `below`. `false` if there is something else than files and folders, or more
+/// than a runtime is made of.
+fn read_below(folder: &Path, below: &str, found: &mut BTreeMap<String, Vec<u8>>) -> Result<bool, FolderError> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        entries => entries.map_err(FolderError::at("list", folder))?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(FolderError::at("list", folder))?;
+        let path = format!("{below}{}", entry.file_name().to_string_lossy());
+        let metadata = entry.metadata().map_err(FolderError::at("read", &entry.path()))?;
+        if metadata.is_dir() && path.len() < MOST_PATH {
+            if !read_below(&entry.path(), &format!("{path}/"), found)? {
+                return Ok(false);
+            }
+        } else if metadata.is_file() && metadata.len() < MOST_BYTES && found.len() < MOST_FILES {
+            found.insert(path, folder::read(&entry.path())?);
+        } else {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The blob with this SHA-256 in a volume's folder of blobs. A file is a blob only if its bytes have that hash.
@@ -282,20 +404,16 @@ pub fn read_blob(folder: &Path, sha256: &str) -> Result<Vec<u8>, String> {
         return Err(format!("{sha256:?} is no name of a blob"));
     }
     let path = folder.join(sha256);
-    match path.symlink_metadata() {
-        Ok(metadata) if metadata.is_file() => {}
-        Ok(_) => return Err(format!("{} is no regular file", path.display())),
-        Err(error) => return Err(format!("could not read {}: {error}", path.display())),
-    }
-    let bytes = folder::read(&path).map_err(|error| error.to_string())?;
+    let bytes = folder::read_regular(&path).map_err(|error| error.to_string())?;
+    let bytes = bytes.ok_or_else(|| format!("{} is missing, or no regular file", path.display()))?;
     if hex(&Sha256::digest(&bytes)) != sha256 {
         return Err(format!("{} is not what its name says", path.display()));
     }
     Ok(bytes)
 }
 
-/// The names of all volumes.
-pub fn volumes(kinds: &[VerifiedKind]) -> BTreeSet<String> {
-    let files = kinds.iter().flat_map(|kind| kind.manifest.files.keys());
+/// The names of all volumes of these kinds.
+pub fn volumes<'k>(kinds: impl IntoIterator<Item = &'k KindManifest>) -> BTreeSet<String> {
+    let files = kinds.into_iter().flat_map(|kind| kind.files.keys());
     files.filter_map(|file| file.strip_prefix("volumes/")?.split_once('/')).map(|(volume, _)| volume.to_owned()).collect()
 }

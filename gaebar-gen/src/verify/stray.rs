@@ -7,7 +7,7 @@ use std::path::Path;
 use super::{Gate, VerifiedKind};
 use crate::folder::FolderError;
 use crate::manifest::KindManifest;
-use crate::templates::{self, Templates};
+use crate::templates;
 
 /// What may stand beside a backup: never read, never compiled.
 fn is_tolerated(top: &str) -> bool {
@@ -21,10 +21,8 @@ fn is_note(top: &str) -> bool {
 
 impl Gate<'_> {
     /// Refuses files that cargo or a person could take for a part of the backup.
-    pub(super) fn strays(&self, kinds: &[VerifiedKind]) -> Result<(), FolderError> {
-        let volumes = super::volumes(kinds);
-        let mut known: BTreeSet<String> =
-            Templates { name: self.name, volumes: &volumes }.files().into_iter().map(|(file, _)| file).collect();
+    pub(super) fn strays(&self, kinds: &[VerifiedKind], templates: impl Iterator<Item = String>) -> Result<(), FolderError> {
+        let mut known: BTreeSet<String> = templates.collect();
         known.extend(["manifest.json".to_owned(), templates::MODELS_LIBRARY.to_owned()]);
         for kind in kinds {
             known.insert(KindManifest::path(&kind.kind.file));

@@ -1,0 +1,88 @@
+//! Earlier releases, whose backups are compiled as they are: each is known by what it wrote.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::names::hex;
+use crate::templates;
+
+/// A release of Gaebar.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Release {
+    /// Its version.
+    pub version: &'static str,
+    /// The hash of the [`Foundation`] that it wrote.
+    pub foundation: &'static str,
+}
+
+/// Every release from the first on. `tests/goldens/releases` has a backup of each.
+pub const RELEASES: &[Release] = &[];
+
+/// What a backup is compiled with: the source of its runtime, and the lock file, without what differs from backup to backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Foundation {
+    /// Files below `gaebar-runtime/`; the package's name in the manifest is `{name}`.
+    runtime: BTreeMap<String, Vec<u8>>,
+    /// The lock file of a backup without volumes whose name is `template`.
+    lock: String,
+}
+
+impl Foundation {
+    /// What this version writes.
+    pub fn present() -> &'static Self {
+        static PRESENT: LazyLock<Foundation> = LazyLock::new(|| {
+            let files =
+                gaebar_runtime::source::FILES.iter().map(|(file, text)| (format!("src/{file}"), text.as_bytes().to_vec()));
+            let manifest = ("Cargo.toml".to_owned(), gaebar_runtime::source::MANIFEST.as_bytes().to_vec());
+            Foundation { runtime: files.chain([manifest]).collect(), lock: templates::LOCK.to_owned() }
+        });
+        &PRESENT
+    }
+
+    /// What a backup's files below `gaebar-runtime/` and its lock file seem to be made of; they are if [`Self::files`] and the lock file
+    /// come out the same. `None` if no version wrote the like.
+    pub fn found(backup: &str, mut runtime: BTreeMap<String, Vec<u8>>, lock: &[u8]) -> Option<Self> {
+        let manifest = runtime.get_mut("Cargo.toml")?;
+        let own = format!("\"{}\"", templates::package(backup, "runtime"));
+        *manifest = std::str::from_utf8(manifest).ok()?.replace(&own, "\"{name}\"").into_bytes();
+        Some(Self { runtime, lock: templates::unlock(backup, std::str::from_utf8(lock).ok()?) })
+    }
+
+    /// The files, by their paths in a backup.
+    pub fn files(&self, backup: &str) -> impl Iterator<Item = (String, Vec<u8>)> + '_ {
+        let own = templates::package(backup, "runtime");
+        self.runtime.iter().map(move |(file, bytes)| {
+            let bytes = match file.as_str() {
+                "Cargo.toml" => String::from_utf8_lossy(bytes).replace("{name}", &own).into_bytes(),
+                _ => bytes.clone(),
+            };
+            (format!("{}/{file}", templates::RUNTIME), bytes)
+        })
+    }
+
+    /// The lock file's template.
+    pub fn lock(&self) -> &str {
+        &self.lock
+    }
+
+    /// The release that wrote this.
+    pub fn release(&self) -> Option<&'static Release> {
+        let hash = self.hash();
+        RELEASES.iter().find(|release| release.foundation == hash)
+    }
+
+    /// A hash over all of it.
+    pub fn hash(&self) -> String {
+        let mut hash = Sha256::new();
+        let lock = ("Cargo.lock", self.lock.as_bytes());
+        for (file, bytes) in self.runtime.iter().map(|(file, bytes)| (file.as_str(), bytes.as_slice())).chain([lock]) {
+            for part in [file.as_bytes(), bytes] {
+                hash.update((part.len() as u64).to_le_bytes());
+                hash.update(part);
+            }
+        }
+        hex(&hash.finalize())
+    }
+}

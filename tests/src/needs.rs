@@ -1,0 +1,13 @@
+//! Programs that tests need.
+
+use std::process::Command;
+
+/// `strace`, which kills a process at a system call. Where there is none, that is said, and in CI it is a failure.
+pub fn strace() -> Option<&'static str> {
+    let works = Command::new("strace").arg("true").output().is_ok_and(|output| output.status.success());
+    if !works {
+        assert!(std::env::var_os("CI").is_none(), "strace is missing, or may not trace");
+        eprintln!("left out: strace is missing, or may not trace; `apt-get install strace`");
+    }
+    works.then_some("strace")
+}

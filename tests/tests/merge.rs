@@ -1,0 +1,134 @@
+//! Two people back up on branches of their own, and git merges what they have.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use gaebar_runtime::model::{Entity, Key, Properties};
+use gaebar_runtime::store::{SqliteStore, Store};
+use gaebar_tests::command::{folder, gaebar, run};
+
+fn git(folder: &Path, arguments: &[&str], code: i32) -> String {
+    run(Command::new("git").current_dir(folder).args(arguments), code).0
+}
+
+fn put(folder: &Path, kind: &str, id: i64, text: &str) {
+    let properties = Properties::from([("text".to_owned(), text.into())]);
+    let entity = Entity::new(Key::root(kind, id), properties).unwrap();
+    SqliteStore::open_or_create(&folder.join("store.db")).unwrap().upsert(&[entity]).unwrap();
+}
+
+/// A backup of kinds M and N on `main`, in a git repository that does not hold the store.
+fn repository(test: &str) -> std::path::PathBuf {
+    let folder = folder(test);
+    for kind in ["M", "N"] {
+        for id in 1..=20 {
+            put(&folder, kind, id, "as it was");
+        }
+    }
+    run(&mut gaebar(&folder, &["backup", "sqlite:store.db", "backup"]), 0);
+    git(&folder, &["init", "--quiet", "--initial-branch", "main"], 0);
+    git(&folder, &["config", "user.name", "Reviewer"], 0);
+    git(&folder, &["config", "user.email", "reviewer@example.com"], 0);
+    commit(&folder);
+    folder
+}
+
+fn commit(folder: &Path) {
+    git(folder, &["add", "backup"], 0);
+    git(folder, &["commit", "--quiet", "--message", "a backup"], 0);
+}
+
+/// On a branch that begins at `main`, changes the store and backs up just these kinds.
+fn branch(folder: &Path, name: &str, kinds: &str, change: impl Fn()) {
+    git(folder, &["switch", "--quiet", "--create", name, "main"], 0);
+    change();
+    run(&mut gaebar(folder, &["backup", "sqlite:store.db", "backup", "--kinds", kinds]), 0);
+    commit(folder);
+}
+
+#[test]
+fn backups_of_different_kinds_merge_without_a_conflict() {
+    let folder = repository("merge");
+    branch(&folder, "mine", "M,Alpha,Zeta", || {
+        put(&folder, "M", 3, "mine");
+        put(&folder, "Alpha", 1, "mine");
+        put(&folder, "Zeta", 1, "mine");
+    });
+    branch(&folder, "theirs", "N,Beta", || {
+        put(&folder, "N", 3, "theirs");
+        put(&folder, "Beta", 1, "theirs");
+    });
+    git(&folder, &["switch", "--quiet", "mine"], 0);
+    git(&folder, &["merge", "--quiet", "--no-edit", "theirs"], 0);
+    let (said, _) = run(&mut gaebar(&folder, &["merge", "backup", "--format", "json"]), 0);
+    assert!(said.contains("\"event\":\"merged\"") && said.contains("\"event\":\"verified\""), "{said}");
+    let (said, _) = run(&mut gaebar(&folder, &["merge", "backup", "--format", "json"]), 0);
+    assert!(said.contains("\"changed\":[]"), "the second time there is nothing to do: {said}");
+    // What comes out is what one person would have, and it compiles.
+    run(&mut gaebar(&folder, &["diff", "backup", "sqlite:store.db"]), 0);
+    run(&mut gaebar(&folder, &["restore", "backup", "--to", "sqlite:restored.db"]), 0);
+    run(&mut gaebar(&folder, &["diff", "sqlite:restored.db", "sqlite:store.db"]), 0);
+}
+
+#[test]
+fn backups_of_one_kind_conflict_and_one_side_is_taken() {
+    let folder = repository("merge-conflict");
+    branch(&folder, "mine", "M", || put(&folder, "M", 3, "mine"));
+    branch(&folder, "theirs", "M,Beta", || {
+        put(&folder, "M", 3, "theirs");
+        put(&folder, "Beta", 1, "theirs");
+    });
+    git(&folder, &["switch", "--quiet", "mine"], 0);
+    git(&folder, &["merge", "--quiet", "--no-edit", "theirs"], 1);
+    for command in ["merge", "verify", "list"] {
+        let (_, error) = run(&mut gaebar(&folder, &[command, "backup"]), 1);
+        assert!(error.contains("kinds/m.json has conflict markers"), "{error}");
+        assert!(error.contains("git checkout HEAD -- kinds/m.json models/src/m.rs 'volumes/m_*'"), "{error}");
+    }
+    git(
+        &folder.join("backup"),
+        &["checkout", "--quiet", "MERGE_HEAD", "--", "kinds/m.json", "models/src/m.rs", "volumes/m_*"],
+        0,
+    );
+    run(&mut gaebar(&folder, &["merge", "backup"]), 0);
+    run(&mut gaebar(&folder, &["diff", "backup", "sqlite:store.db"]), 0);
+}
+
+#[test]
+fn lists_that_are_lost_or_full_of_markers_are_made_anew() {
+    let folder = repository("merge-lists");
+    let backup = folder.join("backup");
+    let lists = ["Cargo.toml", "Cargo.lock", "src/lib.rs", "models/src/lib.rs"];
+    let before = lists.map(|file| fs::read(backup.join(file)).unwrap());
+    for broken in [None, Some("<<<<<<< HEAD\n=======\n>>>>>>> theirs\n")] {
+        for file in lists {
+            match broken {
+                None => fs::remove_file(backup.join(file)).unwrap(),
+                Some(text) => fs::write(backup.join(file), text).unwrap(),
+            }
+        }
+        run(&mut gaebar(&folder, &["verify", "backup"]), 1);
+        run(&mut gaebar(&folder, &["merge", "backup"]), 0);
+        assert!(lists.map(|file| fs::read(backup.join(file)).unwrap()) == before);
+    }
+}
+
+/// On each branch the name was free.
+#[test]
+fn kinds_that_got_the_same_struct_are_told() {
+    let folder = repository("merge-struct");
+    branch(&folder, "mine", "AB", || put(&folder, "AB", 1, "mine"));
+    branch(&folder, "theirs", "a b", || put(&folder, "a b", 1, "theirs"));
+    git(&folder, &["switch", "--quiet", "mine"], 0);
+    git(&folder, &["merge", "--quiet", "--no-edit", "theirs"], 0);
+    let (_, error) = run(&mut gaebar(&folder, &["merge", "backup"]), 1);
+    assert!(error.contains("AB is another kind's struct too"), "{error}");
+    for file in ["kinds/a_b.json", "models/src/a_b.rs"] {
+        fs::remove_file(folder.join("backup").join(file)).unwrap();
+    }
+    fs::remove_dir_all(folder.join("backup/volumes/a_b_0")).unwrap();
+    run(&mut gaebar(&folder, &["merge", "backup"]), 0);
+    run(&mut gaebar(&folder, &["backup", "sqlite:store.db", "backup"]), 0);
+    run(&mut gaebar(&folder, &["diff", "backup", "sqlite:store.db"]), 0);
+}
