@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use crate::folder::{self, FolderError};
 use crate::manifest::{BackupManifest, FORMAT, KindManifest, MANIFEST, Origin};
 use crate::previous::PreviousKind;
-use crate::progress::Progress;
+use crate::progress::{Progress, Silent};
 use crate::releases::Foundation;
 use crate::schema::{Inference, Kind, Type, name_fields, name_kinds};
 use crate::shards::{self, Job, ShardError, Written};
@@ -74,6 +74,16 @@ pub trait Stages {
 
     /// So many rows are being written as code.
     fn writing(&self, rows: u64) -> Box<dyn Progress + '_>;
+}
+
+impl Stages for Silent {
+    fn reading(&self) -> Box<dyn Progress + '_> {
+        Box::new(Self)
+    }
+
+    fn writing(&self, _: u64) -> Box<dyn Progress + '_> {
+        Box::new(Self)
+    }
 }
 
 /// Stages a backup, or what changes of one.

@@ -5,10 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use gaebar_gen::backup::{Options, backup};
-use gaebar_gen::progress::{Progress, Silent};
+use gaebar_gen::progress::Silent;
 use gaebar_gen::read::Selection;
 use gaebar_gen::seed::Headline;
-use gaebar_gen::stage::Stages;
 use gaebar_runtime::model::{Entity, Key, Properties, Timestamp};
 use gaebar_runtime::store::{Cursor, MemoryStore, Page, Place, ReadTime, Scan, Snapshot, SqliteStore, Store, StoreError};
 use gaebar_tests::command::{event, folder, gaebar, run};
@@ -93,18 +92,6 @@ impl Snapshot for UnsteadySnapshot<'_> {
     }
 }
 
-struct Quiet;
-
-impl Stages for Quiet {
-    fn reading(&self) -> Box<dyn Progress + '_> {
-        Box::new(Silent)
-    }
-
-    fn writing(&self, _: u64) -> Box<dyn Progress + '_> {
-        Box::new(Silent)
-    }
-}
-
 fn options() -> Options {
     let selection = Selection { rows_per_step: 100, ..Selection::default() };
     Options { shard_bytes: 30_000, ..Options::new(selection) }
@@ -117,7 +104,7 @@ fn the_same_entities_give_the_same_bytes_in_whatever_order_they_arrive() {
     entities.extend(Headline::new(120).map(Result::unwrap));
     for seed in 0..4 {
         let place = folder.join(seed.to_string()).join("backup");
-        backup(&Unsteady::new(&entities, seed), &place, &options(), &Quiet, &AtomicBool::new(false)).unwrap();
+        backup(&Unsteady::new(&entities, seed), &place, &options(), &Silent, &AtomicBool::new(false)).unwrap();
         // Here the manifests too: the store says that it is always 1970.
         assert_eq!(files(&folder.join("0/backup")), files(&place));
     }
@@ -128,7 +115,7 @@ fn a_store_that_fails_midway_leaves_nothing_behind() {
     let folder = folder("midway");
     let entities = strategy::entities(100);
     let store = Unsteady { fails_after: Some(20), ..Unsteady::new(&entities, 7) };
-    let error = backup(&store, &folder.join("backup"), &options(), &Quiet, &AtomicBool::new(false)).unwrap_err();
+    let error = backup(&store, &folder.join("backup"), &options(), &Silent, &AtomicBool::new(false)).unwrap_err();
     assert!(error.to_string().contains("pulled the plug"), "{error}");
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
 }

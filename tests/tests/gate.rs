@@ -2,9 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
-use gaebar_runtime::model::{Entity, Key, Properties, Value};
-use gaebar_runtime::store::{SqliteStore, Store};
+use gaebar_gen::backup::{Options, backup};
+use gaebar_gen::progress::Silent;
+use gaebar_gen::read::Selection;
+use gaebar_runtime::model::{Embedded, Entity, Key, Properties, Value};
+use gaebar_runtime::store::{MemoryStore, SqliteStore, Store};
 use gaebar_tests::command::{event, folder, gaebar, run, workspace};
 use gaebar_tests::tree::files;
 use sha2::{Digest as _, Sha256};
@@ -252,4 +256,48 @@ fn a_stale_binary_restores_nothing() {
     assert!(error.contains("not built from the backup as it is now"), "{error}");
     assert!(!folder.join("x.db").exists());
     run(&mut gaebar(&folder, &["restore", "backup", "--to", "sqlite:y.db"]), 0);
+}
+
+/// What Datastore would refuse is told with the row's place, and references to nothing as information.
+#[test]
+fn limits_and_dangling_references_are_told() {
+    let folder = folder("gate-limits");
+    let entity = |key: Key, value: Value| Entity::new(key, Properties::from([("p".to_owned(), value)])).unwrap();
+    let long = "x".repeat(1_501);
+    let deep = (1..=101).map(|id| format!("Long/{id}")).collect::<Vec<_>>().join("/");
+    let nested = |levels: usize| {
+        (0..levels).fold(Value::from(1), |inside, _| {
+            Value::from(Embedded { key: None, properties: Properties::from([("inner".to_owned(), inside)]) })
+        })
+    };
+    let cases = [
+        (entity(Key::root("Large", 1), Value::from(vec![7_u8; 1_048_573]).unindexed()), "bytes, and Datastore takes 1048572"),
+        (entity(Key::root("Text", 1), long.as_str().into()), "the indexed property \"p\" has 1501 bytes"),
+        (entity(Key::root("Blob", 1), vec![7_u8; 1_501].into()), "the indexed property \"p\" has 1501 bytes"),
+        (entity(deep.parse().unwrap(), 1.into()), "a path of 101 elements"),
+        (entity(Key::root("Name", long.as_str()), 1.into()), "a key name has 1501 bytes"),
+        (entity(Key::root("Nested", 2), nested(21)), "is nested deeper than 20 entities"),
+        (entity(Key::root("Many", 1), (0..20_001).map(Value::from).collect::<Vec<_>>().into()), "20001 index entries"),
+    ];
+    let store = MemoryStore::default();
+    for (entity, _) in &cases {
+        store.upsert(std::slice::from_ref(entity)).unwrap();
+    }
+    let within = [
+        entity(Key::root("Text", 2), Value::from(long.as_str()).unindexed()),
+        entity(Key::root("Text", 3), "x".repeat(1_500).into()),
+        entity(Key::root("Nested", 1), nested(20)),
+        entity(Key::root("Refers", 1), Key::root("Text", 2).into()),
+        entity(Key::root("Refers", 2), Value::from(vec![Value::from(Key::root("Nobody", 1)), Key::root("Nobody", 2).into()])),
+    ];
+    store.upsert(&within).unwrap();
+    let options = Options::new(Selection { rows_per_step: 100, ..Selection::default() });
+    backup(&store, &folder.join("backup"), &options, &Silent, &AtomicBool::new(false)).unwrap();
+    let (said, _) = run(&mut gaebar(&folder, &["verify", "backup"]), 0);
+    let told: Vec<_> = said.lines().filter(|line| line.starts_with("warning: ")).collect();
+    assert_eq!(told.len(), cases.len(), "{told:#?}");
+    for (entity, part) in &cases {
+        assert!(told.iter().any(|told| told.contains(part) && told.contains("/src/shard_0.rs:")), "{}: {told:#?}", entity.key());
+    }
+    assert!(said.contains("2 keys of entities that are not in the backup: Nobody/1, Nobody/2"), "{said}");
 }

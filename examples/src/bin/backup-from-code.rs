@@ -7,23 +7,10 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Context as _;
 use gaebar_gen::backup::{Options, backup};
-use gaebar_gen::progress::{Progress, Silent};
+use gaebar_gen::progress::Silent;
 use gaebar_gen::read::Selection;
-use gaebar_gen::stage::Stages;
 use gaebar_runtime::model::{Entity, Key, Properties, Value};
 use gaebar_runtime::store::{MemoryStore, Store as _};
-
-struct Quiet;
-
-impl Stages for Quiet {
-    fn reading(&self) -> Box<dyn Progress + '_> {
-        Box::new(Silent)
-    }
-
-    fn writing(&self, _rows: u64) -> Box<dyn Progress + '_> {
-        Box::new(Silent)
-    }
-}
 
 fn main() -> anyhow::Result<()> {
     let folder = PathBuf::from(std::env::args_os().nth(1).context("name a folder to write the backup into")?);
@@ -41,7 +28,7 @@ fn main() -> anyhow::Result<()> {
 
     let selection = Selection { rows_per_step: 500, ..Selection::default() };
     let options = Options::new(selection);
-    let done = backup(&store, &folder, &options, &Quiet, &AtomicBool::new(false))?;
+    let done = backup(&store, &folder, &options, &Silent, &AtomicBool::new(false))?;
     for file in done.kinds.values().flat_map(|kind| kind.files.keys()).filter(|file| file.contains("shard_")) {
         println!("{file}:\n{}", std::fs::read_to_string(done.folder.join(file))?);
     }
