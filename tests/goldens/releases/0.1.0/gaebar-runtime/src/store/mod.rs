@@ -1,0 +1,177 @@
+//! Stores: what entities are read from and written to.
+//!
+//! A store is opened by its URL. Reading happens through a [`Snapshot`], page by page, so that memory stays
+//! bounded by a page; writing replaces entities. Calls block; callers run several at once from threads of their own.
+
+mod error;
+mod memory;
+mod url;
+
+#[cfg(feature = "datastore")]
+mod datastore;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+use std::fmt::{self, Display};
+
+#[cfg(feature = "datastore")]
+pub use datastore::DatastoreStore;
+pub use error::StoreError;
+pub use memory::MemoryStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
+pub use url::StoreUrl;
+
+use crate::model::{Entity, Key, Timestamp};
+
+/// Where entities are read from and written to.
+pub trait Store: Send + Sync {
+    /// The store by name, as every prompt and summary gives it.
+    fn place(&self) -> &Place;
+
+    /// A view for reading. Without `read_time` it is of now.
+    fn snapshot(&self, read_time: Option<Timestamp>) -> Result<Box<dyn Snapshot + '_>, StoreError>;
+
+    /// Writes entities, replacing those that exist. All of them are committed once this returns `Ok`; after an
+    /// error some may be. The store splits them into as many commits as it needs.
+    fn upsert(&self, entities: &[Entity]) -> Result<(), StoreError>;
+
+    /// Makes sure that the store never gives out the numeric ids of these keys again. Others are passed over.
+    fn reserve_ids(&self, keys: &[&Key]) -> Result<(), StoreError>;
+}
+
+/// A view of a store at a point in time.
+pub trait Snapshot: Send + Sync {
+    /// When, and whether all of it is of that time.
+    fn read_time(&self) -> ReadTime;
+
+    /// All namespaces that hold entities; the default one is the empty string.
+    fn namespaces(&self) -> Result<Vec<String>, StoreError>;
+
+    /// The kinds of a namespace, without the server's own (`__…__`).
+    fn kinds(&self, namespace: &str) -> Result<Vec<String>, StoreError>;
+
+    /// Keys that divide a large kind into at most `parts` ranges of about the same size, in order. None for a small one.
+    fn split(&self, namespace: &str, kind: &str, parts: usize) -> Result<Vec<Key>, StoreError>;
+
+    /// The next entities of a scan in the order of their keys, at most `limit` of them.
+    fn page(&self, scan: &Scan, cursor: Option<&Cursor>, limit: usize) -> Result<Page, StoreError>;
+}
+
+/// When a snapshot was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadTime {
+    /// The time.
+    pub time: Timestamp,
+    /// Whether everything read is of that one time.
+    pub consistent: bool,
+}
+
+/// The entities of one kind in one namespace, or of a range of their keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scan {
+    /// The namespace.
+    pub namespace: String,
+    /// The kind.
+    pub kind: String,
+    /// The first key of the range.
+    pub from: Option<Key>,
+    /// The first key past the range.
+    pub to: Option<Key>,
+}
+
+/// Where a scan goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor(pub Vec<u8>);
+
+/// Some entities of a scan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The entities, ascending by key.
+    pub entities: Vec<Entity>,
+    /// Where to go on; `None` at the end. A page may be empty and not the last.
+    pub next: Option<Cursor>,
+}
+
+/// A store by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The URL.
+    pub url: StoreUrl,
+    /// What kind of place it is.
+    pub realm: Realm,
+}
+
+/// What kind of place a store is: how careful to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Realm {
+    /// A file on this machine, or memory.
+    Local,
+    /// An emulator at an address.
+    Emulator(String),
+    /// A real project.
+    Production,
+}
+
+impl Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.realm {
+            Realm::Local => write!(f, "{}", self.url),
+            Realm::Emulator(host) => write!(f, "{} (emulator at {host})", self.url),
+            Realm::Production => write!(f, "{} (a real project)", self.url),
+        }
+    }
+}
+
+/// Opens an existing store for reading.
+#[cfg(all(feature = "sqlite", feature = "datastore"))]
+pub fn open(url: &StoreUrl) -> Result<Box<dyn Store>, StoreError> {
+    Ok(match url {
+        StoreUrl::Sqlite(path) => Box::new(SqliteStore::open(path)?),
+        StoreUrl::Datastore { project, database } => Box::new(DatastoreStore::connect(project, database)?),
+        StoreUrl::Memory => Box::new(MemoryStore::default()),
+    })
+}
+
+/// Whether a store can be opened for writing, without creating one: to know before long work begins.
+#[cfg(all(feature = "sqlite", feature = "datastore"))]
+pub fn check_target(url: &StoreUrl) -> Result<(), StoreError> {
+    match url {
+        StoreUrl::Sqlite(path) if !path.exists() => match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => Err(StoreError::Open {
+                store: url.to_string(),
+                problem: format!("there is no folder {}", folder.display()),
+                next: "make it first, or check the path".to_owned(),
+            }),
+            _ => Ok(()),
+        },
+        _ => open_or_create(url).map(|_| ()),
+    }
+}
+
+/// Opens a store for writing; a local one that does not exist is created.
+#[cfg(all(feature = "sqlite", feature = "datastore"))]
+pub fn open_or_create(url: &StoreUrl) -> Result<Box<dyn Store>, StoreError> {
+    match url {
+        StoreUrl::Sqlite(path) => Ok(Box::new(SqliteStore::open_or_create(path)?)),
+        StoreUrl::Datastore { .. } | StoreUrl::Memory => open(url),
+    }
+}
+
+/// The time on this machine, to the microsecond.
+fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    // A clock past year 9999 reads as 1970: a wrong date in a manifest, and nothing else.
+    Timestamp::new(since.as_secs().cast_signed(), since.subsec_nanos())
+        .or_else(|_| Timestamp::new(0, 0))
+        .map_or_else(|_| unreachable!("1970 is a time"), Timestamp::to_micros)
+}
+
+/// The error of a store that keeps no history.
+fn no_past(place: &Place) -> StoreError {
+    StoreError::Open {
+        store: place.to_string(),
+        problem: "it keeps no earlier versions of its entities".to_owned(),
+        next: "leave `--read-time` out".to_owned(),
+    }
+}
