@@ -30,6 +30,7 @@ fn every_command_of_the_readme_runs() {
     fs::write(folder.join("gaebar.toml"), &blocks("toml")[0]).unwrap();
     // A project of its own, in which there is something, and a repository to commit to.
     let prelude = "set -eux\ngit init --quiet .\ngit config user.name Reader\ngit config user.email reader@example.com\n\
+        git commit --quiet --allow-empty --message 'Nothing yet'\ngit branch their-backup\n\
         DATASTORE_EMULATOR_HOST=$EMULATOR gaebar seed suite --to datastore://my-app\n";
     let path = std::env::join_paths(
         std::iter::once(binary().parent().unwrap().to_owned()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),

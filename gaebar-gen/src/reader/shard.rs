@@ -43,7 +43,8 @@ pub fn shard(kind: &Kind, models_crate: &str, text: &str, blobs: &dyn Blobs) -> 
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let mut read = Vec::with_capacity(found.len());
     for Found { number, entity, first_line, last_line } in found {
-        let source = lines.get(first_line - 1..last_line).unwrap_or_default().concat();
+        let own = first_line.checked_sub(1).and_then(|first| lines.get(first..last_line));
+        let source = own.unwrap_or_default().concat();
         let expected = emit::row(kind, number, &entity).text;
         errors.extend(difference(&source, &expected, first_line));
         read.push(ReadRow { number, line: first_line, entity, text: expected });
