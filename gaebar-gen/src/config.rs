@@ -20,6 +20,16 @@ pub struct Config {
     pub stores: BTreeMap<String, String>,
     /// Settings of `gaebar backup`.
     pub backup: BackupConfig,
+    /// Settings of `gaebar restore`.
+    pub restore: RestoreConfig,
+}
+
+/// Settings of `gaebar restore`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct RestoreConfig {
+    /// The only stores that may be restored to, by name or URL.
+    pub targets: Option<Vec<String>>,
 }
 
 /// Settings of `gaebar backup`.
@@ -52,6 +62,14 @@ pub enum ConfigError {
     /// The file can't be read.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// The store is not one that may be restored to.
+    #[error("{store} may not be restored to: [restore] targets in gaebar.toml has {}", .targets.join(", "))]
+    Target {
+        /// The store.
+        store: String,
+        /// Those that may.
+        targets: Vec<String>,
+    },
     /// Neither a store's URL nor a name of one.
     #[error("{source}, or a name from [stores] in gaebar.toml{known}")]
     Store {
@@ -85,6 +103,20 @@ impl Config {
     }
 }
 
+impl Config {
+    /// A store that may be restored to.
+    pub fn target(&self, name_or_url: &str) -> Result<StoreUrl, ConfigError> {
+        let url = self.store(name_or_url)?;
+        let Some(targets) = &self.restore.targets else { return Ok(url) };
+        for target in targets {
+            if self.store(target)? == url {
+                return Ok(url);
+            }
+        }
+        Err(ConfigError::Target { store: url.to_string(), targets: targets.clone() })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,5 +130,21 @@ mod tests {
         let error = config.store("stagging").unwrap_err().to_string();
         assert!(error.contains("(there: staging)"), "{error}");
         assert!(toml::from_str::<Config>("[backup]\nshard_size = 1").is_err());
+    }
+
+    #[test]
+    fn only_the_stores_that_are_listed_may_be_restored_to() {
+        let stores = "[stores]\nstaging = \"datastore://my-app-staging\"\nproduction = \"datastore://my-app\"\n";
+        let config: Config = toml::from_str(&format!("{stores}[restore]\ntargets = [\"staging\", \"sqlite:local.db\"]")).unwrap();
+        for target in ["staging", "datastore://my-app-staging", "sqlite:local.db"] {
+            config.target(target).unwrap();
+        }
+        for other in ["production", "datastore://my-app", "datastore://my-app-staging/other", "sqlite:other.db"] {
+            let error = config.target(other).unwrap_err().to_string();
+            assert!(error.contains("may not be restored to") && error.contains("staging, sqlite:local.db"), "{error}");
+        }
+        assert!(toml::from_str::<Config>(stores).unwrap().target("production").is_ok());
+        let none: Config = toml::from_str("[restore]\ntargets = []").unwrap();
+        assert!(none.target("sqlite:x.db").is_err());
     }
 }

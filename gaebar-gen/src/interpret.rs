@@ -72,6 +72,10 @@ impl InterpretedRows {
 }
 
 impl RowSource for InterpretedRows {
+    fn digest(&self) -> String {
+        self.contents.digest()
+    }
+
     fn shards(&self) -> usize {
         self.shards.len()
     }

@@ -8,6 +8,9 @@ use sha2::{Digest as _, Sha256};
 use crate::names::hex;
 use crate::templates;
 
+/// The runtime's manifest, below its folder.
+const MANIFEST: &str = "Cargo.toml";
+
 /// A release of Gaebar.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Release {
@@ -36,7 +39,7 @@ impl Foundation {
         static PRESENT: LazyLock<Foundation> = LazyLock::new(|| {
             let files =
                 gaebar_runtime::source::FILES.iter().map(|(file, text)| (format!("src/{file}"), text.as_bytes().to_vec()));
-            let manifest = ("Cargo.toml".to_owned(), gaebar_runtime::source::MANIFEST.as_bytes().to_vec());
+            let manifest = (MANIFEST.to_owned(), gaebar_runtime::source::MANIFEST.as_bytes().to_vec());
             Foundation { runtime: files.chain([manifest]).collect(), lock: templates::LOCK.to_owned() }
         });
         &PRESENT
@@ -45,7 +48,7 @@ impl Foundation {
     /// What a backup's files below `gaebar-runtime/` and its lock file seem to be made of; they are if [`Self::files`] and the lock file
     /// come out the same. `None` if no version wrote the like.
     pub fn found(backup: &str, mut runtime: BTreeMap<String, Vec<u8>>, lock: &[u8]) -> Option<Self> {
-        let manifest = runtime.get_mut("Cargo.toml")?;
+        let manifest = runtime.get_mut(MANIFEST)?;
         let own = format!("\"{}\"", templates::package(backup, "runtime"));
         *manifest = std::str::from_utf8(manifest).ok()?.replace(&own, "\"{name}\"").into_bytes();
         Some(Self { runtime, lock: templates::unlock(backup, std::str::from_utf8(lock).ok()?) })
@@ -53,14 +56,16 @@ impl Foundation {
 
     /// The files, by their paths in a backup.
     pub fn files(&self, backup: &str) -> impl Iterator<Item = (String, Vec<u8>)> + '_ {
-        let own = templates::package(backup, "runtime");
-        self.runtime.iter().map(move |(file, bytes)| {
-            let bytes = match file.as_str() {
-                "Cargo.toml" => String::from_utf8_lossy(bytes).replace("{name}", &own).into_bytes(),
-                _ => bytes.clone(),
-            };
-            (format!("{}/{file}", templates::RUNTIME), bytes)
-        })
+        let others = self.runtime.iter().filter(|(file, _)| *file != MANIFEST);
+        let others = others.map(|(file, bytes)| (format!("{}/{file}", templates::RUNTIME), bytes.clone()));
+        others.chain([self.manifest(backup)])
+    }
+
+    /// The runtime's manifest: its path in a backup, and its bytes.
+    pub fn manifest(&self, backup: &str) -> (String, Vec<u8>) {
+        let template = self.runtime.get(MANIFEST).map(|bytes| String::from_utf8_lossy(bytes)).unwrap_or_default();
+        let manifest = template.replace("{name}", &templates::package(backup, "runtime"));
+        (format!("{}/{MANIFEST}", templates::RUNTIME), manifest.into_bytes())
     }
 
     /// The lock file's template.

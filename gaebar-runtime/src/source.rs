@@ -12,8 +12,10 @@ macro_rules! files {
 }
 
 files! {
+    "cli/args.rs"
     "cli/mod.rs"
     "cli/output.rs"
+    "cli/state.rs"
     "lib.rs"
     "model/entity.rs"
     "model/key.rs"
@@ -23,7 +25,14 @@ files! {
     "model/timestamp.rs"
     "model/value.rs"
     "proto.rs"
+    "restore/batches.rs"
+    "restore/choose.rs"
+    "restore/execute.rs"
+    "restore/journal.rs"
     "restore/mod.rs"
+    "restore/pace.rs"
+    "restore/plan.rs"
+    "restore/report.rs"
     "restore/rows.rs"
     "rows/backup.rs"
     "rows/field.rs"
@@ -35,6 +44,7 @@ files! {
     "store/datastore/commit.rs"
     "store/datastore/connect.rs"
     "store/datastore/credentials.rs"
+    "store/datastore/lookup.rs"
     "store/datastore/mod.rs"
     "store/datastore/query.rs"
     "store/datastore/read.rs"

@@ -59,7 +59,8 @@ pub fn clean(command: &mut Command) -> &mut Command {
         command.env_remove(variable);
     }
     let target = binary().parent().and_then(Path::parent).expect("the binary stands in a target folder");
-    command.env("GAEBAR_CACHE_DIR", target.join("gaebar-tests/.cache"))
+    command.env("GAEBAR_CACHE_DIR", target.join("gaebar-tests/.cache"));
+    command.env("GAEBAR_STATE_DIR", target.join("gaebar-tests/.state"))
 }
 
 /// Runs a command that must end with this exit code; returns what it wrote to standard output and standard error.

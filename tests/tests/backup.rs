@@ -9,7 +9,9 @@ use gaebar_gen::progress::Silent;
 use gaebar_gen::read::Selection;
 use gaebar_gen::seed::Headline;
 use gaebar_runtime::model::{Entity, Key, Properties, Timestamp};
-use gaebar_runtime::store::{Cursor, MemoryStore, Page, Place, ReadTime, Scan, Snapshot, SqliteStore, Store, StoreError};
+use gaebar_runtime::store::{
+    Cursor, MemoryStore, Page, Place, ReadTime, Scan, Snapshot, SqliteStore, Store, StoreError, WriteMode,
+};
 use gaebar_tests::command::{event, folder, gaebar, run};
 use gaebar_tests::strategy;
 use gaebar_tests::tree::{assert_same_backup, files};
@@ -43,8 +45,16 @@ impl Store for Unsteady {
         Ok(Box::new(UnsteadySnapshot { store: self, inner: self.inner.snapshot(read_time)? }))
     }
 
-    fn upsert(&self, entities: &[Entity]) -> Result<(), StoreError> {
-        self.inner.upsert(entities)
+    fn write(&self, mode: WriteMode, entities: &[Entity]) -> Result<(), StoreError> {
+        self.inner.write(mode, entities)
+    }
+
+    fn delete(&self, keys: &[&Key]) -> Result<(), StoreError> {
+        self.inner.delete(keys)
+    }
+
+    fn lookup(&self, keys: &[&Key]) -> Result<Vec<Entity>, StoreError> {
+        self.inner.lookup(keys)
     }
 
     fn reserve_ids(&self, keys: &[&Key]) -> Result<(), StoreError> {

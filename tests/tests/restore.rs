@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use gaebar_runtime::model::{Entity, Key, Properties, Timestamp};
-use gaebar_runtime::restore::{Progress, RowPlace, RowRef, RowSource, restore};
-use gaebar_runtime::store::{MemoryStore, Place, Scan, Snapshot, Store, StoreError};
+use gaebar_runtime::restore::{
+    Execution, Incomplete, Options, Pace, PlanError, Progress, Restored, RowPlace, RowRef, RowSource, plan,
+};
+use gaebar_runtime::store::{MemoryStore, Place, Scan, Snapshot, Store, StoreError, WriteMode};
 
 /// Rows `N/1` to `N/count` in shards of seven.
 struct Numbers {
@@ -15,6 +17,10 @@ struct Numbers {
 }
 
 impl RowSource for Numbers {
+    fn digest(&self) -> String {
+        self.count.to_string()
+    }
+
     fn shards(&self) -> usize {
         self.count.div_ceil(7)
     }
@@ -57,7 +63,7 @@ impl Store for Picky {
         self.inner.snapshot(read_time)
     }
 
-    fn upsert(&self, entities: &[Entity]) -> Result<(), StoreError> {
+    fn write(&self, mode: WriteMode, entities: &[Entity]) -> Result<(), StoreError> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let reserved = self.reserved.lock().unwrap();
         let keys = entities.iter().map(|entity| entity.key().to_string());
@@ -70,8 +76,16 @@ impl Store for Picky {
                 code: code.to_owned(),
                 message: "no".to_owned(),
             }),
-            None => self.inner.upsert(entities),
+            None => self.inner.write(mode, entities),
         }
+    }
+
+    fn delete(&self, keys: &[&Key]) -> Result<(), StoreError> {
+        self.inner.delete(keys)
+    }
+
+    fn lookup(&self, keys: &[&Key]) -> Result<Vec<Entity>, StoreError> {
+        self.inner.lookup(keys)
     }
 
     fn reserve_ids(&self, keys: &[&Key]) -> Result<(), StoreError> {
@@ -84,7 +98,7 @@ impl Store for Picky {
 struct Counted(Mutex<BTreeMap<String, u64>>);
 
 impl Progress for Counted {
-    fn committed(&self, kind: &str, rows: u64) {
+    fn done(&self, kind: &str, rows: u64) {
         *self.0.lock().unwrap().entry(kind.to_owned()).or_default() += rows;
     }
 }
@@ -94,13 +108,35 @@ fn stored(store: &Picky) -> usize {
     store.snapshot(None).unwrap().page(&scan, None, usize::MAX).unwrap().entities.len()
 }
 
+/// Why a restore did not end well.
+#[derive(Debug)]
+enum Failed {
+    Plan(PlanError),
+    Execution(Incomplete),
+}
+
+fn restore(source: &Numbers, store: &Picky, options: Options, progress: &Counted) -> Result<Restored, Failed> {
+    let stop = AtomicBool::new(false);
+    let plan = plan(source, store, options, None, None, &Counted::default(), &stop).map_err(Failed::Plan)?;
+    let (pace, checking) = (Pace::new(false, None), Counted::default());
+    let execution = Execution { pace: &pace, journal: None, check: true, committing: progress, checking: &checking, stop: &stop };
+    plan.execute(&execution).map_err(Failed::Execution)
+}
+
+fn jobs(jobs: usize) -> Options {
+    Options { jobs, ..Options::default() }
+}
+
 #[test]
 fn every_row_is_committed_once_and_its_id_reserved_before() {
-    for (count, jobs) in [(0, 1), (1, 8), (7, 1), (1234, 1), (5000, 8)] {
+    for (count, workers) in [(0, 1), (1, 8), (7, 1), (1234, 1), (5000, 8)] {
         let (store, progress) = (Picky::default(), Counted::default());
-        let restored = restore(&Numbers { count, unreadable: None }, &store, jobs, None, &progress).unwrap();
-        assert_eq!((restored.rows(), stored(&store)), (count as u64, count));
-        assert_eq!(progress.0.into_inner().unwrap().get("N").copied().unwrap_or_default(), count as u64);
+        let source = Numbers { count, unreadable: None };
+        let restored = restore(&source, &store, jobs(workers), &progress).unwrap();
+        assert_eq!((restored.rows(), stored(&store), restored.checked), (count as u64, count, Some(count as u64)));
+        assert_eq!(progress.0.lock().unwrap().get("N").copied().unwrap_or_default(), count as u64);
+        // The second time there is nothing to do.
+        assert_eq!(restore(&source, &store, jobs(workers), &progress).unwrap().rows(), 0);
         assert_eq!(store.unreserved.into_inner().unwrap(), Vec::<String>::new());
     }
 }
@@ -108,26 +144,32 @@ fn every_row_is_committed_once_and_its_id_reserved_before() {
 #[test]
 fn the_rows_that_a_store_minds_are_named_and_the_others_of_their_batch_pass() {
     let store = Picky { minds: [Key::root("N", 8), Key::root("N", 300)].into(), ..Picky::default() };
-    let incomplete = restore(&Numbers { count: 500, unreadable: None }, &store, 1, None, &Counted::default()).unwrap_err();
-    let named: Vec<_> = incomplete.failures.iter().map(|failure| failure.place.to_string()).collect();
+    let source = Numbers { count: 500, unreadable: None };
+    let Err(Failed::Execution(incomplete)) = restore(&source, &store, jobs(1), &Counted::default()) else { panic!() };
+    let named: Vec<_> = incomplete.failures.named.iter().map(|failure| failure.place.to_string()).collect();
     assert_eq!(named, ["row_8 in shard_1.rs", "row_300 in shard_42.rs"]);
-    assert_eq!((incomplete.committed.rows(), stored(&store), incomplete.untried()), (498, 498, 0));
+    assert_eq!((incomplete.done.rows(), stored(&store)), (498, 498));
     assert!(store.calls.into_inner() < 60, "finding two rows of 500 takes halving, not 500 calls");
 }
 
 #[test]
 fn a_store_that_refuses_everything_is_not_asked_for_each_row() {
     let store = Picky { refuses_all: Some("PERMISSION_DENIED"), ..Picky::default() };
-    let incomplete = restore(&Numbers { count: 5000, unreadable: None }, &store, 4, None, &Counted::default()).unwrap_err();
-    assert_eq!((incomplete.committed.rows(), incomplete.failures.len()), (0, 20));
-    assert!(incomplete.untried() > 0 && store.calls.into_inner() <= 4);
+    let source = Numbers { count: 5000, unreadable: None };
+    let Err(Failed::Execution(incomplete)) = restore(&source, &store, jobs(4), &Counted::default()) else { panic!() };
+    assert_eq!((incomplete.done.rows(), incomplete.failures.named.len()), (0, 20));
+    assert!(store.calls.into_inner() <= 4);
     let told = incomplete.to_string();
+    assert!(told.contains("not tried after that"), "{told}");
     assert_eq!(told.matches("PERMISSION_DENIED").count(), 1, "the reason is told once: {told}");
 }
 
 #[test]
-fn an_unreadable_row_is_no_success() {
+fn a_row_that_is_unreadable_stops_everything_before_it_begins() {
     let store = Picky::default();
-    let incomplete = restore(&Numbers { count: 9, unreadable: Some(9) }, &store, 2, None, &Counted::default()).unwrap_err();
-    assert_eq!((incomplete.committed.rows(), incomplete.failures[0].problem.as_str()), (8, "unreadable"));
+    let source = Numbers { count: 9, unreadable: Some(9) };
+    let Err(Failed::Plan(PlanError::Rows { failures })) = restore(&source, &store, jobs(2), &Counted::default()) else {
+        panic!()
+    };
+    assert_eq!((failures.count(), failures.named[0].problem.as_str(), stored(&store)), (1, "unreadable", 0));
 }

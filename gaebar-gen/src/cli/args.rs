@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use gaebar_runtime::cli::{DEFAULT_JOBS, Format};
+use gaebar_runtime::cli::{Format, RestoreOptions};
 
 /// Backs up Google Cloud Datastore to Rust source, and restores it by compiling and running that source.
 ///
@@ -172,7 +172,9 @@ pub(crate) struct BuildArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   gaebar restore backups/production --to sqlite:local.db
-  gaebar restore backups/production --to datastore://my-app-staging
+  gaebar restore backups/production --to datastore://my-app-staging --dry-run
+  gaebar restore backups/production --to datastore://my-app-staging --mirror
+  gaebar restore backups/production --to sqlite:local.db --under Profile/2 --with-references
   gaebar restore backups/production --to sqlite:local.db --interpret")]
 pub(crate) struct RestoreArgs {
     /// The backup's folder
@@ -183,9 +185,8 @@ pub(crate) struct RestoreArgs {
     #[arg(long, value_name = "STORE")]
     pub(crate) to: String,
 
-    /// Batches written at once
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_JOBS, value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub(crate) jobs: u16,
+    #[command(flatten)]
+    pub(crate) options: RestoreOptions,
 
     /// Go on with rows that were edited since they were backed up
     #[arg(long)]

@@ -11,7 +11,7 @@ use gaebar_gen::compare::{Side, compare};
 use gaebar_gen::fingerprint::Fingerprint;
 use gaebar_gen::read::Selection;
 use gaebar_gen::seed::Headline;
-use gaebar_runtime::cli::{DEFAULT_JOBS, Format, plural};
+use gaebar_runtime::cli::{DEFAULT_JOBS, Format, RestoreOptions, plural};
 use gaebar_runtime::store::{self, StoreUrl};
 use serde::Serialize;
 
@@ -53,7 +53,14 @@ pub(super) fn run(args: &DemoArgs, format: Format) -> anyhow::Result<ExitCode> {
     let binary = &built.binary;
 
     say!("4. Restoring into an empty store: {staging}");
-    if restore(&built, &backup_folder, &staging, DEFAULT_JOBS, Format::Text)? != ExitCode::SUCCESS {
+    if restore(
+        &built,
+        &backup_folder,
+        &staging,
+        &RestoreOptions { jobs: DEFAULT_JOBS, ..RestoreOptions::default() },
+        Format::Text,
+    )? != ExitCode::SUCCESS
+    {
         bail!("the restore did not complete");
     }
 

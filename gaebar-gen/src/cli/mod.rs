@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use clap::Parser as _;
+use gaebar_runtime::cli::stop_on_signals;
 
 use args::{Cli, Command};
 use gaebar_gen::config::{Config, ConfigError};
@@ -38,7 +39,7 @@ static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 /// The whole program.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Err(error) = listen_to_signals() {
+    if let Err(error) = stop_on_signals(&STOP) {
         say!("warning: Ctrl-C will end gaebar at once: {error}");
     }
     match run(cli) {
@@ -62,17 +63,6 @@ fn told(error: &anyhow::Error) -> String {
         let cause = cause.to_string();
         if said.contains(&cause) { said } else { format!("{said}: {cause}") }
     })
-}
-
-fn listen_to_signals() -> std::io::Result<()> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    use signal_hook::flag::{register, register_conditional_shutdown};
-    for signal in [SIGINT, SIGTERM] {
-        // In this order: the second signal finds the flag that the first one set.
-        register_conditional_shutdown(signal, INTERRUPTED.into(), Arc::clone(&STOP))?;
-        register(signal, Arc::clone(&STOP))?;
-    }
-    Ok(())
 }
 
 /// Arguments that make no sense: the exit code is that of arguments that can't be parsed.

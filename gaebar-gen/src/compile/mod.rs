@@ -16,6 +16,7 @@ pub use cargo::{CargoError, cargo};
 pub use place::{BuildPlace, Profile, cache};
 
 use crate::folder::FolderError;
+use crate::releases::Release;
 use crate::verify::{self, Verified, VerifyError};
 
 /// Why a backup was not compiled.
@@ -60,6 +61,10 @@ pub struct Compiled {
     pub binary: PathBuf,
     /// What it was compiled from; the binary knows it too, and refuses another with `--digest`.
     pub digest: String,
+    /// The earlier release whose runtime it has, if it is not this version's.
+    pub release: Option<&'static Release>,
+    /// The stores that the backup was taken from, by URL.
+    pub taken_from: Vec<String>,
     /// How many crates from elsewhere had to be compiled for it; none after the first time.
     pub dependencies: usize,
     /// Nobody replaces the binary while this lives.
@@ -82,6 +87,7 @@ impl Prepared {
         let digest = self.verified.digest();
         let (binary, dependencies) =
             cargo::build(&self.place, &self.verified.contents().manifest.name, &digest, crates, progress, stop)?;
-        Ok(Compiled { binary, digest, dependencies, lock: self.lock })
+        let (release, taken_from) = (self.verified.release(), self.verified.contents().taken_from());
+        Ok(Compiled { binary, digest, release, taken_from, dependencies, lock: self.lock })
     }
 }

@@ -73,16 +73,23 @@ impl Verified {
         self.release
     }
 
-    /// A hash over all that was accepted: the name, each kind's manifest, and each shard's bytes. A restore binary carries it.
+    /// A hash over all that was accepted. A restore binary carries it.
+    pub fn digest(&self) -> String {
+        let compiled_with = self.release.map_or(env!("CARGO_PKG_VERSION"), |release| release.foundation);
+        hex(&Sha256::digest(format!("{compiled_with} {}", self.contents.digest())))
+    }
+}
+
+impl Contents {
+    /// A hash over the name, each kind's manifest, and each shard's bytes.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
         let mut add = |text: &str| {
             hash.update(text.as_bytes());
             hash.update([0]);
         };
-        add(self.release.map_or(env!("CARGO_PKG_VERSION"), |release| release.foundation));
-        add(&self.contents.manifest.name);
-        for kind in &self.contents.kinds {
+        add(&self.manifest.name);
+        for kind in &self.kinds {
             add(&kind.manifest.sha256);
             for shard in &kind.shards {
                 add(&shard.file);
@@ -90,6 +97,12 @@ impl Verified {
             }
         }
         hex(&hash.finalize())
+    }
+
+    /// The stores that its kinds were read from, by URL.
+    pub fn taken_from(&self) -> Vec<String> {
+        let sources: BTreeSet<_> = self.kinds.iter().map(|kind| kind.manifest.source.clone()).collect();
+        sources.into_iter().collect()
     }
 }
 
@@ -362,6 +375,12 @@ impl<'a> Gate<'a> {
 
     /// What the backup is compiled with, if a release is known to have written it; else this version's own, from which it may differ.
     fn foundation(&self) -> Result<(Cow<'static, Foundation>, Option<&'static Release>), FolderError> {
+        let present = || Ok((Cow::Borrowed(Foundation::present()), None));
+        // Every version has a manifest of its own, for its number is in it.
+        let (file, manifest) = Foundation::present().manifest(&self.manifest.name);
+        if folder::read_regular(&self.backup.join(file))?.is_some_and(|bytes| bytes == manifest) {
+            return present();
+        }
         let mut runtime = BTreeMap::new();
         let lock = folder::read_regular(&self.backup.join(templates::LOCK_FILE))?;
         if read_below(&self.backup.join(templates::RUNTIME), "", &mut runtime)?
@@ -370,7 +389,7 @@ impl<'a> Gate<'a> {
         {
             return Ok((Cow::Owned(found), Some(release)));
         }
-        Ok((Cow::Borrowed(Foundation::present()), None))
+        present()
     }
 }
 

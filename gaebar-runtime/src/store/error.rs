@@ -2,8 +2,14 @@
 
 use thiserror::Error;
 
-use crate::model::Timestamp;
+use super::{Place, WriteMode};
+use crate::model::{Key, Timestamp};
 use crate::proto::ProtoError;
+
+/// A code's name in gRPC.
+const ALREADY_EXISTS: &str = "ALREADY_EXISTS";
+/// A code's name in gRPC.
+const NOT_FOUND: &str = "NOT_FOUND";
 
 /// Why a store did not do what it was asked to.
 #[derive(Debug, Error)]
@@ -103,6 +109,22 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the store minds something about what was written, so that writing less at a time shows which entity it is.
     pub fn is_about_an_entity(&self) -> bool {
-        matches!(self, Self::Refused { code, .. } if ["INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE", "UNKNOWN"].contains(&code.as_str()))
+        let codes = ["INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE", "UNKNOWN", ALREADY_EXISTS, NOT_FOUND];
+        matches!(self, Self::Refused { code, .. } if codes.contains(&code.as_str()))
+    }
+
+    /// Whether an entity that was to be created was there.
+    pub fn exists_already(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == ALREADY_EXISTS)
+    }
+
+    /// An entity that was to be created is there, or one that was to be replaced is not.
+    pub(super) fn conflict(store: &Place, mode: WriteMode, key: &Key) -> Self {
+        let (code, message) = match mode {
+            WriteMode::Insert => (ALREADY_EXISTS, "the entity exists already"),
+            WriteMode::Upsert | WriteMode::Update => (NOT_FOUND, "there is no such entity"),
+        };
+        let (code, message) = (code.to_owned(), message.to_owned());
+        Self::Refused { store: store.to_string(), action: format!("write {key}"), code, message }
     }
 }

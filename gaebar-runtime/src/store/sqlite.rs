@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
-use super::{Cursor, Page, Place, ReadTime, Realm, Scan, Snapshot, Store, StoreError, StoreUrl};
+use super::{Cursor, Page, Place, ReadTime, Realm, Scan, Snapshot, Store, StoreError, StoreUrl, WriteMode};
 use crate::model::{Entity, Key, PathElement, Timestamp, order_path, parse_order_path};
 use crate::proto;
 
@@ -142,7 +142,7 @@ impl Store for SqliteStore {
         Ok(Box::new(SqliteSnapshot { place: &self.place, read_time: super::now(), connection: Mutex::new(connection) }))
     }
 
-    fn upsert(&self, entities: &[Entity]) -> Result<(), StoreError> {
+    fn write(&self, mode: WriteMode, entities: &[Entity]) -> Result<(), StoreError> {
         if let Some(entity) = entities.iter().find(|entity| proto::depth(entity) > proto::DEEPEST) {
             return Err(StoreError::Refused {
                 store: self.place.to_string(),
@@ -157,20 +157,68 @@ impl Store for SqliteStore {
             .map(|entity| (entity.key(), order_path(entity.key().path()), entity.key().to_string(), proto::encode(entity)))
             .collect();
         let mut connection = lock(&self.connection);
-        let mut write = || -> rusqlite::Result<()> {
+        let statement = match mode {
+            WriteMode::Upsert => {
+                "INSERT INTO entities (namespace, kind, key, key_text, entity) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT DO UPDATE SET entity = excluded.entity"
+            }
+            WriteMode::Insert => {
+                "INSERT INTO entities (namespace, kind, key, key_text, entity) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING"
+            }
+            WriteMode::Update => "UPDATE entities SET key_text = ?4, entity = ?5 WHERE namespace = ?1 AND kind = ?2 AND key = ?3",
+        };
+        // The key of an entity that is there and should not be, or the other way round: then nothing is written.
+        let mut write = || -> rusqlite::Result<Option<&Key>> {
             let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
             {
-                let mut insert = transaction.prepare_cached(
-                    "INSERT INTO entities (namespace, kind, key, key_text, entity) VALUES (?, ?, ?, ?, ?)
-                     ON CONFLICT DO UPDATE SET entity = excluded.entity",
-                )?;
+                let mut statement = transaction.prepare_cached(statement)?;
                 for (key, path, text, entity) in &rows {
-                    insert.execute(params![key.namespace(), key.kind(), path, text, entity])?;
+                    if statement.execute(params![key.namespace(), key.kind(), path, text, entity])? != 1 {
+                        return Ok(Some(*key));
+                    }
+                }
+            }
+            transaction.commit()?;
+            Ok(None)
+        };
+        match write().map_err(failed(&self.place, "write entities"))? {
+            None => Ok(()),
+            Some(key) => Err(StoreError::conflict(&self.place, mode, key)),
+        }
+    }
+
+    fn delete(&self, keys: &[&Key]) -> Result<(), StoreError> {
+        let mut connection = lock(&self.connection);
+        let mut delete = || -> rusqlite::Result<()> {
+            let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            {
+                let mut statement =
+                    transaction.prepare_cached("DELETE FROM entities WHERE namespace = ? AND kind = ? AND key = ?")?;
+                for key in keys {
+                    statement.execute(params![key.namespace(), key.kind(), order_path(key.path())])?;
                 }
             }
             transaction.commit()
         };
-        write().map_err(failed(&self.place, "write entities"))
+        delete().map_err(failed(&self.place, "delete entities"))
+    }
+
+    fn lookup(&self, keys: &[&Key]) -> Result<Vec<Entity>, StoreError> {
+        let connection = lock(&self.connection);
+        let read = || -> rusqlite::Result<Vec<(&Key, StoredEntity)>> {
+            let mut statement =
+                connection.prepare_cached("SELECT entity FROM entities WHERE namespace = ? AND kind = ? AND key = ?")?;
+            let mut found = Vec::new();
+            for key in keys {
+                let path = order_path(key.path());
+                let entity = statement.query_row(params![key.namespace(), key.kind(), path], |row| row.get(0)).optional()?;
+                found.extend(entity.map(|entity| (*key, (path, entity))));
+            }
+            Ok(found)
+        };
+        let found = read().map_err(failed(&self.place, "look entities up"))?;
+        drop(connection);
+        found.iter().map(|(key, (path, bytes))| entity(&self.place, (key.namespace(), key.kind()), path, bytes)).collect()
     }
 
     fn reserve_ids(&self, _: &[&Key]) -> Result<(), StoreError> {
@@ -264,28 +312,29 @@ impl Snapshot for SqliteSnapshot<'_> {
         let (rows, full) = read().map_err(failed(self.place, "read entities"))?;
         drop(connection);
         let next = rows.last().filter(|_| full).map(|(key, _)| Cursor(key.clone()));
-        let entities = rows.iter().map(|(key, bytes)| self.entity(scan, key, bytes)).collect::<Result<_, _>>()?;
+        let entities = rows
+            .iter()
+            .map(|(key, bytes)| entity(self.place, (&scan.namespace, &scan.kind), key, bytes))
+            .collect::<Result<_, _>>()?;
         Ok(Page { entities, next })
     }
 }
 
-impl SqliteSnapshot<'_> {
-    /// The entity of a row, which must be the one that its key column says.
-    fn entity(&self, scan: &Scan, key: &[u8], bytes: &[u8]) -> Result<Entity, StoreError> {
-        let entity = proto::decode(bytes).map_err(|source| StoreError::Answer {
-            store: self.place.to_string(),
-            action: format!("read an entity of kind {:?}", scan.kind),
-            source: Box::new(source),
-        })?;
-        let path: Option<Vec<PathElement>> = parse_order_path(key).ok();
-        if path.as_deref() == Some(entity.key().path()) && entity.key().namespace() == scan.namespace {
-            Ok(entity)
-        } else {
-            Err(StoreError::Open {
-                store: self.place.to_string(),
-                problem: format!("the row of {} holds another entity", entity.key()),
-                next: "something else changed the file: restore it from a backup".to_owned(),
-            })
-        }
+/// The entity of a row, which must be the one that its other columns say.
+fn entity(place: &Place, (namespace, kind): (&str, &str), key: &[u8], bytes: &[u8]) -> Result<Entity, StoreError> {
+    let entity = proto::decode(bytes).map_err(|source| StoreError::Answer {
+        store: place.to_string(),
+        action: format!("read an entity of kind {kind:?}"),
+        source: Box::new(source),
+    })?;
+    let path: Option<Vec<PathElement>> = parse_order_path(key).ok();
+    if path.as_deref() == Some(entity.key().path()) && entity.key().namespace() == namespace {
+        Ok(entity)
+    } else {
+        Err(StoreError::Open {
+            store: place.to_string(),
+            problem: format!("the row of {} holds another entity", entity.key()),
+            next: "something else changed the file: restore it from a backup".to_owned(),
+        })
     }
 }

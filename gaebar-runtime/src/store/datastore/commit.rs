@@ -8,6 +8,7 @@ use prost::Message as _;
 
 use crate::model::{Entity, Key};
 use crate::proto::Home;
+use crate::store::WriteMode;
 
 /// The most mutations in a commit (Datastore's page "Quotas and limits": 500 entities a `Commit`). Neither emulator minds more.
 const MAX_MUTATIONS: usize = 500;
@@ -20,7 +21,23 @@ pub(super) const MAX_REQUEST: usize = 4 << 20;
 /// The most bytes of an entity ("Quotas and limits": 1 MiB - 4 bytes).
 pub(super) const MAX_ENTITY: usize = 1_048_572;
 
-/// Upserts that go in one commit.
+/// The mutation that writes an entity.
+pub(super) fn write(home: &Home, mode: WriteMode, entity: &Entity) -> Mutation {
+    let entity = home.entity_to_proto(entity);
+    let operation = match mode {
+        WriteMode::Upsert => Operation::Upsert(entity),
+        WriteMode::Insert => Operation::Insert(entity),
+        WriteMode::Update => Operation::Update(entity),
+    };
+    Mutation { operation: Some(operation), ..Mutation::default() }
+}
+
+/// The mutation that deletes an entity.
+pub(super) fn delete(home: &Home, key: &Key) -> Mutation {
+    Mutation { operation: Some(Operation::Delete(home.key_to_proto(key))), ..Mutation::default() }
+}
+
+/// Mutations that go in one commit.
 #[derive(Debug, Default)]
 pub(super) struct Batch<'a> {
     mutations: Vec<Mutation>,
@@ -30,17 +47,16 @@ pub(super) struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    /// Adds an entity, unless the batch is full: then the entity comes back as the first of the next one.
-    pub(super) fn push(&mut self, home: &Home, entity: &'a Entity) -> Option<Self> {
-        let mutation = Mutation { operation: Some(Operation::Upsert(home.entity_to_proto(entity))), ..Mutation::default() };
+    /// Adds a mutation of a key's entity, unless the batch is full: then it comes back as the first of the next one.
+    pub(super) fn push(&mut self, key: &'a Key, mutation: Mutation) -> Option<Self> {
         // A field's tag and length, beside the field.
         let bytes = mutation.encoded_len() + 6;
-        if self.is_full(bytes, entity.key()) {
+        if self.is_full(bytes, key) {
             let mut next = Self::default();
-            next.add(mutation, bytes, entity.key());
+            next.add(mutation, bytes, key);
             return Some(next);
         }
-        self.add(mutation, bytes, entity.key());
+        self.add(mutation, bytes, key);
         None
     }
 
@@ -101,7 +117,7 @@ mod tests {
             sizes.push(request.mutations.len());
         };
         for entity in entities {
-            if let Some(next) = batch.push(&home, entity) {
+            if let Some(next) = batch.push(entity.key(), write(&home, WriteMode::Upsert, entity)) {
                 done(std::mem::replace(&mut batch, next));
             }
         }

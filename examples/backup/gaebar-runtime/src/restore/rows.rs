@@ -9,7 +9,7 @@ use crate::proto;
 use crate::rows::{Backup, Shard, Volume};
 
 /// A row of a backup: a shard, counted from 0 over all volumes, and a place in its table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RowRef {
     /// The shard.
     pub shard: usize,
@@ -51,6 +51,9 @@ impl Display for RowPlace {
 
 /// Rows that can be turned into entities.
 pub trait RowSource: Sync {
+    /// A hash of the backup: rows of another backup have another.
+    fn digest(&self) -> String;
+
     /// How many shards there are.
     fn shards(&self) -> usize;
 
@@ -66,33 +69,41 @@ pub trait RowSource: Sync {
 
 /// A compiled backup: each row is a function to call.
 #[derive(Debug)]
-pub struct CompiledRows(Vec<(&'static Volume, &'static Shard)>);
+pub struct CompiledRows {
+    digest: String,
+    shards: Vec<(&'static Volume, &'static Shard)>,
+}
 
 impl CompiledRows {
-    /// The rows of a backup.
-    pub fn new(backup: &Backup) -> Self {
-        Self(backup.shards().collect())
+    /// The rows of a backup. `digest` is that of the files it was compiled from, where it is known.
+    pub fn new(backup: &Backup, digest: Option<&str>) -> Self {
+        let digest = digest.map_or_else(|| format!("{}, {} rows", backup.name, backup.rows()), str::to_owned);
+        Self { digest, shards: backup.shards().collect() }
     }
 }
 
 impl RowSource for CompiledRows {
+    fn digest(&self) -> String {
+        self.digest.clone()
+    }
+
     fn shards(&self) -> usize {
-        self.0.len()
+        self.shards.len()
     }
 
     fn rows(&self, shard: usize) -> usize {
-        self.0.get(shard).map_or(0, |(_, shard)| shard.rows)
+        self.shards.get(shard).map_or(0, |(_, shard)| shard.rows)
     }
 
     fn place(&self, row: RowRef) -> RowPlace {
-        let (file, number) = self.0.get(row.shard).map_or_else(Default::default, |(volume, shard)| {
+        let (file, number) = self.shards.get(row.shard).map_or_else(Default::default, |(volume, shard)| {
             (format!("volumes/{}/src/{}.rs", volume.name, shard.name), (shard.number)(row.at))
         });
         RowPlace { file, number, line: None }
     }
 
     fn entity(&self, row: RowRef) -> Result<Entity, String> {
-        let (_, shard) = self.0.get(row.shard).ok_or_else(|| format!("there is no shard {}", row.shard))?;
+        let (_, shard) = self.shards.get(row.shard).ok_or_else(|| format!("there is no shard {}", row.shard))?;
         proto::decode(&(shard.row)(row.at)?).map_err(|error| error.to_string())
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Cursor, Page, Place, ReadTime, Realm, Scan, Snapshot, Store, StoreError, StoreUrl};
+use super::{Cursor, Page, Place, ReadTime, Realm, Scan, Snapshot, Store, StoreError, StoreUrl, WriteMode};
 use crate::model::{Entity, Key, Timestamp, order_key};
 
 /// Entities by the bytes of their keys.
@@ -21,6 +21,11 @@ impl Default for MemoryStore {
 }
 
 impl MemoryStore {
+    /// An empty store that stands for another, which does not exist yet.
+    pub fn in_place_of(place: Place) -> Self {
+        Self { place, entities: Mutex::default() }
+    }
+
     fn entities(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Entity>> {
         self.entities.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -38,12 +43,33 @@ impl Store for MemoryStore {
         Ok(Box::new(MemorySnapshot { read_time: super::now(), entities: self.entities().clone() }))
     }
 
-    fn upsert(&self, entities: &[Entity]) -> Result<(), StoreError> {
+    fn write(&self, mode: WriteMode, entities: &[Entity]) -> Result<(), StoreError> {
         let mut stored = self.entities();
+        let wrong = |entity: &&Entity| match mode {
+            WriteMode::Upsert => false,
+            WriteMode::Insert => stored.contains_key(&order_key(entity.key())),
+            WriteMode::Update => !stored.contains_key(&order_key(entity.key())),
+        };
+        if let Some(entity) = entities.iter().find(wrong) {
+            return Err(StoreError::conflict(&self.place, mode, entity.key()));
+        }
         for entity in entities {
             stored.insert(order_key(entity.key()), entity.clone());
         }
         Ok(())
+    }
+
+    fn delete(&self, keys: &[&Key]) -> Result<(), StoreError> {
+        let mut stored = self.entities();
+        for key in keys {
+            stored.remove(&order_key(key));
+        }
+        Ok(())
+    }
+
+    fn lookup(&self, keys: &[&Key]) -> Result<Vec<Entity>, StoreError> {
+        let stored = self.entities();
+        Ok(keys.iter().filter_map(|key| stored.get(&order_key(key)).cloned()).collect())
     }
 
     fn reserve_ids(&self, _: &[&Key]) -> Result<(), StoreError> {

@@ -32,12 +32,34 @@ pub trait Store: Send + Sync {
     /// A view for reading. Without `read_time` it is of now.
     fn snapshot(&self, read_time: Option<Timestamp>) -> Result<Box<dyn Snapshot + '_>, StoreError>;
 
-    /// Writes entities, replacing those that exist. All of them are committed once this returns `Ok`; after an
-    /// error some may be. The store splits them into as many commits as it needs.
-    fn upsert(&self, entities: &[Entity]) -> Result<(), StoreError>;
+    /// Writes entities. All of them are committed once this returns `Ok`; after an error some may be. The store splits them into as
+    /// many commits as it needs.
+    fn write(&self, mode: WriteMode, entities: &[Entity]) -> Result<(), StoreError>;
+
+    /// Writes entities, replacing those that exist.
+    fn upsert(&self, entities: &[Entity]) -> Result<(), StoreError> {
+        self.write(WriteMode::Upsert, entities)
+    }
+
+    /// Deletes entities; there need not be any.
+    fn delete(&self, keys: &[&Key]) -> Result<(), StoreError>;
+
+    /// The entities with these keys, as they are now, in any order. Those that do not exist are left out.
+    fn lookup(&self, keys: &[&Key]) -> Result<Vec<Entity>, StoreError>;
 
     /// Makes sure that the store never gives out the numeric ids of these keys again. Others are passed over.
     fn reserve_ids(&self, keys: &[&Key]) -> Result<(), StoreError>;
+}
+
+/// What writing does where an entity exists, or does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteMode {
+    /// Replaces it, or creates it.
+    Upsert,
+    /// Creates it; `ALREADY_EXISTS` if there is one ([`StoreError::exists_already`]).
+    Insert,
+    /// Replaces it; `NOT_FOUND` if there is none.
+    Update,
 }
 
 /// A view of a store at a point in time.

@@ -7,18 +7,22 @@
 mod commit;
 mod connect;
 mod credentials;
+mod lookup;
 mod query;
 mod read;
 mod retry;
 
 use googleapis_tonic_google_datastore_v1::google::datastore::v1 as pb;
+use pb::Mutation;
 use prost::Message as _;
 
 use self::commit::{Batch, MAX_ENTITY, MAX_REQUEST};
 use self::connect::Client;
-use super::{Place, Snapshot, Store, StoreError};
+use super::{Place, Snapshot, Store, StoreError, WriteMode};
 use crate::model::{Database, Entity, Id, Key, Timestamp};
 
+/// The most keys in a `Lookup` ("Quotas and limits": 1,000). Fewer, so that an answer stays within what fits memory.
+const MAX_LOOKED_UP: usize = 500;
 /// The most keys in a `ReserveIds` (neither emulator minds more; a commit's limit is a safe one).
 const MAX_RESERVED: usize = 500;
 /// The largest id that a server gives out by itself, and the largest that the Firestore emulator reserves: it answers
@@ -50,6 +54,16 @@ impl DatastoreStore {
         Ok(Self { client: Client::connect_to_emulator(host, project, database)? })
     }
 
+    fn commit_all<'a>(&self, mutations: impl Iterator<Item = (&'a Key, Mutation)>) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        for (key, mutation) in mutations {
+            if let Some(next) = batch.push(key, mutation) {
+                self.commit(std::mem::replace(&mut batch, next))?;
+            }
+        }
+        self.commit(batch)
+    }
+
     fn commit(&self, batch: Batch<'_>) -> Result<(), StoreError> {
         let Some(action) = batch.action() else { return Ok(()) };
         let request = batch.into_request(&self.client.home);
@@ -77,14 +91,22 @@ impl Store for DatastoreStore {
         Ok(Box::new(read::DatastoreSnapshot::take(&self.client, read_time)?))
     }
 
-    fn upsert(&self, entities: &[Entity]) -> Result<(), StoreError> {
-        let mut batch = Batch::default();
-        for entity in entities {
-            if let Some(next) = batch.push(&self.client.home, entity) {
-                self.commit(std::mem::replace(&mut batch, next))?;
-            }
+    fn write(&self, mode: WriteMode, entities: &[Entity]) -> Result<(), StoreError> {
+        let home = &self.client.home;
+        self.commit_all(entities.iter().map(|entity| (entity.key(), commit::write(home, mode, entity))))
+    }
+
+    fn delete(&self, keys: &[&Key]) -> Result<(), StoreError> {
+        let home = &self.client.home;
+        self.commit_all(keys.iter().map(|key| (*key, commit::delete(home, key))))
+    }
+
+    fn lookup(&self, keys: &[&Key]) -> Result<Vec<Entity>, StoreError> {
+        let mut found = Vec::new();
+        for keys in keys.chunks(MAX_LOOKED_UP) {
+            found.extend(lookup::lookup(&self.client, keys)?);
         }
-        self.commit(batch)
+        Ok(found)
     }
 
     fn reserve_ids(&self, keys: &[&Key]) -> Result<(), StoreError> {
