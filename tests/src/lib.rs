@@ -3,6 +3,7 @@
 pub mod command;
 pub mod compare;
 pub mod emulator;
+pub mod faulty;
 pub mod fuzz;
 pub mod needs;
 pub mod strategy;

@@ -19,6 +19,10 @@ use super::{STOP, Usage};
 
 pub(super) fn run(args: &RestoreArgs, config: &Config, format: Format) -> anyhow::Result<ExitCode> {
     let to = config.target(&args.to).map_err(Usage::from)?;
+    if let Err(error) = cli::check_meant(&to, &args.options) {
+        say!("error: {error}");
+        return Ok(error.code());
+    }
     store::check_target(&to)?;
     if args.interpret {
         return interpret(args, to, format);

@@ -128,12 +128,14 @@ impl<'a> DatastoreSnapshot<'a> {
     /// Where a query goes on after a batch. `limit` is the one it was run with, `from` the cursor it began at.
     ///
     /// The Datastore emulator answers 300 results at most, then `NOT_FINISHED`, and says of the last of them
-    /// `MORE_RESULTS_AFTER_LIMIT`, with more to come or not. So a query ends with a batch that is finished and short.
+    /// `MORE_RESULTS_AFTER_LIMIT`, with more to come or not. So a query ends with a batch that is finished and short; and, since one
+    /// that ends early would look the same, only once a look past it finds nothing.
     fn next(&self, batch: &pb::QueryResultBatch, limit: i32, from: &Bytes, action: &str) -> Result<Option<Bytes>, StoreError> {
-        if batch.more_results() != MoreResultsType::NotFinished && batch.entity_results.len() < size_of(limit) {
+        let next = &batch.end_cursor;
+        let is_finished = batch.more_results() != MoreResultsType::NotFinished && batch.entity_results.len() < size_of(limit);
+        if is_finished && (batch.entity_results.is_empty() || next.is_empty() || next == from) {
             return Ok(None);
         }
-        let next = &batch.end_cursor;
         if next.is_empty() || next == from {
             return Err(self.nonsense(action, "there is more to come, and no cursor to go on at".to_owned()));
         }

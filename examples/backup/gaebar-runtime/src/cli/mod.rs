@@ -5,7 +5,7 @@ mod output;
 mod state;
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead as _, IsTerminal as _};
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -161,7 +161,7 @@ pub enum RunError {
     State(io::Error),
     /// It is a real project, and nobody said that it is meant.
     #[error("{0} is a real project; say --yes if it is meant, or --dry-run to see what would be done")]
-    Unconfirmed(Place),
+    Unconfirmed(StoreUrl),
     /// Somebody was asked, and typed something else.
     #[error("that is not {0}; nothing was written")]
     NotConfirmed(String),
@@ -184,12 +184,10 @@ impl RunError {
 /// Plans a restore, carries it out, and reports to people and programs. The exit code is 0 only if the target is as planned.
 pub fn run(source: &dyn RowSource, job: &Job, stop: &AtomicBool) -> Result<ExitCode, RunError> {
     let Job { to, options, format, folder, taken_from } = job;
+    check_meant(to, options)?;
     let store = open(to, options.dry_run)?;
     let place = store.place();
     let is_real = place.realm == Realm::Production;
-    if is_real && !options.yes && !options.dry_run && !io::stdin().is_terminal() {
-        return Err(RunError::Unconfirmed(place.clone()));
-    }
     let settings = options.options();
     // How many work at once, and what is counted on the way, makes no other restore.
     let way = format!("{:?}", crate::restore::Options { jobs: 0, count_others: false, ..settings.clone() });
@@ -214,7 +212,7 @@ pub fn run(source: &dyn RowSource, job: &Job, stop: &AtomicBool) -> Result<ExitC
         return Ok(ExitCode::SUCCESS);
     }
     if is_real && !options.yes {
-        confirm(to)?;
+        confirm(to, &mut io::stdin().lock())?;
     }
     let journal = if let Some(journal) = resumed {
         journal
@@ -293,15 +291,24 @@ fn tell_plan(plan: &Plan, place: &Place, taken_from: &[String], format: Format) 
     format.event(&PlanEvent { event: "plan", target: place.to_string(), kinds: plan.kinds(), total })
 }
 
+/// Whether a real project is meant, or somebody can be asked: to know before long work begins.
+pub fn check_meant(to: &StoreUrl, options: &RestoreOptions) -> Result<(), RunError> {
+    let is_real = matches!(to, StoreUrl::Datastore { .. }) && std::env::var_os("DATASTORE_EMULATOR_HOST").is_none();
+    if is_real && !options.yes && !options.dry_run && !io::stdin().is_terminal() {
+        return Err(RunError::Unconfirmed(to.clone()));
+    }
+    Ok(())
+}
+
 /// Asks a person to type the project's name.
-fn confirm(to: &StoreUrl) -> Result<(), RunError> {
+fn confirm(to: &StoreUrl, input: &mut dyn io::BufRead) -> Result<(), RunError> {
     let name = match to {
         StoreUrl::Datastore { project, .. } => project.clone(),
         other => other.to_string(),
     };
     say!("This is a real project. Type its name ({name}) to restore into it:");
     let mut typed = String::new();
-    io::stdin().lock().read_line(&mut typed)?;
+    input.read_line(&mut typed)?;
     if typed.trim() == name { Ok(()) } else { Err(RunError::NotConfirmed(name)) }
 }
 
@@ -408,5 +415,19 @@ struct FailureEvent<'a> {
 impl Progress for Bars {
     fn done(&self, kind: &str, rows: u64) {
         self.add(kind, rows);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_projects_own_name_confirms() {
+        let to: StoreUrl = "datastore://my-app/named".parse().unwrap();
+        assert!(confirm(&to, &mut "my-app\n".as_bytes()).is_ok());
+        for typed in ["", "\n", "y\n", "yes\n", "my-app-staging\n", "MY-APP\n", "datastore://my-app/named\n"] {
+            assert!(matches!(confirm(&to, &mut typed.as_bytes()), Err(RunError::NotConfirmed(_))), "{typed:?}");
+        }
     }
 }

@@ -1,0 +1,178 @@
+//! What `gaebar restore` does to a target that holds something already: planned first, and then done.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use gaebar_runtime::model::{Embedded, Entity, Key, Properties, Value};
+use gaebar_runtime::store::{SqliteStore, Store};
+use gaebar_tests::command::{folder, gaebar, run};
+use serde_json::{Value as Json, json};
+
+fn entity(key: &str, properties: &[(&str, Value)]) -> Entity {
+    let properties: Properties = properties.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    Entity::new(key.parse().unwrap(), properties).unwrap()
+}
+
+fn text(key: &str, value: &str) -> Entity {
+    entity(key, &[("text", value.into())])
+}
+
+fn key(key: &str) -> Value {
+    Value::from(key.parse::<Key>().unwrap())
+}
+
+/// Seven entities in two namespaces, backed up; the target has two of them, one in another state, and two others.
+fn prepared(test: &str) -> PathBuf {
+    let folder = folder(test);
+    let inner = Embedded { key: None, properties: Properties::from([("best".to_owned(), key("Friend/2"))]) };
+    let source = [
+        text("A/1", "one"),
+        text("A/2", "two"),
+        text("A/2/B/1", "below two"),
+        entity("B/7", &[("friend", key("Friend/1")), ("friends", Value::from(vec![Value::from(inner)]))]),
+        text("Friend/1", "one"),
+        entity("Friend/2", &[("of", key("A/2"))]),
+        text("{n}A/1", "one of n"),
+    ];
+    SqliteStore::open_or_create(&folder.join("source.db")).unwrap().upsert(&source).unwrap();
+    run(&mut gaebar(&folder, &["backup", "sqlite:source.db", "backup"]), 0);
+    let target = [text("A/1", "one"), text("A/2", "changed"), text("A/9", "other"), text("C/1", "of another kind")];
+    SqliteStore::open_or_create(&folder.join("target.db")).unwrap().upsert(&target).unwrap();
+    folder
+}
+
+/// Restores with some arguments; the plan, and how it ended.
+fn restore(folder: &Path, to: &str, arguments: &[&str], code: i32) -> (Json, Json, String) {
+    let all = [&["restore", "backup", "--interpret", "--to", to, "--format", "json"][..], arguments].concat();
+    let (said, told) = run(&mut gaebar(folder, &all), code);
+    let mut events: BTreeMap<String, Json> = said
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .map(|event: Json| (event["event"].as_str().unwrap().to_owned(), event))
+        .collect();
+    (events.remove("plan").unwrap_or_default(), events.remove("restored").unwrap_or_default(), told)
+}
+
+/// Everything in a store: the text of each entity, by key.
+fn texts(folder: &Path, store: &str) -> BTreeMap<String, String> {
+    let store = rusqlite::Connection::open(folder.join(store)).unwrap();
+    let mut statement = store.prepare("SELECT key_text FROM entities").unwrap();
+    let keys: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let found = SqliteStore::open(&folder.join(store.path().unwrap())).unwrap();
+    let keys: Vec<Key> = keys.iter().map(|key| key.parse().unwrap()).collect();
+    let entities = found.lookup(&keys.iter().collect::<Vec<_>>()).unwrap();
+    let text = |entity: &Entity| match entity.properties.get("text") {
+        Some(value) => format!("{:?}", value.data),
+        None => String::new(),
+    };
+    entities.iter().map(|entity| (entity.key().to_string(), text(entity))).collect()
+}
+
+fn keys(folder: &Path, store: &str) -> Vec<String> {
+    texts(folder, store).into_keys().collect()
+}
+
+fn nonzero(counts: &Json) -> Json {
+    counts.as_object().unwrap().iter().filter(|(_, count)| **count != json!(0)).map(|(k, v)| (k.clone(), v.clone())).collect()
+}
+
+#[test]
+fn a_dry_run_tells_everything_and_writes_nothing() {
+    let folder = prepared("plan-dry");
+    let before = texts(&folder, "target.db");
+    let (plan, _, told) = restore(&folder, "sqlite:target.db", &["--dry-run"], 0);
+    assert_eq!(nonzero(&plan["total"]), json!({"create": 5, "replace": 1, "equal": 1, "others": 1}));
+    assert_eq!(nonzero(&plan["kinds"]["A"]), json!({"create": 1, "replace": 1, "equal": 1, "others": 1}));
+    assert!(told.contains("Plan for sqlite:target.db") && told.contains("Nothing was written"), "{told}");
+    assert_eq!(texts(&folder, "target.db"), before);
+    // A target that does not exist is not made to look at it.
+    let (plan, _, _) = restore(&folder, "sqlite:new.db", &["--dry-run"], 0);
+    assert_eq!(nonzero(&plan["total"]), json!({"create": 7}));
+    assert!(!folder.join("new.db").exists());
+    let (_, _, told) = restore(&folder, "sqlite:source.db", &["--dry-run"], 0);
+    assert!(told.contains("this is the store that the backup was taken from"), "{told}");
+}
+
+#[test]
+fn what_the_target_has_is_overwritten_skipped_or_a_reason_to_fail() {
+    let folder = prepared("plan-overwrite");
+    let (_, done, _) = restore(&folder, "sqlite:target.db", &[], 0);
+    assert_eq!((&done["rows"], &done["equal"], &done["checked"]), (&json!(6), &json!(1), &json!(7)));
+    assert_eq!(texts(&folder, "target.db")["A/2"], "String(\"two\")");
+    assert!(keys(&folder, "target.db").contains(&"A/9".to_owned()), "others are left alone");
+    let (_, done, _) = restore(&folder, "sqlite:target.db", &[], 0);
+    assert_eq!((&done["rows"], &done["equal"]), (&json!(0), &json!(7)), "what is equal is not written again");
+    let (_, done, _) = restore(&folder, "sqlite:target.db", &["--write-all"], 0);
+    assert_eq!((&done["rows"], &done["equal"]), (&json!(7), &json!(0)));
+
+    let folder = prepared("plan-skip");
+    let (plan, _, _) = restore(&folder, "sqlite:target.db", &["--on-conflict", "skip"], 0);
+    assert_eq!(nonzero(&plan["total"]), json!({"create": 5, "leave": 2}));
+    assert_eq!(texts(&folder, "target.db")["A/2"], "String(\"changed\")");
+
+    let folder = prepared("plan-fail");
+    let before = texts(&folder, "target.db");
+    let (_, _, told) = restore(&folder, "sqlite:target.db", &["--on-conflict", "fail"], 1);
+    assert!(told.contains("2 of the entities exist in sqlite:target.db, so nothing was restored: A/1, A/2"), "{told}");
+    assert_eq!(texts(&folder, "target.db"), before, "it is looked for before the first write");
+    restore(&folder, "sqlite:empty.db", &["--on-conflict", "fail"], 0);
+
+    let folder = prepared("plan-update");
+    let (plan, _, _) = restore(&folder, "sqlite:target.db", &["--on-conflict", "update-only"], 0);
+    assert_eq!(nonzero(&plan["total"]), json!({"replace": 1, "equal": 1, "miss": 5}));
+    assert_eq!(keys(&folder, "target.db"), ["A/1", "A/2", "A/9", "C/1"]);
+}
+
+#[test]
+fn a_mirror_deletes_what_the_backup_does_not_have_of_its_kinds_and_says_so_first() {
+    let folder = prepared("plan-mirror");
+    let (plan, _, _) = restore(&folder, "sqlite:target.db", &["--mirror", "--dry-run"], 0);
+    assert_eq!(nonzero(&plan["total"]), json!({"create": 5, "replace": 1, "equal": 1, "delete": 1}));
+    assert!(keys(&folder, "target.db").contains(&"A/9".to_owned()));
+    let (_, done, _) = restore(&folder, "sqlite:target.db", &["--mirror"], 0);
+    assert_eq!(done["deleted"], 1);
+    let mut expected = keys(&folder, "source.db");
+    expected.push("C/1".to_owned());
+    expected.sort_unstable();
+    assert_eq!(keys(&folder, "target.db"), expected, "a kind that the backup does not cover is left alone");
+    let all = ["restore", "backup", "--interpret", "--to", "sqlite:target.db", "--mirror", "--keys", "A/1"];
+    run(&mut gaebar(&folder, &all), 2);
+}
+
+#[test]
+fn a_part_of_a_backup_is_restored() {
+    let folder = prepared("plan-part");
+    let mut number = 0;
+    let mut part = |arguments: &[&str]| {
+        number += 1;
+        let store = format!("part-{number}.db");
+        restore(&folder, &format!("sqlite:{store}"), arguments, 0);
+        keys(&folder, &store).join(" ")
+    };
+    assert_eq!(part(&["--kinds", "A,Friend", "--exclude-kinds", "Friend"]), "A/1 A/2 {n}A/1");
+    assert_eq!(part(&["--namespaces", "n"]), "{n}A/1");
+    assert_eq!(part(&["--keys", "A/1", "A/2"]), "A/1 A/2");
+    assert_eq!(part(&["--under", "A/2"]), "A/2 A/2/B/1");
+    assert_eq!(part(&["--under", "A/2", "--keys", "Friend/1"]), "A/2 A/2/B/1 Friend/1");
+    assert_eq!(part(&["--keys", "B/7"]), "B/7");
+    // Friend/2 is referred to by an entity embedded in an array, and refers to A/2 itself.
+    assert_eq!(part(&["--keys", "B/7", "--with-references"]), "A/2 B/7 Friend/1 Friend/2");
+    assert_eq!(part(&["--keys", "Nobody/1"]), "");
+}
+
+#[test]
+fn namespaces_are_mapped_and_references_follow() {
+    let folder = prepared("plan-namespaces");
+    restore(&folder, "sqlite:mapped.db", &["--map-namespace", "=test", "--map-namespace", "n=m"], 0);
+    let mapped = ["{m}A/1", "{test}A/1", "{test}A/2", "{test}A/2/B/1", "{test}B/7", "{test}Friend/1", "{test}Friend/2"];
+    assert_eq!(keys(&folder, "mapped.db"), mapped);
+    let store = SqliteStore::open(&folder.join("mapped.db")).unwrap();
+    let found = store.lookup(&[&"{test}B/7".parse().unwrap()]).unwrap();
+    assert_eq!(found[0].properties["friend"], key("{test}Friend/1"));
+    // Two entities that would become one are told before anything is written.
+    let (_, _, told) = restore(&folder, "sqlite:into.db", &["--into-namespace", "x"], 1);
+    assert!(told.contains("another row goes to {x}A/1 too"), "{told}");
+    assert_eq!(keys(&folder, "into.db"), [""; 0]);
+    restore(&folder, "sqlite:into.db", &["--into-namespace", "x", "--namespaces", ""], 0);
+    assert_eq!(keys(&folder, "into.db").len(), 6);
+}
