@@ -19,7 +19,7 @@ use crate::spool::{Spool, SpooledKind};
 use crate::stage::{Plan, Reshape, Staged, Stages, stage};
 use crate::templates;
 use crate::update::{Update, UpdateError};
-use crate::verify::Edit;
+use crate::verify::{Contents, Edit};
 
 /// How to back up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,12 +34,21 @@ pub struct Options {
     pub reshape: Reshape,
     /// Merge shards that are nearly empty.
     pub compact: bool,
+    /// Go on if the store holds nothing, and the backup does.
+    pub allow_empty: bool,
 }
 
 impl Options {
     /// A backup of the present, with shards of the usual size.
     pub fn new(selection: Selection) -> Self {
-        Self { selection, read_time: None, shard_bytes: SHARD_BYTES, reshape: Reshape::WhereManyDoNotFit, compact: false }
+        Self {
+            selection,
+            read_time: None,
+            shard_bytes: SHARD_BYTES,
+            reshape: Reshape::WhereManyDoNotFit,
+            compact: false,
+            allow_empty: false,
+        }
     }
 }
 
@@ -50,6 +59,8 @@ pub struct BackedUp {
     pub folder: PathBuf,
     /// The store.
     pub source: Place,
+    /// Other stores that the backup was taken from before.
+    pub other_sources: Vec<String>,
     /// When it was read.
     pub read_time: ReadTime,
     /// What was written of each kind that was read.
@@ -77,6 +88,21 @@ pub enum BackupError {
     /// Kinds or namespaces were named, and there is nothing in them.
     #[error("{0} has no entities of the kinds and namespaces that were named; nothing was written")]
     NothingChosen(Place),
+    /// The store holds nothing, and the backup does.
+    #[error(
+        "{store} holds no entities, and the backup has {rows} rows, which would all go; is it the right project, database and namespace? If so, say --allow-empty"
+    )]
+    Emptied {
+        /// The store.
+        store: Place,
+        /// The rows.
+        rows: u64,
+    },
+    /// A row that the update would keep was edited by hand.
+    #[error(
+        "rows that this update would keep were edited, which it would hide: {0}\nPut them back (`git checkout`), or back up all namespaces of the kind"
+    )]
+    Edited(Box<Edit>),
     /// The store was not read to its end.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -110,7 +136,13 @@ pub fn backup(
         let update = Update::new(&folder)?;
         let spool = Spool::new(update.spool());
         let (contents, previous) = previous(&folder, &options.selection, &spool)?;
+        let replaced_edits = replaced_edits(&contents, &options.selection)?;
         let (spooled, read_time) = spool_store(store, spool, &previous, options, stages, stop)?;
+        let rows = previous.values().map(|kind| kind.manifest.rows).sum();
+        let everything = options.selection.kinds.is_none() && options.selection.namespaces.is_none();
+        if rows > 0 && everything && !options.allow_empty && spooled.values().all(|kind| kind.rows() == 0) {
+            return Err(BackupError::Emptied { store: store.place().clone(), rows });
+        }
         let plan = Plan {
             staging: &update.folder(),
             present: Some(&folder),
@@ -123,8 +155,9 @@ pub fn backup(
         };
         let Staged { kinds, reshaped, removed } = stage(&plan, &spooled, stages, stop)?;
         update.commit(removed)?;
-        let (source, replaced_edits) = (store.place().clone(), contents.edits);
-        return Ok(BackedUp { folder, source, read_time, kinds, updated: true, reshaped, replaced_edits });
+        let (source, before) = (store.place().clone(), contents.taken_from());
+        let other_sources = before.into_iter().filter(|before| *before != source.url.to_string()).collect();
+        return Ok(BackedUp { folder, source, other_sources, read_time, kinds, updated: true, reshaped, replaced_edits });
     }
     let staging = Staging::new(folder)?;
     let (spooled, read_time) = spool_store(store, Spool::new(staging.spool()), &BTreeMap::new(), options, stages, stop)?;
@@ -141,7 +174,26 @@ pub fn backup(
     let Staged { kinds, reshaped, .. } = stage(&plan, &spooled, stages, stop)?;
     let folder = staging.publish()?;
     let source = store.place().clone();
-    Ok(BackedUp { folder, source, read_time, kinds, updated: false, reshaped, replaced_edits: Vec::new() })
+    let (other_sources, replaced_edits) = (Vec::new(), Vec::new());
+    Ok(BackedUp { folder, source, other_sources, read_time, kinds, updated: false, reshaped, replaced_edits })
+}
+
+/// The edits that the update replaces by what the store holds. Edits in kinds that are not read stay edits; a row that is kept in a
+/// kind that is written anew must not be edited, for it would pass as backed up.
+fn replaced_edits(contents: &Contents, selection: &Selection) -> Result<Vec<Edit>, BackupError> {
+    let kind_of = |edit: &Edit| {
+        let kind = contents.kinds.iter().find(|kind| kind.shards.iter().any(|shard| shard.file == edit.file()));
+        kind.map_or("", |kind| kind.kind.name.as_str())
+    };
+    let (read, kept): (Vec<_>, Vec<_>) =
+        contents.edits.iter().filter(|edit| selection.includes_kind(kind_of(edit))).cloned().partition(|edit| match edit {
+            Edit::Row { key, .. } => selection.includes_namespace(key.namespace()),
+            Edit::Gone { .. } => selection.namespaces.is_none(),
+        });
+    match kept.into_iter().next() {
+        Some(edit) => Err(BackupError::Edited(Box::new(edit))),
+        None => Ok(read),
+    }
 }
 
 /// Reads what is selected into the spool.

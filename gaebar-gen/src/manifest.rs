@@ -99,14 +99,9 @@ pub enum ManifestError {
         problem: String,
     },
     /// Both sides of a merge changed the kind.
-    #[error("{path} has conflict markers: both sides of the merge changed this kind. Take one side's: `git checkout HEAD -- {files}` (or \
-             MERGE_HEAD), then run `gaebar merge`, and back up again", path = .path.display())]
-    Conflict {
-        /// The file.
-        path: PathBuf,
-        /// The kind's files, as git takes them in the backup's folder.
-        files: String,
-    },
+    #[error("{path} has conflict markers: both sides of the merge changed this kind; `gaebar merge DIR --take ours` (or theirs) takes one \
+             side's, and the next backup brings the rest", path = .0.display())]
+    Conflict(PathBuf),
     /// An update that was interrupted can't be finished.
     #[error(transparent)]
     Update(#[from] UpdateError),
@@ -128,12 +123,14 @@ impl BackupManifest {
         if !path.is_file() {
             return Err(ManifestError::NoBackup(backup.to_owned()));
         }
+        // A later format may say more than this version understands.
+        let found = serde_json::from_slice::<Format>(&read(&path)?).map_or(0, |found| found.format);
+        if found > FORMAT {
+            return Err(ManifestError::Newer { path: backup.to_owned(), found });
+        }
         let manifest: Self = parse(&path)?;
         if manifest.format == 0 {
             return Err(ManifestError::Damaged { path, problem: "there is no format 0".to_owned() });
-        }
-        if manifest.format > FORMAT {
-            return Err(ManifestError::Newer { path: backup.to_owned(), found: manifest.format });
         }
         // The name is put into manifests for cargo and into code.
         let plain = |name: &str| {
@@ -229,13 +226,28 @@ fn is_kind_file(path: &str) -> bool {
     }
 }
 
+/// Whether git left both sides of a merge in a file.
+pub fn has_conflict_markers(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"<<<<<<< ") || bytes.windows(9).any(|window| window == b"\n<<<<<<< ")
+}
+
+/// The bytes of a manifest, which is a file and no link.
+fn read(path: &Path) -> Result<Vec<u8>, ManifestError> {
+    let bytes = folder::read_regular(path)?;
+    bytes.ok_or_else(|| ManifestError::Damaged { path: path.to_owned(), problem: "it is no regular file".to_owned() })
+}
+
+/// All that this version has to know of a later one's manifest.
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
+}
+
 /// Reads a manifest, which must be written as Gaebar writes it.
 fn parse<T: for<'de> Deserialize<'de> + Serialize>(path: &Path) -> Result<T, ManifestError> {
-    let bytes = folder::read(path)?;
-    if bytes.starts_with(b"<<<<<<< ") || bytes.windows(9).any(|window| window == b"\n<<<<<<< ") {
-        let file = path.file_stem().unwrap_or_default().to_string_lossy();
-        let files = format!("kinds/{file}.json models/src/{file}.rs 'volumes/{file}_*'");
-        return Err(ManifestError::Conflict { path: path.to_owned(), files });
+    let bytes = read(path)?;
+    if has_conflict_markers(&bytes) {
+        return Err(ManifestError::Conflict(path.to_owned()));
     }
     let damaged = |problem: String| ManifestError::Damaged { path: path.to_owned(), problem };
     let manifest: T = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{AddAssign, ControlFlow};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use gaebar_runtime::model::Entity;
@@ -50,6 +50,9 @@ pub enum ShardError {
     /// Somebody asked to stop.
     #[error("{0}; nothing was written")]
     Interrupted(#[from] Interrupted),
+    /// A file is at a place that the backup needs, and is none of the backup's.
+    #[error("{path} is in the way: the backup needs its place, and it is no part of it; move it elsewhere", path = .0.display())]
+    Taken(PathBuf),
     /// Row numbers are 32 bits.
     #[error("kind {0:?} has more than 4,294,967,295 entities; back it up in parts with --namespaces")]
     TooManyRows(String),
@@ -79,6 +82,8 @@ pub struct Written {
 pub struct Job<'a> {
     /// The folder for files that are new or changed.
     pub folder: &'a Path,
+    /// The backup that is there, if it is updated.
+    pub present: Option<&'a Path>,
     /// The backup's name.
     pub backup: &'a str,
     /// The kind.
@@ -93,6 +98,22 @@ pub struct Job<'a> {
     pub progress: &'a dyn Progress,
     /// Whether somebody asked to stop.
     pub stop: &'a AtomicBool,
+}
+
+impl Job<'_> {
+    /// Only the backup's own files are replaced.
+    pub fn check_free(&self, file: &str) -> Result<(), ShardError> {
+        let listed = self.previous.is_some_and(|previous| previous.manifest.files.contains_key(file));
+        match self.present.map(|present| present.join(file)) {
+            Some(path) if !listed && path.symlink_metadata().is_ok() => Err(ShardError::Taken(path)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether the gate reads a file wherever it looks at rows.
+fn is_read(file: &str) -> bool {
+    file.starts_with("models/") || file.contains("/src/shard_")
 }
 
 /// Writes the volumes of a kind. Rows that were there keep their numbers and their shards; new ones go to the end of the
@@ -392,14 +413,24 @@ impl<'a> Writer<'a> {
         Ok(self.written)
     }
 
-    fn write(&mut self, file: &str, bytes: &[u8]) -> Result<(), FolderError> {
+    fn write(&mut self, file: &str, bytes: &[u8]) -> Result<(), ShardError> {
         self.put(file.to_owned(), bytes, Fingerprint::of(bytes))
     }
 
-    /// A file that is as it was is left where it is.
-    fn put(&mut self, file: String, bytes: &[u8], fingerprint: Fingerprint) -> Result<(), FolderError> {
-        let unedited = self.job.previous.filter(|previous| !previous.edited.contains(&file));
-        if unedited.and_then(|previous| previous.manifest.files.get(&file)) != Some(&fingerprint) {
+    /// A file that is as it was is left where it is. The gate has compared shards and models with what the manifest says of them; other
+    /// files may be missing, or changed.
+    fn put(&mut self, file: String, bytes: &[u8], fingerprint: Fingerprint) -> Result<(), ShardError> {
+        let known = self.job.previous.and_then(|previous| previous.manifest.files.get(&file));
+        let is_there = match self.job.present.zip(self.job.previous) {
+            None => false,
+            Some((_, previous)) if is_read(&file) => known == Some(&fingerprint) && !previous.edited.contains(&file),
+            Some((present, _)) => {
+                let there = folder::read_regular(&present.join(&file))?;
+                known == Some(&fingerprint) && there.as_deref() == Some(bytes)
+            }
+        };
+        if !is_there {
+            self.job.check_free(&file)?;
             folder::write(self.job.folder, &file, bytes)?;
             self.written.changed += 1;
         }

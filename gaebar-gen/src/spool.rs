@@ -20,6 +20,8 @@ use thiserror::Error;
 
 /// Bytes that are written and read at a time.
 const BUFFER: usize = 1 << 17;
+/// Runs that are open at once where rows are found again.
+const MOST_OPEN: usize = 64;
 
 /// Why the spool can't be written or read.
 #[derive(Debug, Error)]
@@ -201,6 +203,10 @@ impl Finder<'_> {
     pub fn entity(&mut self, location: Location) -> Result<Entity, SpoolError> {
         let Location { group, run, offset } = location;
         let path = &self.kind.groups[group][run].path;
+        // Rows come run after run, so that what is closed is seldom needed again.
+        if self.open.len() >= MOST_OPEN && !self.open.contains_key(&(group, run)) {
+            self.open.clear();
+        }
         let read = |open: &mut BTreeMap<_, File>| -> io::Result<Vec<u8>> {
             let file = match open.entry((group, run)) {
                 Entry::Occupied(entry) => entry.into_mut(),
@@ -222,9 +228,12 @@ fn record(file: &mut impl io::Read) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Runs that overlap, merged. Mostly it is a single one.
+/// Runs that overlap, merged. A run is opened when its turn comes, and closed at its end: mostly one is open.
 struct Merge<'a> {
+    runs: &'a [Run],
     readers: Vec<RunReader<'a>>,
+    /// The runs whose turn has not come, the one with the smallest key last.
+    waiting: Vec<usize>,
     /// The next entity of each reader that has one, the smallest key first.
     heads: BinaryHeap<Reverse<Head>>,
     failed: Option<SpoolError>,
@@ -261,11 +270,20 @@ impl Ord for Head {
 impl<'a> Merge<'a> {
     fn new(runs: &'a [Run]) -> Self {
         let readers = runs.iter().map(|run| RunReader { path: &run.path, file: None, left: run.rows, offset: 0 }).collect();
-        let mut merge = Self { readers, heads: BinaryHeap::new(), failed: None, last: None };
-        for reader in 0..runs.len() {
-            merge.refill(reader);
+        let mut waiting: Vec<_> = (0..runs.len()).collect();
+        waiting.sort_by(|a, b| runs[*b].first.cmp(&runs[*a].first));
+        Self { runs, readers, waiting, heads: BinaryHeap::new(), failed: None, last: None }
+    }
+
+    /// Opens the runs that begin at or before the smallest key there is.
+    fn open(&mut self) {
+        while let Some(next) = self.waiting.last().copied() {
+            if self.heads.peek().is_some_and(|Reverse(head)| head.key < self.runs[next].first) {
+                return;
+            }
+            self.waiting.pop();
+            self.refill(next);
         }
-        merge
     }
 
     fn refill(&mut self, reader: usize) {
@@ -283,13 +301,16 @@ impl Iterator for Merge<'_> {
     type Item = Result<(usize, u64, Entity), SpoolError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        self.open();
         if let Some(error) = self.failed.take() {
             self.heads.clear();
+            self.waiting.clear();
             return Some(Err(error));
         }
         let Reverse(Head { key, reader, offset, entity }) = self.heads.pop()?;
         if self.last.as_ref() == Some(&key) {
             self.heads.clear();
+            self.waiting.clear();
             return Some(Err(SpoolError::Twice(Box::new(entity.key().clone()))));
         }
         self.last = Some(key);
@@ -323,6 +344,7 @@ impl Iterator for RunReader<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.left == 0 {
+            self.file = None;
             return None;
         }
         self.left -= 1;

@@ -97,6 +97,7 @@ pub fn stage(
     let progress = stages.writing(spooled.values().map(SpooledKind::rows).sum());
     let job = |kind| Job {
         folder: plan.staging,
+        present: plan.present,
         backup: plan.name,
         kind,
         previous: plan.previous.get(&kind.name),
@@ -108,8 +109,6 @@ pub fn stage(
     let written: Result<Vec<_>, ShardError> =
         kinds.par_iter().map(|kind| shards::write(job(kind), &spooled[&kind.name])).collect();
     let written: BTreeMap<_, _> = kinds.iter().map(|kind| kind.name.clone()).zip(written?).collect();
-    drop(progress);
-
     let mut removed = Vec::new();
     for kind in &kinds {
         let written = &written[&kind.name];
@@ -117,12 +116,16 @@ pub fn stage(
         let files = before.into_iter().flat_map(|before| before.files.keys());
         removed.extend(files.filter(|file| !written.files.contains_key(*file)).cloned());
         // A kind in which nothing changed keeps its manifest, read time and all.
-        let unchanged = before.is_some_and(|before| written.changed == 0 && before.files == written.files);
+        let unchanged = before.is_some_and(|before| before.files == written.files);
         if let Some(origin) = plan.origin.clone().or_else(|| before.map(KindManifest::origin)).filter(|_| !unchanged) {
+            if before.is_none() {
+                job(kind).check_free(&KindManifest::path(&kind.file))?;
+            }
             let manifest = KindManifest::new(&kind.name, &origin, written.rows, written.next_row, written.files.clone());
             folder::write(plan.staging, &KindManifest::path(&kind.file), manifest.to_text().as_bytes())?;
         }
     }
+    drop(progress);
     let untouched: Vec<_> = plan.previous.values().filter(|before| !written.contains_key(&before.kind.name)).collect();
     let all = kinds.iter().chain(untouched.iter().map(|before| &before.kind));
     let structures = all.map(|kind| (kind.file.as_str(), kind.structure.as_str()));
@@ -202,12 +205,16 @@ fn stage_templates<'k>(
         }
         return Ok(Vec::new());
     };
+    // What a user made of git's files stays; without them, merges and diffs would be less than they are.
+    let missing = templates::GIT_FILES.iter().filter(|(file, _)| present.join(file).symlink_metadata().is_err());
+    files.extend(missing.map(|(file, text)| ((*file).to_owned(), text.as_bytes().to_vec())));
     stage_changed(plan.staging, present, &files)?;
     let known: BTreeSet<_> = files.iter().map(|(file, _)| file.as_str()).collect();
     let source = format!("{}/src", templates::RUNTIME);
     let others = folder::files(&present.join(&source))?.into_iter().map(|file| format!("{source}/{file}"));
     let is_code = |file: &str| Path::new(file).extension().is_some_and(|extension| extension == "rs");
-    Ok(others.filter(|file| is_code(file) && !known.contains(file.as_str())).collect())
+    let has_plain_name = |file: &str| file.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte));
+    Ok(others.filter(|file| is_code(file) && has_plain_name(file) && !known.contains(file.as_str())).collect())
 }
 
 /// Stages files that are not in a backup as they are here. Returns which.

@@ -5,7 +5,7 @@
 //! and goes on from it before it reads; without a complete record the staging means nothing. Files that are not the
 //! backup's are never touched.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -14,9 +14,14 @@ use thiserror::Error;
 
 use crate::folder::{self, FolderError, sync_folder, sync_tree};
 use crate::names::hex;
+use crate::templates::GIT_FILES;
 
 const PRIVATE: &str = ".gaebar";
 const RECORD: &str = "commit.json";
+/// Held by who prepares an update.
+const LOCK: &str = "lock";
+/// Held by who moves files into place, and shared by who reads them.
+const MOVING: &str = "moving";
 
 /// Why a backup could not be updated.
 #[derive(Debug, Error)]
@@ -24,6 +29,14 @@ pub enum UpdateError {
     /// Somebody else is at it.
     #[error("another gaebar is updating {path}; wait until it is done", path = .0.display())]
     Busy(PathBuf),
+    /// Something stands where a folder or file of Gaebar's own should, or a file of the backup.
+    #[error("{path} is in the way: it is no {expected}; move it elsewhere", path = .path.display())]
+    InTheWay {
+        /// What.
+        path: PathBuf,
+        /// What should be there.
+        expected: &'static str,
+    },
     /// A record names what no update would.
     #[error("{path} is no record of an update: {problem}; remove {folder} to drop it", path = .path.display(), folder = .path.parent().unwrap_or(.path).display())]
     Record {
@@ -54,15 +67,16 @@ struct Record {
 pub struct Update {
     backup: PathBuf,
     /// Held until the end; the next update takes it.
-    _lock: File,
+    #[expect(dead_code, reason = "held, not used")]
+    lock: File,
 }
 
 impl Update {
     /// Begins to update the backup in a folder, after what an earlier update left is finished or dropped.
     pub fn new(backup: &Path) -> Result<Self, UpdateError> {
-        let lock = lock(backup, File::try_lock)?.ok_or_else(|| UpdateError::Busy(backup.to_owned()))?;
+        let lock = lock(backup, LOCK, File::try_lock)?.ok_or_else(|| UpdateError::Busy(backup.to_owned()))?;
         finish(backup)?;
-        let update = Self { backup: backup.to_owned(), _lock: lock };
+        let update = Self { backup: backup.to_owned(), lock };
         remove(&staging(backup))?;
         for folder in [update.spool(), update.folder()] {
             fs::create_dir_all(&folder).map_err(FolderError::at("create the folder", &folder))?;
@@ -85,6 +99,10 @@ impl Update {
         sync_tree(&self.folder())?;
         let mut moves = folder::files(&self.folder())?;
         moves.sort_by_key(|file| (is_manifest(file), file.clone()));
+        // Before it is certain: what stands in the way is found now, and not halfway.
+        for file in moves.iter().chain(&removes) {
+            check_place(&self.backup, file)?;
+        }
         if !moves.is_empty() || !removes.is_empty() {
             let record = Record { moves, removes, sha256: String::new() };
             let record = Record { sha256: record.own_hash(), ..record };
@@ -113,12 +131,35 @@ impl Drop for Update {
 
 /// Goes on with an update that was certain when its process ended. Every command calls this before it reads a backup.
 pub fn recover(backup: &Path) -> Result<(), UpdateError> {
-    if staging(backup).join(RECORD).exists() {
+    let staging = staging(backup);
+    if staging.join(RECORD).exists() {
         // Whoever holds the lock is just doing it.
-        let _lock = lock(backup, |file| file.lock().map_err(fs::TryLockError::Error))?;
+        let _lock = lock(backup, LOCK, |file| file.lock().map_err(fs::TryLockError::Error))?;
         finish(backup)?;
+    } else if staging.exists() {
+        // An update that was never certain, unless somebody is at it. In a folder that can't be written it may stay.
+        if let Ok(Some(_lock)) = lock(backup, LOCK, File::try_lock) {
+            finish(backup)?;
+            let _ = remove(&staging);
+        }
     }
     Ok(())
+}
+
+/// Keeps files from being moved into place while somebody reads them; until the file is dropped.
+pub fn reading(backup: &Path) -> Result<Option<File>, UpdateError> {
+    loop {
+        recover(backup)?;
+        // The first update of a backup makes the file. Where it can't be opened, nobody updates either.
+        let path = backup.join(PRIVATE).join(MOVING);
+        let file = path.symlink_metadata().is_ok_and(|metadata| metadata.is_file()).then(|| File::open(&path).ok()).flatten();
+        if let Some(file) = &file {
+            file.lock_shared().map_err(FolderError::at("lock", &path))?;
+        }
+        if !staging(backup).join(RECORD).exists() {
+            return Ok(file);
+        }
+    }
 }
 
 fn staging(backup: &Path) -> PathBuf {
@@ -126,16 +167,64 @@ fn staging(backup: &Path) -> PathBuf {
 }
 
 /// `None`: somebody else has the lock.
-fn lock(backup: &Path, take: impl FnOnce(&File) -> Result<(), fs::TryLockError>) -> Result<Option<File>, FolderError> {
-    let path = backup.join(PRIVATE).join("lock");
+fn lock(
+    backup: &Path,
+    name: &str,
+    take: impl FnOnce(&File) -> Result<(), fs::TryLockError>,
+) -> Result<Option<File>, UpdateError> {
     let folder = backup.join(PRIVATE);
+    no_links_in(&folder)?;
     fs::create_dir_all(&folder).map_err(FolderError::at("create the folder", &folder))?;
-    let file = File::create(&path).map_err(FolderError::at("lock", &path))?;
+    // Whatever a parent's rules for git say, this is nobody's to commit.
+    let ignore = folder.join(".gitignore");
+    if !ignore.exists() {
+        fs::write(&ignore, "*\n").map_err(FolderError::at("write", &ignore))?;
+    }
+    let path = folder.join(name);
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(FolderError::at("lock", &path))?;
     match take(&file) {
         Ok(()) => Ok(Some(file)),
         Err(fs::TryLockError::WouldBlock) => Ok(None),
-        Err(fs::TryLockError::Error(error)) => Err(FolderError::at("lock", &path)(error)),
+        Err(fs::TryLockError::Error(error)) => Err(FolderError::at("lock", &path)(error).into()),
     }
+}
+
+/// A backup may come from anywhere. In Gaebar's own folder there are folders and files, and no links that lead elsewhere.
+fn no_links_in(folder: &Path) -> Result<(), UpdateError> {
+    let in_the_way = |path: &Path, expected| UpdateError::InTheWay { path: path.to_owned(), expected };
+    match folder.symlink_metadata() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Ok(metadata) if metadata.is_dir() => {}
+        _ => return Err(in_the_way(folder, "folder")),
+    }
+    for entry in fs::read_dir(folder).map_err(FolderError::at("list", folder))? {
+        let entry = entry.map_err(FolderError::at("list", folder))?;
+        let kind = entry.file_type().map_err(FolderError::at("read", &entry.path()))?;
+        if kind.is_dir() {
+            no_links_in(&entry.path())?;
+        } else if !kind.is_file() {
+            return Err(in_the_way(&entry.path(), "file"));
+        }
+    }
+    Ok(())
+}
+
+/// A file of the backup can be put at its place, or taken from it.
+fn check_place(backup: &Path, file: &str) -> Result<(), UpdateError> {
+    let path = backup.join(file);
+    let in_the_way = |path: &Path, expected| Err(UpdateError::InTheWay { path: path.to_owned(), expected });
+    if !is_part(file) {
+        return in_the_way(&path, "file that Gaebar would write");
+    }
+    for parent in path.ancestors().skip(1).take_while(|parent| *parent != backup) {
+        if parent.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir()) {
+            return in_the_way(parent, "folder");
+        }
+    }
+    if path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        return in_the_way(&path, "file");
+    }
+    Ok(())
 }
 
 /// Carries out a record, if there is one. It may be carried out in part already.
@@ -145,6 +234,7 @@ fn finish(backup: &Path) -> Result<(), UpdateError> {
     if !path.exists() {
         return Ok(());
     }
+    no_links_in(&backup.join(PRIVATE))?;
     let bytes = folder::read(&path)?;
     let bad = |problem: String| UpdateError::Record { path: path.clone(), problem };
     let record: Record = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
@@ -155,8 +245,10 @@ fn finish(backup: &Path) -> Result<(), UpdateError> {
         return Err(bad(format!("{file:?} is no file of a backup")));
     }
     for file in record.moves.iter().chain(&record.removes) {
-        no_links(backup, file).map_err(bad)?;
+        check_place(backup, file)?;
     }
+    // Waits for those who read.
+    let _moving = lock(backup, MOVING, |file| file.lock().map_err(fs::TryLockError::Error))?;
     for file in &record.moves {
         let (from, to) = (folder.join("new").join(file), backup.join(file));
         if from.exists() {
@@ -210,19 +302,11 @@ fn is_part(file: &str) -> bool {
             && !part.starts_with('.')
             && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
     };
+    if GIT_FILES.iter().any(|(name, _)| *name == file) {
+        return true;
+    }
     let tops = ["Cargo.toml", "Cargo.lock", "manifest.json", "src", "models", "volumes", "kinds", "gaebar-runtime"];
     tops.contains(&file.split('/').next().unwrap_or_default()) && file.split('/').all(plain)
-}
-
-/// No folder on the way to a file may be a link, which would lead out of the backup.
-fn no_links(backup: &Path, file: &str) -> Result<(), String> {
-    let path = backup.join(file);
-    for parent in path.ancestors().skip(1).take_while(|parent| *parent != backup) {
-        if parent.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir()) {
-            return Err(format!("{} is no folder", parent.display()));
-        }
-    }
-    Ok(())
 }
 
 fn remove(folder: &Path) -> Result<(), FolderError> {
@@ -312,6 +396,52 @@ mod tests {
             let record = Record { sha256: record.own_hash(), ..record };
             write(&staging(folder.path()).join(RECORD), &serde_json::to_string(&record).unwrap());
             assert!(matches!(recover(folder.path()), Err(UpdateError::Record { .. })), "{file}");
+        }
+    }
+
+    /// A backup that came from somebody else touches nothing outside of it.
+    #[cfg(unix)]
+    #[test]
+    fn links_in_gaebars_own_folder_are_refused() {
+        use std::os::unix::fs::symlink;
+        for link in ["", "lock", "moving", "update", "update/new", "update/new/src", "update/commit.json"] {
+            let outside = tempfile::tempdir().unwrap();
+            write(&outside.path().join("precious/main.rs"), "precious");
+            write(&outside.path().join("lock"), "precious");
+            let folder = tempfile::tempdir().unwrap();
+            let record = Record { moves: vec!["src/main.rs".to_owned()], removes: Vec::new(), sha256: String::new() };
+            let record = serde_json::to_string(&Record { sha256: record.own_hash(), ..record }).unwrap();
+            let private = folder.path().join(PRIVATE);
+            if link != "update" && !link.is_empty() {
+                write(&private.join("update").join(RECORD), &record);
+            }
+            let place = if link.is_empty() { private.clone() } else { private.join(link) };
+            fs::create_dir_all(place.parent().unwrap()).unwrap();
+            let _ = fs::remove_file(&place);
+            let target = if ["lock", "moving", "update/commit.json"].contains(&link) { "lock" } else { "precious" };
+            symlink(outside.path().join(target), &place).unwrap();
+            let _ = recover(folder.path());
+            assert!(matches!(Update::new(folder.path()), Err(UpdateError::InTheWay { .. })), "{link}");
+            assert_eq!(fs::read_to_string(outside.path().join("lock")).unwrap(), "precious", "{link}");
+            assert_eq!(fs::read_to_string(outside.path().join("precious/main.rs")).unwrap(), "precious", "{link}");
+        }
+    }
+
+    /// What can't be carried out is not begun.
+    #[test]
+    fn what_stands_in_the_way_is_found_before_the_record_is_written() {
+        for (place, is_folder) in [("volumes/c_0", false), ("kinds/a.json", true), ("volumes/c_0/src/lib.rs", true)] {
+            let folder = tempfile::tempdir().unwrap();
+            let update = prepared(folder.path());
+            if is_folder {
+                fs::create_dir_all(folder.path().join(place)).unwrap();
+            } else {
+                write(&folder.path().join(place), "in the way");
+            }
+            assert!(matches!(update.commit(Vec::new()), Err(UpdateError::InTheWay { .. })), "{place}");
+            assert!(!staging(folder.path()).exists());
+            recover(folder.path()).unwrap();
+            assert_eq!(fs::read_to_string(folder.path().join("models/src/a.rs")).unwrap(), "old");
         }
     }
 

@@ -1,7 +1,9 @@
 //! What `verify` accepts and refuses; and that nothing is compiled or run but what it accepted.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
 
 use gaebar_gen::backup::{Options, backup};
@@ -251,7 +253,7 @@ fn a_stale_binary_restores_nothing() {
     small_backup(&folder);
     let built = event(&mut gaebar(&folder, &["build", "backup", "--output", "binary"]));
     assert_eq!(built["event"], "built");
-    let mut binary = std::process::Command::new(folder.join("binary"));
+    let mut binary = Command::new(folder.join("binary"));
     let (_, error) = run(binary.current_dir(&folder).args(["--to", "sqlite:x.db", "--digest", &"0".repeat(64)]), 1);
     assert!(error.contains("not built from the backup as it is now"), "{error}");
     assert!(!folder.join("x.db").exists());
@@ -300,4 +302,34 @@ fn limits_and_dangling_references_are_told() {
         assert!(told.iter().any(|told| told.contains(part) && told.contains("/src/shard_0.rs:")), "{}: {told:#?}", entity.key());
     }
     assert!(said.contains("2 keys of entities that are not in the backup: Nobody/1, Nobody/2"), "{said}");
+}
+
+/// What is read or compiled is what was verified, whatever becomes of the folder since.
+#[test]
+fn a_file_that_is_swapped_after_verification_is_not_used() {
+    use gaebar_gen::interpret::InterpretedRows;
+    use gaebar_gen::verify::{JustLooking, read};
+    use gaebar_runtime::restore::{RowRef, RowSource};
+    let folder = folder("gate-swapped");
+    let backup = small_backup(&folder);
+    let good = fs::read_to_string(backup.join(SHARD)).unwrap();
+    let evil = good.replace("\"one\"", "\"swapped\"");
+
+    let rows = InterpretedRows::new(&backup, read(&backup, &JustLooking).unwrap());
+    fs::write(backup.join(SHARD), &evil).unwrap();
+    let problem = rows.entity(RowRef { shard: 0, at: 0 }).unwrap_err();
+    assert!(problem.contains("was changed since it was verified"), "{problem}");
+
+    fs::write(backup.join(SHARD), &good).unwrap();
+    let mut build = gaebar(&folder, &["build", "backup", "--output", "binary"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(build.stderr.take().unwrap()).lines();
+    // Said when all is verified and copied, and before anything is compiled.
+    assert!(said.any(|line| line.unwrap().starts_with("Building ")));
+    fs::write(backup.join(SHARD), &evil).unwrap();
+    said.for_each(drop);
+    assert!(build.wait().unwrap().success());
+    let mut binary = Command::new(folder.join("binary"));
+    run(binary.current_dir(&folder).args(["--to", "sqlite:swapped.db", "--journal", "journal"]), 0);
+    let store = SqliteStore::open(&folder.join("swapped.db")).unwrap();
+    assert_eq!(store.lookup(&[&Key::root("Note", 1)]).unwrap()[0].properties["text"], "one".into());
 }

@@ -83,16 +83,60 @@ fn backups_of_one_kind_conflict_and_one_side_is_taken() {
     git(&folder, &["merge", "--quiet", "--no-edit", "theirs"], 1);
     for command in ["merge", "verify", "list"] {
         let (_, error) = run(&mut gaebar(&folder, &[command, "backup"]), 1);
-        assert!(error.contains("kinds/m.json has conflict markers"), "{error}");
-        assert!(error.contains("git checkout HEAD -- kinds/m.json models/src/m.rs 'volumes/m_*'"), "{error}");
+        assert!(error.contains("kinds/m.json has conflict markers") && error.contains("--take ours"), "{error}");
     }
-    git(
-        &folder.join("backup"),
-        &["checkout", "--quiet", "MERGE_HEAD", "--", "kinds/m.json", "models/src/m.rs", "volumes/m_*"],
-        0,
-    );
-    run(&mut gaebar(&folder, &["merge", "backup"]), 0);
+    run(&mut gaebar(&folder, &["merge", "backup", "--take", "theirs"]), 0);
     run(&mut gaebar(&folder, &["diff", "backup", "sqlite:store.db"]), 0);
+}
+
+/// A kind whose name begins another's is left alone, and so is a side that has no rows, or more shards than the other.
+#[test]
+fn a_side_is_taken_whole_and_nothing_else() {
+    for side in ["ours", "theirs"] {
+        let folder = repository(&format!("merge-{side}"));
+        for id in 1..=20 {
+            put(&folder, "M_M", id, "as it was");
+        }
+        run(&mut gaebar(&folder, &["backup", "sqlite:store.db", "backup"]), 0);
+        commit(&folder);
+        branch(&folder, "mine", "M", || {
+            let store = rusqlite::Connection::open(folder.join("store.db")).unwrap();
+            store.execute("DELETE FROM entities WHERE kind = 'M'", []).unwrap();
+        });
+        git(&folder, &["switch", "--quiet", "--create", "theirs", "main"], 0);
+        for id in 1..=60 {
+            put(&folder, "M", id, &"theirs ".repeat(20));
+        }
+        put(&folder, "M_M", 7, "theirs");
+        let kinds = ["backup", "sqlite:store.db", "backup", "--kinds", "M,M_M", "--shard-size", "3000"];
+        run(&mut gaebar(&folder, &kinds), 0);
+        commit(&folder);
+        git(&folder, &["switch", "--quiet", "mine"], 0);
+        let mut merge = Command::new("git");
+        let merged = merge.current_dir(&folder).args(["merge", "--quiet", "-X", "no-renames", "theirs"]).output().unwrap();
+        assert!(!merged.status.success(), "both sides changed M");
+        run(&mut gaebar(&folder, &["merge", "backup", "--take", side]), 0);
+        let (kinds, _) = run(&mut gaebar(&folder, &["list", "backup", "--format", "json"]), 0);
+        let rows = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["rows"].as_u64().unwrap();
+        assert_eq!(kinds.lines().map(rows).collect::<Vec<_>>(), [if side == "ours" { 0 } else { 60 }, 20, 20]);
+        let (row, _) = run(&mut gaebar(&folder, &["show", "backup", "M_M/7"]), 0);
+        assert!(row.contains("\"theirs\""), "what they changed of another kind is there: {row}");
+    }
+}
+
+/// The lists are the version's that wrote the backup.
+#[test]
+fn the_backup_of_a_release_is_not_made_half_a_backup_of_this_version() {
+    let folder = folder("merge-release");
+    let golden = gaebar_tests::command::workspace().join("tests/goldens/releases/0.1.0");
+    for (file, bytes) in gaebar_tests::tree::files(&golden) {
+        let path = folder.join("backup").join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    let (_, error) = run(&mut gaebar(&folder, &["merge", "backup"]), 1);
+    assert!(error.contains("gaebar upgrade backup"), "{error}");
+    run(&mut gaebar(&folder, &["verify", "backup"]), 0);
 }
 
 #[test]

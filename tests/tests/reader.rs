@@ -135,7 +135,7 @@ fn edits_within_the_grammar_are_read_and_others_refused() {
 
     let errors = read(&code, &code.text.replace("text: \"one\"", "text: 1").replace("text: \"three\"", "text: f()")).unwrap_err();
     assert_eq!(errors.len(), 2, "{errors:?}");
-    assert!(errors[0].to_string().contains("expected string literal"), "{errors:?}");
+    assert!(errors[0].to_string().contains("expected string literal, found `1,`"), "{errors:?}");
 }
 
 #[test]

@@ -306,6 +306,101 @@ fn backup_notes(repo: &Repo, more: &[&str]) -> serde_json::Value {
     event(&mut gaebar(&repo.folder, &[&["backup", "sqlite:store.db", "backup", "--shard-size", "4000"][..], more].concat()))
 }
 
+/// What somebody edited is replaced by what is read, or told, and never passes as backed up.
+#[test]
+fn edits_that_an_update_would_keep_stop_it() {
+    let repo = Repo::new("kept-edits", seed::suite().unwrap());
+    let shard = repo.folder.join("backup/volumes/profile_0/src/shard_0.rs");
+    let good = fs::read_to_string(&shard).unwrap();
+    fs::write(&shard, good.replace("Aral Balkan", "Somebody Else")).unwrap();
+    let update = |more: &[&'static str]| [&["backup", "sqlite:store.db", "backup"][..], more].concat();
+    let (_, error) = run(&mut gaebar(&repo.folder, &update(&["--namespaces", "tenant-a"])), 1);
+    assert!(error.contains("were edited") && error.contains("Profile/2"), "{error}");
+    let (_, said) = run(&mut gaebar(&repo.folder, &update(&["--kinds", "Letter"])), 0);
+    assert!(!said.contains("replaced an edit"), "{said}");
+    let (said, _) = run(&mut gaebar(&repo.folder, &["verify", "backup"]), 3);
+    assert!(said.contains("Profile/2"), "the edit is still one: {said}");
+    let (_, said) = run(&mut gaebar(&repo.folder, &update(&[])), 0);
+    assert!(said.contains("replaced an edit") && fs::read_to_string(&shard).unwrap() == good, "{said}");
+}
+
+#[test]
+fn an_update_mends_what_is_missing_or_damaged_and_replaces_nothing_of_the_users() {
+    let mut entities = seed::suite().unwrap();
+    let blob = |id: i64| {
+        let properties = Properties::from([("blob".to_owned(), Value::from(vec![u8::try_from(id).unwrap(); 3_000]).unindexed())]);
+        Entity::new(Key::root("Blob", id), properties).unwrap()
+    };
+    entities.extend([blob(1), blob(2)]);
+    let repo = Repo::new("mended", entities);
+    let backup = repo.folder.join("backup");
+    let good = whole(&backup);
+    let a_blob = good.keys().find(|file| file.starts_with("volumes/blob_0/src/blobs/")).unwrap().clone();
+    for damage in
+        ["volumes/letter_0/Cargo.toml", "volumes/letter_0/src/lib.rs", "src/main.rs", "models/src/lib.rs", ".gitattributes"]
+    {
+        for text in [None, Some("damaged\n")] {
+            match text {
+                None => fs::remove_file(backup.join(damage)).unwrap(),
+                // What a user made of git's files is the user's.
+                Some(_) if damage.starts_with(".git") => continue,
+                Some(text) => fs::write(backup.join(damage), text).unwrap(),
+            }
+            if damage == "models/src/lib.rs" && text.is_none() {
+                // Which kinds there should be is not known without it.
+                run(&mut gaebar(&repo.folder, &["merge", "backup"]), 0);
+            }
+            repo.backup();
+            run(&mut gaebar(&repo.folder, &["verify", "backup"]), 0);
+            assert!(whole(&backup) == good, "{damage}");
+        }
+    }
+    // A row and its blob are deleted by hand, and come back.
+    let shard = backup.join("volumes/blob_0/src/shard_0.rs");
+    let text = fs::read_to_string(&shard).unwrap();
+    let of_blob = if text.find(a_blob.rsplit('/').next().unwrap()) < text.find("pub fn row_2") { 1 } else { 2 };
+    let without = text.replace(&format!("    ({of_blob}, row_{of_blob}),\n"), "");
+    let (before, rest) = without.split_once(&format!("\npub fn row_{of_blob}")).unwrap();
+    fs::write(&shard, format!("{before}{}", rest.split_once("\n}\n").unwrap().1)).unwrap();
+    fs::write(backup.join(&a_blob), "changed").unwrap();
+    run(&mut gaebar(&repo.folder, &["verify", "backup"]), 1);
+    fs::remove_file(backup.join(&a_blob)).unwrap();
+    repo.backup();
+    assert!(whole(&backup) == good);
+
+    // A file of the user's where a new kind would go.
+    let mut repo = repo;
+    fs::create_dir_all(backup.join("volumes/mine_0/src")).unwrap();
+    fs::write(backup.join("volumes/mine_0/src/lib.txt"), "mine").unwrap();
+    fs::write(backup.join("kinds/mine.json.orig"), "mine").unwrap();
+    fs::create_dir_all(backup.join("models/src")).unwrap();
+    fs::write(backup.join("volumes/mine_0/Cargo.toml"), "mine").unwrap();
+    repo.put(Entity::new(Key::root("Mine", 1), Properties::new()).unwrap());
+    let (_, error) = run(&mut gaebar(&repo.folder, &["backup", "sqlite:store.db", "backup"]), 1);
+    assert!(error.contains("volumes/mine_0/Cargo.toml is in the way"), "{error}");
+    assert_eq!(fs::read_to_string(backup.join("volumes/mine_0/Cargo.toml")).unwrap(), "mine");
+}
+
+#[test]
+fn the_wrong_store_is_noticed() {
+    let repo = Repo::new("wrong-store", seed::suite().unwrap());
+    SqliteStore::open_or_create(&repo.folder.join("empty.db")).unwrap();
+    let (_, error) = run(&mut gaebar(&repo.folder, &["backup", "sqlite:empty.db", "backup"]), 1);
+    assert!(error.contains("which would all go") && error.contains("--allow-empty"), "{error}");
+    repo.check();
+    let (_, said) = run(&mut gaebar(&repo.folder, &["backup", "sqlite:empty.db", "backup", "--allow-empty"]), 0);
+    assert!(said.contains("the backup was taken from sqlite:store.db before"), "{said}");
+    run(&mut gaebar(&repo.folder, &["verify", "backup"]), 0);
+    // A kind whose manifest is lost is missed, also where only rows are read.
+    repo.git(&["checkout", "--quiet", "--", "backup"]);
+    let library = repo.folder.join("backup/models/src/lib.rs");
+    let text = fs::read_to_string(&library).unwrap().replace("mod letter;\n", "").replace("pub use letter::Letter;\n", "");
+    fs::write(&library, text).unwrap();
+    fs::remove_file(repo.folder.join("backup/kinds/letter.json")).unwrap();
+    let (_, error) = run(&mut gaebar(&repo.folder, &["restore", "backup", "--interpret", "--to", "sqlite:part.db"]), 1);
+    assert!(error.contains("models/src/letter.rs: is in no manifest"), "{error}");
+}
+
 #[test]
 fn shards_split_when_they_grow_and_merge_on_request_when_nearly_empty() {
     let mut repo = notes("sizes", 50);

@@ -139,7 +139,7 @@ pub(crate) struct BackupArgs {
     pub(crate) rows_per_step: Option<u32>,
 
     /// Close a shard before it would pass so many bytes of source [default: 300000]
-    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=4_000_000))]
     pub(crate) shard_size: Option<u32>,
 
     /// Give kinds that the backup has new structs, after all of their entities
@@ -149,6 +149,10 @@ pub(crate) struct BackupArgs {
     /// Merge shards that are nearly empty, which moves rows
     #[arg(long)]
     pub(crate) compact: bool,
+
+    /// Go on if the store holds nothing, and the backup does
+    #[arg(long)]
+    pub(crate) allow_empty: bool,
 }
 
 #[derive(Debug, Args)]
@@ -262,13 +266,26 @@ pub(crate) struct ShowArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Exit codes: as those of verify, which follows: 0 in order, 3 edited within the grammar, 1 refused.
 
-Example:
-  git merge their-backup
-  gaebar merge backups/production")]
+Examples:
+  git merge -X no-renames their-backup
+  gaebar merge backups/production
+  gaebar merge backups/production --take theirs")]
 pub(crate) struct MergeArgs {
     /// The backup's folder
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
+
+    /// Of kinds that both sides changed, take this side's rows
+    #[arg(long, value_enum)]
+    pub(crate) take: Option<TakenSide>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TakenSide {
+    /// The branch that you are on
+    Ours,
+    /// The branch that is merged
+    Theirs,
 }
 
 #[derive(Debug, Args)]

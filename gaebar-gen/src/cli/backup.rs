@@ -62,6 +62,7 @@ fn options(args: &BackupArgs, config: &Config) -> anyhow::Result<Options> {
         shard_bytes: flag(args.shard_size).or(config.shard_size).unwrap_or(SHARD_BYTES),
         reshape: if args.reshape { Reshape::Always } else { Reshape::WhereManyDoNotFit },
         compact: args.compact,
+        allow_empty: args.allow_empty,
     })
 }
 
@@ -79,6 +80,9 @@ fn summarise(done: &BackedUp, options: &Options, seconds: f64, format: Format) -
     }
     if !done.read_time.consistent {
         say!("note: {} offers no snapshot; what was written to it meanwhile may be half in the backup", done.source);
+    }
+    for before in &done.other_sources {
+        say!("note: the backup was taken from {before} before");
     }
     for edit in &done.replaced_edits {
         say!("replaced an edit: {edit}");

@@ -37,10 +37,26 @@ impl Display for GrammarError {
     }
 }
 
+/// Characters of what was found that are told.
+const FOUND: usize = 24;
+
 impl From<syn::Error> for GrammarError {
     fn from(error: syn::Error) -> Self {
         let start = error.span().start();
         Self { line: start.line, column: start.column + 1, problem: error.to_string() }
+    }
+}
+
+impl GrammarError {
+    /// The same, with what stands there where the problem names only what could.
+    fn with_found(self, text: &str) -> Self {
+        let line = self.line.checked_sub(1).and_then(|at| text.lines().nth(at)).unwrap_or_default();
+        let found: String =
+            line.chars().skip(self.column.saturating_sub(1)).take_while(|c| !c.is_whitespace()).take(FOUND).collect();
+        if !self.problem.starts_with("expected") || found.is_empty() {
+            return self;
+        }
+        Self { problem: format!("{}, found `{}`", self.problem, visible(&found)), ..self }
     }
 }
 

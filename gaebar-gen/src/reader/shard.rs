@@ -33,7 +33,7 @@ pub struct ReadRow {
 pub fn shard(kind: &Kind, models_crate: &str, text: &str, blobs: &dyn Blobs) -> Result<Vec<ReadRow>, Vec<GrammarError>> {
     let reader = RowReader { kind, blobs };
     let mut errors = Vec::new();
-    let found = parse(text, |input| Ok(rows(&reader, input, &mut errors)));
+    let found = parse(text, |input| Ok(rows(&reader, text, input, &mut errors)));
     let found = match found {
         Ok(found) => found,
         // Syn also minds what an unreadable row left unread: that row's own error says more.
@@ -57,7 +57,7 @@ pub fn shard(kind: &Kind, models_crate: &str, text: &str, blobs: &dyn Blobs) -> 
 }
 
 /// All rows of a file, past what is wrong with any of them. What is between them is left to the comparison.
-fn rows(reader: &RowReader, input: ParseStream, errors: &mut Vec<GrammarError>) -> Vec<Found> {
+fn rows(reader: &RowReader, text: &str, input: ParseStream, errors: &mut Vec<GrammarError>) -> Vec<Found> {
     let mut found = Vec::new();
     while !input.is_empty() {
         if !(input.peek(Token![pub]) && input.peek2(Token![fn])) {
@@ -68,7 +68,7 @@ fn rows(reader: &RowReader, input: ParseStream, errors: &mut Vec<GrammarError>) 
         match reader.row(input) {
             Ok(row) => found.push(row),
             Err(error) => {
-                let error = GrammarError::from(error);
+                let error = GrammarError::from(error).with_found(text);
                 errors.push(GrammarError { line: error.line.max(line), ..error });
             }
         }

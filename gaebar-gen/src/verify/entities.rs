@@ -1,6 +1,6 @@
 //! What holds for all entities of a backup together, and for each against Datastore's limits.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gaebar_runtime::model::{Data, Database, Embedded, Entity, Id, Key, Value};
@@ -19,6 +19,8 @@ const NESTING: usize = 20;
 
 /// What is told in full.
 const NAMED: usize = 20;
+/// References that are remembered while their entities may still come.
+const MOST_CANDIDATES: usize = 1 << 16;
 
 /// An entity that Datastore would refuse.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,15 +53,16 @@ pub(super) struct Entities {
 #[derive(Debug, Default)]
 struct References {
     hashes: HashSet<KeyHash>,
-    /// Texts of references whose entity was not seen before them: candidates to be named.
-    texts: BTreeSet<(String, KeyHash)>,
+    /// Texts of references whose entity was not seen yet: candidates to be named.
+    texts: HashMap<KeyHash, String>,
 }
 
 impl Entities {
     /// Takes a row into account; an error if its key was there before.
     pub(super) fn add(&self, file: &str, row: &ReadRow) -> Result<(), String> {
         let key = row.entity.key();
-        if !lock(&self.keys).insert(key_hash(key)) {
+        let hash = key_hash(key);
+        if !lock(&self.keys).insert(hash) {
             return Err(format!("{key} is there twice"));
         }
         let mut limits = Limits::default();
@@ -67,11 +70,13 @@ impl Entities {
         for problem in limits.problems {
             lock(&self.over_limit).push(OverLimit { file: file.to_owned(), line: row.line, problem });
         }
-        let mut references = lock(&self.references);
+        let (keys, mut references) = (lock(&self.keys), lock(&self.references));
+        references.texts.remove(&hash);
         for reference in limits.references {
-            references.hashes.insert(key_hash(reference));
-            if references.texts.len() < 50 * NAMED {
-                references.texts.insert((reference.to_string(), key_hash(reference)));
+            let hash = key_hash(reference);
+            references.hashes.insert(hash);
+            if references.texts.len() < MOST_CANDIDATES && !keys.contains(&hash) {
+                references.texts.insert(hash, reference.to_string());
             }
         }
         Ok(())
@@ -82,7 +87,9 @@ impl Entities {
         let References { hashes, texts } = self.references.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut over_limit = self.over_limit.into_inner().unwrap_or_else(PoisonError::into_inner);
         over_limit.sort_unstable();
-        let first = texts.into_iter().filter(|(_, hash)| !keys.contains(hash)).map(|(text, _)| text).take(NAMED).collect();
+        let mut first: Vec<_> = texts.into_iter().filter(|(hash, _)| !keys.contains(hash)).map(|(_, text)| text).collect();
+        first.sort_unstable();
+        first.truncate(NAMED);
         (over_limit, Dangling { count: hashes.difference(&keys).count(), first })
     }
 }

@@ -34,6 +34,7 @@ impl Gate<'_> {
         let Some(volumes) = self.volumes(&manifest, &kind) else { return Ok(None) };
         let mut numbers = BTreeSet::new();
         let (mut shards, mut edits) = (Vec::new(), Vec::new());
+        let mut all_read = true;
         for (name, volume) in &volumes {
             let blobs = BlobFiles { gate: self, folder: format!("volumes/{name}/src/blobs"), used: Mutex::default() };
             let cargo = templates::volume_manifest(&self.manifest.name, name);
@@ -49,7 +50,9 @@ impl Gate<'_> {
                 .into_par_iter()
                 .map(|file| self.shard(&kind, &models, file, &manifest.files[file], &blobs))
                 .collect();
-            for ReadShard { shard, numbers: own, edits: found } in read?.into_iter().flatten() {
+            let read = read?;
+            all_read &= read.iter().all(Option::is_some);
+            for ReadShard { shard, numbers: own, edits: found } in read.into_iter().flatten() {
                 for number in own {
                     if u64::from(number) >= manifest.next_row {
                         self.refuse(&shard.file, format!("row_{number} is past the last row that the manifest knows"));
@@ -62,14 +65,23 @@ impl Gate<'_> {
             }
             let used = blobs.used.into_inner().unwrap_or_else(PoisonError::into_inner);
             for blob in volume.blobs.symmetric_difference(&used) {
-                // An edit may have taken the last row that had a blob; what is left is harmless, and goes with the next backup.
+                let file = format!("volumes/{name}/src/blobs/{blob}");
                 if !volume.blobs.contains(blob) {
-                    self.refuse(format!("volumes/{name}/src/blobs/{blob}"), "is in no manifest");
+                    self.refuse(file, "is in no manifest");
+                    continue;
+                }
+                // An edit may have taken the last row that had it, and the blob too. What is left goes with the next backup.
+                let is_gone = !edits.is_empty() && self.backup.join(&file).symlink_metadata().is_err();
+                if !is_gone
+                    && let Some(bytes) = self.read(&file)?
+                    && !manifest.files[&file].matches(&bytes)
+                {
+                    self.refuse(file, "is not as it was backed up");
                 }
             }
         }
         let rows: usize = shards.iter().map(|shard| shard.rows).sum();
-        if edits.is_empty() && rows as u64 != manifest.rows {
+        if all_read && edits.is_empty() && rows as u64 != manifest.rows {
             self.refuse(KindManifest::path(&kind.file), format!("says {} rows, and there are {rows}", manifest.rows));
         }
         Ok(Some((VerifiedKind { manifest, kind, shards }, edits)))
@@ -149,6 +161,11 @@ impl Gate<'_> {
         fingerprint: &Fingerprint,
         blobs: &BlobFiles,
     ) -> Result<Option<ReadShard>, FolderError> {
+        let size = self.backup.join(file).symlink_metadata().map_or(0, |metadata| metadata.len());
+        if size > super::MOST_SHARD_BYTES {
+            self.refuse(file, format!("has {size} bytes, and no shard has more than {}", super::MOST_SHARD_BYTES));
+            return Ok(None);
+        }
         let Some(bytes) = self.read(file)? else { return Ok(None) };
         let Ok(text) = std::str::from_utf8(&bytes) else {
             self.refuse(file, "is no UTF-8");
