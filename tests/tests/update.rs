@@ -366,7 +366,7 @@ fn an_update_mends_what_is_missing_or_damaged_and_replaces_nothing_of_the_users(
     run(&mut gaebar(&repo.folder, &["verify", "backup"]), 1);
     fs::remove_file(backup.join(&a_blob)).unwrap();
     repo.backup();
-    assert!(whole(&backup) == good);
+    repo.check();
 
     // A file of the user's where a new kind would go.
     let mut repo = repo;
