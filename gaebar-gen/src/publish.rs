@@ -1,5 +1,6 @@
 //! A backup appears whole or not at all: it is staged beside its place, and renamed.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -51,7 +52,7 @@ impl Staging {
                 }
                 check_replaceable(&place, parent)?;
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(FolderError::at("list", &place)(error).into()),
         }
         std::fs::create_dir_all(parent).map_err(FolderError::at("create the folder", parent))?;
@@ -88,13 +89,16 @@ impl Staging {
     pub fn publish(self) -> Result<PathBuf, PublishError> {
         sync_tree(&self.folder())?;
         // An empty folder makes room (Windows would not replace it); were it filled meanwhile, the system refuses.
+        let failed = |action: &'static str, error: io::Error| match error.kind() {
+            // Somebody else was faster.
+            io::ErrorKind::DirectoryNotEmpty => PublishError::Taken(self.place.clone()),
+            _ => FolderError::at(action, &self.place)(error).into(),
+        };
         match std::fs::remove_dir(&self.place) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(FolderError::at("make room at", &self.place)(error).into());
-            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("make room at", error)),
             _ => {}
         }
-        std::fs::rename(self.folder(), &self.place).map_err(FolderError::at("put the backup at", &self.place))?;
+        std::fs::rename(self.folder(), &self.place).map_err(|error| failed("put the backup at", error))?;
         sync_folder(&self.parent)?;
         Ok(self.place)
     }

@@ -6,6 +6,7 @@
 //! backup's are never touched.
 
 use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -27,8 +28,13 @@ const MOVING: &str = "moving";
 #[derive(Debug, Error)]
 pub enum UpdateError {
     /// Somebody else is at it.
-    #[error("another gaebar is updating {path}; wait until it is done", path = .0.display())]
-    Busy(PathBuf),
+    #[error("another gaebar{holder} is updating {path}; wait until it is done", path = .path.display(), holder = .process.map(|id| format!(" (process {id})")).unwrap_or_default())]
+    Busy {
+        /// The backup.
+        path: PathBuf,
+        /// The other's process id, if it has said so.
+        process: Option<u32>,
+    },
     /// Something stands where a folder or file of Gaebar's own should, or a file of the backup.
     #[error("{path} is in the way: it is no {expected}; move it elsewhere", path = .path.display())]
     InTheWay {
@@ -74,7 +80,13 @@ pub struct Update {
 impl Update {
     /// Begins to update the backup in a folder, after what an earlier update left is finished or dropped.
     pub fn new(backup: &Path) -> Result<Self, UpdateError> {
-        let lock = lock(backup, LOCK, File::try_lock)?.ok_or_else(|| UpdateError::Busy(backup.to_owned()))?;
+        let Some(mut lock) = lock(backup, LOCK, File::try_lock)? else {
+            let said = fs::read_to_string(backup.join(PRIVATE).join(LOCK)).unwrap_or_default();
+            return Err(UpdateError::Busy { path: backup.to_owned(), process: said.trim().parse().ok() });
+        };
+        let place = backup.join(PRIVATE).join(LOCK);
+        let say = |lock: &mut File| lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
+        say(&mut lock).map_err(FolderError::at("write", &place))?;
         finish(backup)?;
         let update = Self { backup: backup.to_owned(), lock };
         remove(&staging(backup))?;
@@ -449,6 +461,6 @@ mod tests {
     fn two_updates_at_once_do_not_meet() {
         let folder = tempfile::tempdir().unwrap();
         let _first = prepared(folder.path());
-        assert!(matches!(Update::new(folder.path()), Err(UpdateError::Busy(_))));
+        assert!(matches!(Update::new(folder.path()), Err(UpdateError::Busy { process: Some(_), .. })));
     }
 }

@@ -25,9 +25,14 @@ fn every_command_of_the_readme_runs() {
     }
 
     let Some(emulator) = Emulator::shared(Flavour::Datastore) else { return };
-    let script = gaebar.join("\n").replace("localhost:8081", &emulator.host());
+    // The settings come with the last chapter: they name the only targets there are from then on.
+    let with_settings = |block: &String| {
+        let copies = if block.contains("gaebar backup production ") { "cp settings.toml gaebar.toml\n" } else { "" };
+        format!("{copies}{block}")
+    };
+    let script = gaebar.iter().map(with_settings).collect::<Vec<_>>().join("\n").replace("localhost:8081", &emulator.host());
     assert!(script.matches("gaebar ").count() >= 8, "the commands were not found:\n{script}");
-    fs::write(folder.join("gaebar.toml"), &blocks("toml")[0]).unwrap();
+    fs::write(folder.join("settings.toml"), &blocks("toml")[0]).unwrap();
     // A project of its own, in which there is something, and a repository to commit to.
     let prelude = "set -eux\ngit init --quiet .\ngit config user.name Reader\ngit config user.email reader@example.com\n\
         git commit --quiet --allow-empty --message 'Nothing yet'\ngit branch their-backup\n\

@@ -118,7 +118,14 @@ fn create(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 fn failed(place: &Place, action: &'static str) -> impl Fn(rusqlite::Error) -> StoreError + Copy {
-    move |source| StoreError::Sqlite { store: place.to_string(), action, source }
+    move |source| match source.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => StoreError::Open {
+            store: place.to_string(),
+            problem: format!("could not {action}: another process keeps the file locked"),
+            next: "try again when that is done".to_owned(),
+        },
+        _ => StoreError::Sqlite { store: place.to_string(), action, source },
+    }
 }
 
 fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
