@@ -23,6 +23,8 @@ const PRODUCTION: &str = "https://datastore.googleapis.com";
 
 /// How long one try of a call may take; Google's clients use the same.
 const DEADLINE: Duration = Duration::from_mins(1);
+/// How much later the server and the channel give up.
+const GRACE: Duration = Duration::from_secs(5);
 /// How long connecting may take.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(15);
 /// The same for an emulator, which is near.
@@ -173,8 +175,9 @@ impl Client {
 
     async fn request<Q>(&self, message: Q) -> Result<Request<Q>, Status> {
         let mut request = Request::new(message);
-        // Told to the server too, so that it does not work on for nobody.
-        request.set_timeout(DEADLINE);
+        // Told to the server too, so that it does not work on for nobody. The channel takes it for a timer as well, whose end would look
+        // like a broken connection: ours goes first.
+        request.set_timeout(DEADLINE + GRACE);
         // Routes requests on named databases; servers refuse them without.
         request.metadata_mut().insert("x-goog-request-params", self.routing.clone());
         if let Some(credentials) = &self.credentials {
