@@ -40,6 +40,12 @@ impl Entity {
         &self.key
     }
 
+    /// The same entity in another namespace. What it refers to stays.
+    #[must_use]
+    pub fn in_namespace(self, namespace: impl Into<String>) -> Self {
+        Self { key: self.key.in_namespace(namespace), ..self }
+    }
+
     /// The entity's kind.
     pub fn kind(&self) -> &str {
         self.key.kind()

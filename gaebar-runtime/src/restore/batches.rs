@@ -1,10 +1,12 @@
 //! Rows by the batch: several workers claim rows in the backup's order, and make entities of them.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::rows::{RowRef, RowSource};
-use crate::model::Entity;
+use crate::model::{Entity, Key};
 use crate::proto;
+use crate::store::{Store, StoreError};
 
 /// Rows a worker takes at a time: the most mutations that Datastore takes in one commit.
 const BATCH_ROWS: usize = 500;
@@ -92,6 +94,21 @@ fn run(source: &dyn RowSource, claimed: Vec<RowRef>, work: &dyn Work) {
     if !batch.rows.is_empty() {
         work.batch(batch);
     }
+}
+
+/// What a store has of these entities' keys, by key.
+pub(super) fn look_up(store: &dyn Store, entities: &[Entity]) -> Result<HashMap<Key, Entity>, StoreError> {
+    let keys: Vec<_> = entities.iter().map(Entity::key).collect();
+    Ok(store.lookup(&keys)?.into_iter().map(|entity| (entity.key().clone(), entity)).collect())
+}
+
+/// How many entities there are of each kind.
+pub(super) fn by_kind(entities: &[Entity]) -> BTreeMap<&str, u64> {
+    let mut counts = BTreeMap::new();
+    for entity in entities {
+        *counts.entry(entity.kind()).or_default() += 1;
+    }
+    counts
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -75,9 +75,11 @@ impl Namespaces {
         if *self == Self::Same {
             return entity;
         }
-        let key = self.key(entity.key());
-        // A key that was complete stays so, in another namespace.
-        Entity::new(key, self.properties(&entity.properties)).unwrap_or(entity)
+        let properties = self.properties(&entity.properties);
+        let namespace = self.of(entity.key().namespace()).to_owned();
+        let mut entity = entity.in_namespace(namespace);
+        entity.properties = properties;
+        entity
     }
 
     fn key(&self, key: &Key) -> Key {

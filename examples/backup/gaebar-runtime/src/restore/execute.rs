@@ -3,11 +3,11 @@
 //! It ends well only when every row that was to be committed was. After the first failure no new batch begins; those in flight are
 //! finished, and rows that were not written are named, the first of them in full.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::batches::{self, Batch, Work, lock};
+use super::batches::{self, Batch, Work, by_kind, lock, look_up};
 use super::journal::Journal;
 use super::pace::Pace;
 use super::plan::{OnConflict, Plan, PlanError, each_entity};
@@ -73,12 +73,18 @@ impl Plan<'_> {
             each_entity(self.store, scan, execution.stop, &mut |entities| {
                 let keys: Vec<_> = entities.iter().map(Entity::key).filter(|key| self.deletes.contains(key)).collect();
                 for keys in keys.chunks(execution.pace.batch().min(keys.len().max(1))) {
-                    execution.pace.pass(keys.len(), execution.stop);
+                    if !execution.pace.pass(keys.len(), execution.stop) {
+                        return Ok(());
+                    }
                     self.store.delete(keys)?;
                     *deleted += keys.len() as u64;
                 }
                 Ok(())
             })?;
+        }
+        // Asked to stop within the last page, it looked like the end.
+        if execution.stop.load(Ordering::Relaxed) && *deleted < self.total().delete {
+            return Err(PlanError::Interrupted);
         }
         Ok(())
     }
@@ -94,11 +100,7 @@ struct Outcome {
 
 impl Outcome {
     fn count(&mut self, entities: &[Entity], progress: &dyn Progress) {
-        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-        for entity in entities {
-            *counts.entry(entity.kind()).or_default() += 1;
-        }
-        for (kind, rows) in counts {
+        for (kind, rows) in by_kind(entities) {
             *self.kinds.entry(kind.to_owned()).or_default() += rows;
             progress.done(kind, rows);
         }
@@ -185,11 +187,7 @@ impl Commits<'_> {
 
     /// Whether the target has just these entities.
     fn are_there(&self, entities: &[Entity]) -> bool {
-        let keys: Vec<_> = entities.iter().map(Entity::key).collect();
-        self.store().lookup(&keys).is_ok_and(|there| {
-            let there: HashMap<&Key, &Entity> = there.iter().map(|entity| (entity.key(), entity)).collect();
-            entities.iter().all(|entity| there.get(entity.key()) == Some(&entity))
-        })
+        look_up(self.store(), entities).is_ok_and(|there| entities.iter().all(|entity| there.get(entity.key()) == Some(entity)))
     }
 
     fn succeed(&self, rows: &[RowRef], entities: &[Entity]) {
@@ -234,19 +232,17 @@ impl Work for Check<'_> {
     }
 
     fn batch(&self, Batch { rows, entities, .. }: Batch) {
-        let keys: Vec<_> = entities.iter().map(Entity::key).collect();
-        let there = match self.plan.store.lookup(&keys) {
+        let there = match look_up(self.plan.store, &entities) {
             Ok(there) => there,
             Err(error) => {
                 lock(&self.outcome).problem.get_or_insert(format!("it could not be checked: {error}"));
                 return;
             }
         };
-        let there: HashMap<&Key, &Entity> = there.iter().map(|entity| (entity.key(), entity)).collect();
         for (row, entity) in rows.iter().zip(&entities) {
             let problem = match there.get(entity.key()) {
                 None => "it was committed, and is not there".to_owned(),
-                Some(there) if *there != entity => format!("it reads back otherwise: {}", difference(entity, there)),
+                Some(there) if there != entity => format!("it reads back otherwise: {}", difference(entity, there)),
                 Some(_) => continue,
             };
             fail(&self.outcome, self.plan, *row, Some(entity.key()), problem);

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use thiserror::Error;
 
-use super::batches::{self, Batch, Work, lock};
+use super::batches::{self, Batch, Work, by_kind, lock, look_up};
 use super::choose::{Choice, Namespaces, references};
 use super::journal::Done;
 use super::report::{Failures, Progress};
@@ -417,7 +417,7 @@ impl Work for Planning<'_> {
                 self.fail(*row, Some(key), format!("another row goes to {key} too: the namespaces that are mapped meet"));
             }
         }
-        let there = match self.store.lookup(&keys) {
+        let there = match look_up(self.store, &entities) {
             Ok(there) => there,
             Err(error) => {
                 self.wrong.store(true, Ordering::Relaxed);
@@ -425,10 +425,9 @@ impl Work for Planning<'_> {
                 return;
             }
         };
-        let there: HashMap<&Key, &Entity> = there.iter().map(|entity| (entity.key(), entity)).collect();
         let mut kinds: BTreeMap<&str, Counts> = BTreeMap::new();
         for (row, entity) in rows.iter().zip(&entities) {
-            let action = self.action(*row, entity, there.get(entity.key()).copied());
+            let action = self.action(*row, entity, there.get(entity.key()));
             self.actions.set(*row, action);
             let counts = kinds.entry(entity.kind()).or_default();
             match action {
@@ -441,11 +440,7 @@ impl Work for Planning<'_> {
                 Action::Out => {}
             }
         }
-        let mut rows_of: BTreeMap<&str, u64> = BTreeMap::new();
-        for entity in &entities {
-            *rows_of.entry(entity.kind()).or_default() += 1;
-        }
-        for (kind, rows) in rows_of {
+        for (kind, rows) in by_kind(&entities) {
             self.progress.done(kind, rows);
         }
         let mut found = lock(&self.found);
