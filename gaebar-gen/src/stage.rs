@@ -150,24 +150,27 @@ fn shape(
         }
         Ok::<_, ShardError>(inference)
     };
-    let inferred: Result<Vec<_>, ShardError> = spooled.par_iter().map(|(name, kind)| Ok((name.clone(), infer(kind)?))).collect();
-    let (known, new): (Vec<_>, Vec<_>) = inferred?.into_iter().partition(|(name, _)| previous.contains_key(name));
+    // Going through all entities once more is for those alone that may get a struct.
+    let may_change = |kind: &SpooledKind| match reshape {
+        Reshape::Never => false,
+        Reshape::WhereManyDoNotFit => kind.rows() >= LEAST_ROWS,
+        Reshape::Always => kind.rows() > 0,
+    };
+    let looked_at = spooled.par_iter().filter(|(name, kind)| !previous.contains_key(*name) || may_change(kind));
+    let inferred: Result<BTreeMap<_, _>, ShardError> = looked_at.map(|(name, kind)| Ok((name.clone(), infer(kind)?))).collect();
+    let (known, new): (BTreeMap<_, _>, BTreeMap<_, _>) = inferred?.into_iter().partition(|(name, _)| previous.contains_key(name));
     let new = new.into_iter().map(|(name, inference)| (name, inference.fields()));
     let mut kinds = name_kinds(new, previous.values().map(|before| &before.kind));
     let mut reshaped = BTreeSet::new();
-    for (name, inference) in known {
-        let Some(before) = previous.get(&name).map(|before| &before.kind) else { continue };
-        let fields = inference.fields();
+    for before in previous.values().map(|before| &before.kind).filter(|kind| spooled.contains_key(&kind.name)) {
         let mut kind = before.clone();
-        let wanted = match reshape {
-            Reshape::Never => false,
-            Reshape::WhereManyDoNotFit => has_many_exceptions(&inference, before, &fields),
-            Reshape::Always => inference.rows() > 0,
-        };
-        if wanted {
-            kind.fields = name_fields(fields);
-            reshaped.extend((kind != *before).then(|| name.clone()));
+        if let Some(inference) = known.get(&kind.name) {
+            let fields = inference.fields();
+            if reshape == Reshape::Always || has_many_exceptions(inference, before, &fields) {
+                kind.fields = name_fields(fields);
+            }
         }
+        reshaped.extend((kind != *before).then(|| kind.name.clone()));
         kinds.push(kind);
     }
     kinds.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -183,7 +186,7 @@ fn has_many_exceptions(inference: &Inference, before: &Kind, after: &[(String, T
         others(&then).saturating_sub(others(&now))
     };
     let most = then.keys().chain(now.keys()).map(spared).max().unwrap_or_default();
-    inference.rows() >= LEAST_ROWS && most > inference.rows() / ROWS_AN_EXCEPTION
+    most > inference.rows() / ROWS_AN_EXCEPTION
 }
 
 /// Stages the files that follow from the kinds and this version, where they are not there already. Returns those of another version's

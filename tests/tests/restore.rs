@@ -1,8 +1,8 @@
 //! The restore engine against stores that fail in their own ways.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use gaebar_runtime::model::{Entity, Key, Properties, Timestamp};
 use gaebar_runtime::restore::{
@@ -49,6 +49,8 @@ struct Picky {
     inner: MemoryStore,
     minds: HashSet<Key>,
     refuses_all: Option<&'static str>,
+    /// Somebody asks to stop while the first entities are deleted.
+    stops: Arc<AtomicBool>,
     calls: AtomicU64,
     reserved: Mutex<BTreeSet<String>>,
     unreserved: Mutex<Vec<String>>,
@@ -81,6 +83,7 @@ impl Store for Picky {
     }
 
     fn delete(&self, keys: &[&Key]) -> Result<(), StoreError> {
+        self.stops.store(true, Ordering::Relaxed);
         self.inner.delete(keys)
     }
 
@@ -162,6 +165,25 @@ fn a_store_that_refuses_everything_is_not_asked_for_each_row() {
     let told = incomplete.to_string();
     assert!(told.contains("not tried after that"), "{told}");
     assert_eq!(told.matches("PERMISSION_DENIED").count(), 1, "the reason is told once: {told}");
+}
+
+/// Asked to stop, a mirror deletes no more, and does not end well.
+#[test]
+fn a_mirror_that_is_interrupted_deletes_no_more() {
+    let store = Picky::default();
+    let source = Numbers { count: 1, unreadable: None };
+    let extra = |id: i64| Entity::new(Key::root("N", id), Properties::new()).unwrap();
+    store.inner.upsert(&(1..=5).map(extra).collect::<Vec<_>>()).unwrap();
+    let options = Options { mirror: true, ..jobs(1) };
+    let plan = plan(&source, &store, options, None, None, &Counted::default(), &store.stops).unwrap();
+    assert_eq!(plan.total().delete, 4);
+    // One at a time.
+    let (pace, hears) = (Pace::new(false, Some(1)), Counted::default());
+    let execution =
+        Execution { pace: &pace, journal: None, check: true, committing: &hears, checking: &hears, stop: &store.stops };
+    let incomplete = plan.execute(&execution).unwrap_err();
+    assert!(incomplete.interrupted && incomplete.to_string().contains("1 of 4 were deleted"), "{incomplete}");
+    assert_eq!(stored(&store), 4);
 }
 
 #[test]

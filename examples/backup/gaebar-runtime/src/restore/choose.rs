@@ -27,11 +27,6 @@ impl Choice {
         *self == Self { with_references: self.with_references, ..Self::default() }
     }
 
-    /// Whether single entities are chosen, rather than kinds and namespaces as a whole.
-    pub fn is_of_entities(&self) -> bool {
-        !self.keys.is_empty() || !self.under.is_empty() || (self.with_references && !self.is_everything())
-    }
-
     /// Whether an entity is chosen by its key.
     pub fn includes(&self, key: &Key) -> bool {
         let among = |names: &Option<Vec<String>>, name: &str| names.as_ref().is_none_or(|names| names.iter().any(|n| n == name));
