@@ -64,6 +64,7 @@ pub struct Contents {
 pub struct Verified {
     contents: Contents,
     release: Option<&'static Release>,
+    git_files: Vec<&'static str>,
 }
 
 impl Verified {
@@ -75,6 +76,11 @@ impl Verified {
     /// The earlier release that wrote the backup, if it was not this version.
     pub fn release(&self) -> Option<&'static Release> {
         self.release
+    }
+
+    /// Git's files that are not as Gaebar writes them: they are the user's to change, and nothing that is compiled or restored.
+    pub fn changed_git_files(&self) -> &[&'static str] {
+        &self.git_files
     }
 
     /// A hash over all that was accepted. A restore binary carries it.
@@ -248,7 +254,13 @@ pub fn verify(backup: &Path, visitor: &dyn Visitor) -> Result<Verified, VerifyEr
     let (kinds, edits) = gate.kinds()?;
     let release = gate.derived(&kinds)?;
     let contents = gate.finish(kinds, edits)?;
-    Ok(Verified { contents, release })
+    let mut git_files = Vec::new();
+    for (file, text) in templates::GIT_FILES {
+        if folder::read_regular(&backup.join(file))?.as_deref() != Some(text.as_bytes()) {
+            git_files.push(file);
+        }
+    }
+    Ok(Verified { contents, release, git_files })
 }
 
 /// The kinds of a backup whose other files may be out of step, as after a merge, with their structs.
