@@ -115,9 +115,7 @@ impl Visitor for IntoSpool<'_> {
     fn rows(&self, _: &str, rows: &[ReadRow]) {
         let entities: Vec<_> =
             rows.iter().map(|row| &row.entity).filter(|entity| self.selection.includes(entity.key())).collect();
-        let Some(first) = entities.first() else { return };
-        let mut writer = self.spool.writer(first.kind());
-        if let Err(error) = writer.write(entities.iter().copied()).and_then(|()| writer.finish()) {
+        if let Err(error) = self.spool.add(&entities) {
             *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         }
     }

@@ -125,11 +125,8 @@ impl Visitor for Gather<'_> {
             self.selection.includes_kind(entity.kind()) && !self.selection.includes_namespace(entity.key().namespace())
         });
         let kept: Vec<_> = kept.collect();
-        if let Some(first) = kept.first() {
-            let mut writer = self.spool.writer(first.kind());
-            if let Err(error) = writer.write(kept.iter().copied()).and_then(|()| writer.finish()) {
-                *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-            }
+        if let Err(error) = self.spool.add(&kept) {
+            *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         }
         let numbers = rows.iter().map(|row| (row.number, key_hash(row.entity.key()))).collect();
         self.rows.lock().unwrap_or_else(PoisonError::into_inner).insert(shard.to_owned(), numbers);

@@ -76,6 +76,14 @@ impl Spool {
         Writer { spool: self, kind: kind.to_owned(), open: None }
     }
 
+    /// Takes some entities of one kind, as a scan of their own.
+    pub fn add(&self, entities: &[&Entity]) -> Result<(), SpoolError> {
+        let Some(first) = entities.first() else { return Ok(()) };
+        let mut writer = self.writer(first.kind());
+        writer.write(entities.iter().copied())?;
+        writer.finish()
+    }
+
     /// What was read, by kind.
     pub fn into_kinds(self) -> BTreeMap<String, SpooledKind> {
         let kinds = self.kinds.into_inner().unwrap_or_else(PoisonError::into_inner);
