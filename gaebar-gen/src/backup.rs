@@ -4,18 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use gaebar_runtime::model::Timestamp;
-use gaebar_runtime::store::{Place, ReadTime, Store, StoreError};
+use gaebar_runtime::store::{Place, ReadTime, Store};
 use thiserror::Error;
 
+use crate::checkpoint::has_rows;
 use crate::folder::FolderError;
 use crate::manifest::{MANIFEST, Origin};
 use crate::names;
 use crate::previous::{PreviousError, PreviousKind, previous};
-use crate::publish::{PublishError, Staging};
-use crate::read::{ReadError, Selection, read};
+use crate::private::Private;
+use crate::publish::{PublishError, Staging, sweep};
+use crate::read::{ReadError, Selection};
+use crate::reading::{Begin, Reading};
 use crate::shards::{SHARD_BYTES, ShardError, Written};
-use crate::spool::{Spool, SpooledKind};
+use crate::spool::{SpoolError, SpooledKind};
 use crate::stage::{Plan, Reshape, Staged, Stages, stage};
 use crate::templates;
 use crate::update::{Update, UpdateError};
@@ -26,8 +28,8 @@ use crate::verify::{Contents, Edit};
 pub struct Options {
     /// What to read. What is not selected stays in a backup as it is.
     pub selection: Selection,
-    /// As of when; now if not given.
-    pub read_time: Option<Timestamp>,
+    /// As of when, and whether an interrupted backup is gone on with.
+    pub begin: Begin,
     /// A shard closes before it would pass so many bytes of source.
     pub shard_bytes: usize,
     /// When kinds that the backup has get new structs.
@@ -43,7 +45,7 @@ impl Options {
     pub fn new(selection: Selection) -> Self {
         Self {
             selection,
-            read_time: None,
+            begin: Begin::Now,
             shard_bytes: SHARD_BYTES,
             reshape: Reshape::WhereManyDoNotFit,
             compact: false,
@@ -63,6 +65,8 @@ pub struct BackedUp {
     pub other_sources: Vec<String>,
     /// When it was read.
     pub read_time: ReadTime,
+    /// Entities that an interrupted backup had read before.
+    pub resumed: u64,
     /// What was written of each kind that was read.
     pub kinds: BTreeMap<String, Written>,
     /// Whether there was a backup already, which was updated.
@@ -109,17 +113,30 @@ pub enum BackupError {
     /// The shards were not written.
     #[error(transparent)]
     Shard(#[from] ShardError),
+    /// It came to an end before the backup was there, and may go on.
+    #[error(
+        "{source}\nNo backup was written, and what was read is kept in {spool}. Say --resume to go on from it; without it, the next backup begins anew", spool = .spool.display()
+    )]
+    Unfinished {
+        /// Why.
+        source: Box<BackupError>,
+        /// Where it is.
+        spool: PathBuf,
+    },
+}
+
+impl BackupError {
+    /// Whether it would help to go on from what was read.
+    fn can_be_resumed(&self) -> bool {
+        // An entity that came twice would be there again.
+        let spoilt = |error: &SpoolError| !matches!(error, SpoolError::Io { .. });
+        !matches!(self, Self::Read(ReadError::Spool(error)) | Self::Shard(ShardError::Spool(error)) if spoilt(error))
+    }
 }
 
 impl From<FolderError> for BackupError {
     fn from(error: FolderError) -> Self {
         Self::Publish(error.into())
-    }
-}
-
-impl From<StoreError> for BackupError {
-    fn from(error: StoreError) -> Self {
-        Self::Read(error.into())
     }
 }
 
@@ -133,34 +150,38 @@ pub fn backup(
 ) -> Result<BackedUp, BackupError> {
     if folder.join(MANIFEST).exists() {
         let folder = folder.canonicalize().map_err(FolderError::at("find", folder))?;
+        sweep(&folder);
         let update = Update::new(&folder)?;
-        let spool = Spool::new(update.spool());
-        let (contents, previous) = previous(&folder, &options.selection, &spool)?;
-        let replaced_edits = replaced_edits(&contents, &options.selection)?;
-        let (spooled, read_time) = spool_store(store, spool, &previous, options, stages, stop)?;
-        let rows = previous.values().map(|kind| kind.manifest.rows).sum();
-        let everything = options.selection.kinds.is_none() && options.selection.namespaces.is_none();
-        if rows > 0 && everything && !options.allow_empty && spooled.values().all(|kind| kind.rows() == 0) {
-            return Err(BackupError::Emptied { store: store.place().clone(), rows });
-        }
-        let plan = Plan {
-            staging: &update.folder(),
-            present: Some(&folder),
-            name: &contents.manifest.name,
-            previous: &previous,
-            origin: Some(Origin::new(store.place(), read_time)),
-            reshape: options.reshape,
-            shard_bytes: options.shard_bytes,
-            compact: options.compact,
-        };
-        let Staged { kinds, reshaped, removed } = stage(&plan, &spooled, stages, stop)?;
-        update.commit(removed)?;
-        let (source, before) = (store.place().clone(), contents.taken_from());
-        let other_sources = before.into_iter().filter(|before| *before != source.url.to_string()).collect();
-        return Ok(BackedUp { folder, source, other_sources, read_time, kinds, updated: true, reshaped, replaced_edits });
+        ended(update.private(), into_backup(store, &folder, &update, options, stages, stop))
+    } else {
+        let staging = Staging::new(folder)?;
+        ended(staging.private(), into_new_folder(store, &staging, options, stages, stop))
     }
-    let staging = Staging::new(folder)?;
-    let (spooled, read_time) = spool_store(store, Spool::new(staging.spool()), &BTreeMap::new(), options, stages, stop)?;
+}
+
+/// What was read stays if somebody may go on from it.
+fn ended(private: &Private, result: Result<BackedUp, BackupError>) -> Result<BackedUp, BackupError> {
+    match result {
+        Err(error) if error.can_be_resumed() && has_rows(&private.spool()) => {
+            Err(BackupError::Unfinished { source: Box::new(error), spool: private.spool() })
+        }
+        result => {
+            private.clear_spool()?;
+            result
+        }
+    }
+}
+
+fn into_new_folder(
+    store: &dyn Store,
+    staging: &Staging,
+    options: &Options,
+    stages: &dyn Stages,
+    stop: &AtomicBool,
+) -> Result<BackedUp, BackupError> {
+    let reading = Reading::new(store, &options.selection, options.begin, &staging.private().spool())?;
+    let (read_time, resumed) = (reading.read_time(), reading.resumed());
+    let spooled = spool(reading, store, &BTreeMap::new(), options, stages, stop)?;
     let plan = Plan {
         staging: &staging.folder(),
         present: None,
@@ -172,10 +193,44 @@ pub fn backup(
         compact: options.compact,
     };
     let Staged { kinds, reshaped, .. } = stage(&plan, &spooled, stages, stop)?;
-    let folder = staging.publish()?;
-    let source = store.place().clone();
+    let (folder, source) = (staging.publish()?, store.place().clone());
     let (other_sources, replaced_edits) = (Vec::new(), Vec::new());
-    Ok(BackedUp { folder, source, other_sources, read_time, kinds, updated: false, reshaped, replaced_edits })
+    Ok(BackedUp { folder, source, other_sources, read_time, resumed, kinds, updated: false, reshaped, replaced_edits })
+}
+
+fn into_backup(
+    store: &dyn Store,
+    folder: &Path,
+    update: &Update,
+    options: &Options,
+    stages: &dyn Stages,
+    stop: &AtomicBool,
+) -> Result<BackedUp, BackupError> {
+    let reading = Reading::new(store, &options.selection, options.begin, &update.private().spool())?;
+    let (read_time, resumed) = (reading.read_time(), reading.resumed());
+    let (contents, previous) = previous(folder, &options.selection, reading.spool())?;
+    let replaced_edits = replaced_edits(&contents, &options.selection)?;
+    let spooled = spool(reading, store, &previous, options, stages, stop)?;
+    let rows = previous.values().map(|kind| kind.manifest.rows).sum();
+    let everything = options.selection.kinds.is_none() && options.selection.namespaces.is_none();
+    if rows > 0 && everything && !options.allow_empty && spooled.values().all(|kind| kind.rows() == 0) {
+        return Err(BackupError::Emptied { store: store.place().clone(), rows });
+    }
+    let plan = Plan {
+        staging: &update.folder(),
+        present: Some(folder),
+        name: &contents.manifest.name,
+        previous: &previous,
+        origin: Some(Origin::new(store.place(), read_time)),
+        reshape: options.reshape,
+        shard_bytes: options.shard_bytes,
+        compact: options.compact,
+    };
+    let Staged { kinds, reshaped, removed } = stage(&plan, &spooled, stages, stop)?;
+    update.commit(removed)?;
+    let (folder, source, before) = (folder.to_owned(), store.place().clone(), contents.taken_from());
+    let other_sources = before.into_iter().filter(|before| *before != source.url.to_string()).collect();
+    Ok(BackedUp { folder, source, other_sources, read_time, resumed, kinds, updated: true, reshaped, replaced_edits })
 }
 
 /// The edits that the update replaces by what the store holds. Edits in kinds that are not read stay edits; a row that is kept in a
@@ -197,17 +252,15 @@ fn replaced_edits(contents: &Contents, selection: &Selection) -> Result<Vec<Edit
 }
 
 /// Reads what is selected into the spool.
-fn spool_store(
+fn spool(
+    reading: Reading,
     store: &dyn Store,
-    spool: Spool,
     previous: &BTreeMap<String, PreviousKind>,
     options: &Options,
     stages: &dyn Stages,
     stop: &AtomicBool,
-) -> Result<(BTreeMap<String, SpooledKind>, ReadTime), BackupError> {
-    let snapshot = store.snapshot(options.read_time)?;
-    read(snapshot.as_ref(), &options.selection, &spool, stages.reading().as_ref(), stop)?;
-    let mut spooled = spool.into_kinds();
+) -> Result<BTreeMap<String, SpooledKind>, BackupError> {
+    let mut spooled = reading.finish(&options.selection, stages.reading().as_ref(), stop)?;
     let chosen = options.selection.kinds.is_some() || options.selection.namespaces.is_some();
     if chosen && previous.is_empty() && spooled.values().all(|kind| kind.rows() == 0) {
         return Err(BackupError::NothingChosen(store.place().clone()));
@@ -216,7 +269,7 @@ fn spool_store(
     for kind in previous.keys().filter(|kind| options.selection.includes_kind(kind)) {
         spooled.entry(kind.clone()).or_default();
     }
-    Ok((spooled, snapshot.read_time()))
+    Ok(spooled)
 }
 
 fn folder_name(place: &Path) -> String {

@@ -8,9 +8,10 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
 use gaebar_runtime::model::{Entity, order_key};
-use gaebar_runtime::store::Store;
+use gaebar_runtime::store::{Store, View};
 use thiserror::Error;
 
+use crate::checkpoint::Checkpoints;
 use crate::folder::FolderError;
 use crate::progress::Silent;
 use crate::read::{ReadError, Selection, read};
@@ -88,7 +89,14 @@ fn spool(
     std::fs::create_dir(folder).map_err(FolderError::at("create the folder", folder))?;
     let spool = Spool::new(folder.to_owned());
     match side {
-        Side::Store(store) => read(store.snapshot(None).map_err(ReadError::from)?.as_ref(), selection, &spool, &Silent, stop)?,
+        Side::Store(store) => read(
+            store.snapshot(View::Now).map_err(ReadError::from)?.as_ref(),
+            selection,
+            &spool,
+            (&Checkpoints::none(), None),
+            &Silent,
+            stop,
+        )?,
         Side::Backup(backup) => {
             let visitor = IntoSpool { spool: &spool, selection, failed: Mutex::default() };
             read_backup(backup, &visitor)?;

@@ -77,6 +77,14 @@ pub fn files(folder: &Path) -> Result<Vec<String>, FolderError> {
     Ok(found)
 }
 
+/// Removes a folder and all that is in it; there need not be one.
+pub fn remove(folder: &Path) -> Result<(), FolderError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FolderError::at("remove", folder)(error)),
+        _ => Ok(()),
+    }
+}
+
 /// Makes the names in a folder, and in every folder below it, safe on disk.
 pub fn sync_tree(folder: &Path) -> Result<(), FolderError> {
     for entry in fs::read_dir(folder).map_err(FolderError::at("list", folder))? {

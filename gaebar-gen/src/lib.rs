@@ -4,7 +4,9 @@ pub mod backup;
 pub mod merge;
 pub mod upgrade;
 
+pub mod checkpoint;
 pub mod read;
+pub mod reading;
 pub mod spool;
 
 pub mod previous;
@@ -21,6 +23,7 @@ pub mod templates;
 pub mod fingerprint;
 pub mod folder;
 pub mod manifest;
+pub mod private;
 pub mod publish;
 pub mod update;
 

@@ -1,12 +1,13 @@
 //! A backup appears whole or not at all: it is staged beside its place, and renamed.
 
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
 use thiserror::Error;
 
-use crate::folder::{FolderError, sync_folder, sync_tree};
+use crate::folder::{self, FolderError, sync_folder, sync_tree};
+use crate::private::{Private, PrivateError};
 
 /// Why a backup could not be put in its place.
 #[derive(Debug, Error)]
@@ -25,17 +26,20 @@ pub enum PublishError {
     /// The path has no last part that could be a name.
     #[error("{path} can't be a backup's folder: it has no name of its own", path = .0.display())]
     Nameless(PathBuf),
+    /// The folder for what is not ready yet is not to be had.
+    #[error(transparent)]
+    Private(#[from] PrivateError),
     /// The disk failed.
     #[error(transparent)]
     Folder(#[from] FolderError),
 }
 
-/// A new backup being made. Dropped before it is published, it leaves nothing behind.
+/// A new backup being made. Dropped before it is published, it leaves nothing behind but a spool that nobody cleared.
 #[derive(Debug)]
 pub struct Staging {
     place: PathBuf,
     parent: PathBuf,
-    temporary: TempDir,
+    private: Private,
 }
 
 impl Staging {
@@ -56,28 +60,21 @@ impl Staging {
             Err(error) => return Err(FolderError::at("list", &place)(error).into()),
         }
         std::fs::create_dir_all(parent).map_err(FolderError::at("create the folder", parent))?;
-        let temporary = tempfile::Builder::new()
-            .prefix(&format!(".{}.gaebar-", name.to_string_lossy()))
-            .tempdir_in(parent)
-            .map_err(FolderError::at("create a folder in", parent))?;
-        let staging = Self { parent: parent.to_owned(), place, temporary };
-        for folder in [staging.spool(), staging.folder()] {
-            std::fs::create_dir(&folder).map_err(FolderError::at("create the folder", &folder))?;
-        }
-        // Were this process killed, `git add` in the parent folder must not take what it leaves.
-        let ignore = staging.temporary.path().join(".gitignore");
-        std::fs::write(&ignore, "*\n").map_err(FolderError::at("write", &ignore))?;
+        let private = Private::hold(&beside(parent, name), &place)?;
+        let staging = Self { parent: parent.to_owned(), place, private };
+        folder::remove(&staging.folder())?;
+        std::fs::create_dir(staging.folder()).map_err(FolderError::at("create the folder", &staging.folder()))?;
         Ok(staging)
     }
 
-    /// Where the spool goes.
-    pub fn spool(&self) -> PathBuf {
-        self.temporary.path().join("spool")
+    /// Gaebar's own folder beside the backup.
+    pub fn private(&self) -> &Private {
+        &self.private
     }
 
     /// Where the backup's files go.
     pub fn folder(&self) -> PathBuf {
-        self.temporary.path().join("backup")
+        self.private.folder().join("backup")
     }
 
     /// Where the backup will stand.
@@ -86,7 +83,7 @@ impl Staging {
     }
 
     /// Puts the backup in its place.
-    pub fn publish(self) -> Result<PathBuf, PublishError> {
+    pub fn publish(&self) -> Result<PathBuf, PublishError> {
         sync_tree(&self.folder())?;
         // An empty folder makes room (Windows would not replace it); were it filled meanwhile, the system refuses.
         let failed = |action: &'static str, error: io::Error| match error.kind() {
@@ -100,8 +97,35 @@ impl Staging {
         }
         std::fs::rename(self.folder(), &self.place).map_err(|error| failed("put the backup at", error))?;
         sync_folder(&self.parent)?;
-        Ok(self.place)
+        Ok(self.place.clone())
     }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        let _ = folder::remove(&self.folder());
+        if !self.private.spool().exists() {
+            let _ = folder::remove(self.private.folder());
+        }
+    }
+}
+
+/// Removes what a process left that was killed when its backup was just in its place.
+pub fn sweep(backup: &Path) {
+    if let (Some(parent), Some(name)) = (backup.parent(), backup.file_name())
+        && let folder = beside(parent, name)
+        && folder.exists()
+        && let Ok(_held) = Private::hold(&folder, backup)
+    {
+        let _ = folder::remove(&folder);
+    }
+}
+
+fn beside(parent: &Path, name: &OsStr) -> PathBuf {
+    let mut private = OsString::from(".");
+    private.push(name);
+    private.push(".gaebar");
+    parent.join(private)
 }
 
 /// The place without links, so that it can be renamed onto.

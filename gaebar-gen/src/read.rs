@@ -3,14 +3,17 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use gaebar_runtime::model::Key;
 use gaebar_runtime::proto;
-use gaebar_runtime::store::{Scan, Snapshot, StoreError};
+use gaebar_runtime::store::{Cursor, Scan, Snapshot, StoreError};
 use thiserror::Error;
 
+use crate::checkpoint::{CheckpointError, Checkpoints, Pending, Task};
+use crate::folder::FolderError;
 use crate::progress::Progress;
-use crate::spool::{Spool, SpoolError};
+use crate::spool::{Spool, SpoolError, Writer};
 use crate::stop::{self, Interrupted};
 
 /// Bytes of entities a page should come to, going by those of the page before, which bounds the memory of a scan.
@@ -19,6 +22,8 @@ const PAGE_BYTES: usize = 4 << 20;
 const FIRST_PAGE: usize = 16;
 /// Scans at once. Each holds a page.
 const SCANS: usize = 4;
+/// How much reading a kill may cost.
+const CHECKPOINT: Duration = Duration::from_secs(1);
 
 /// What to read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,30 +65,46 @@ pub enum ReadError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What an interrupted backup read is of a time that the store does not have any more.
+    #[error(
+        "{0}\nTo read what is left as it is now, say --resume --inconsistent (the backup then says that it is no snapshot); without --resume it begins anew"
+    )]
+    Expired(#[source] StoreError),
     /// The spool failed.
     #[error(transparent)]
     Spool(#[from] SpoolError),
+    /// What was read could not be written down.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The disk failed.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// Somebody asked to stop.
-    #[error("{0}; nothing was written")]
+    #[error(transparent)]
     Interrupted(#[from] Interrupted),
 }
 
-/// Reads what is selected into the spool.
+/// Reads what is selected into the spool, from the beginning, or what is pending.
 pub fn read(
     snapshot: &dyn Snapshot,
     selection: &Selection,
     spool: &Spool,
+    (checkpoints, pending): (&Checkpoints, Option<Vec<Pending>>),
     progress: &dyn Progress,
     stop: &AtomicBool,
 ) -> Result<(), ReadError> {
-    let namespaces = match &selection.namespaces {
-        Some(namespaces) => namespaces.clone(),
-        None => snapshot.namespaces()?,
+    let tasks = if let Some(pending) = pending {
+        pending.into()
+    } else {
+        let namespaces = match &selection.namespaces {
+            Some(namespaces) => namespaces.clone(),
+            None => snapshot.namespaces()?,
+        };
+        let namespaces: BTreeSet<_> = namespaces.into_iter().collect();
+        checkpoints.found(None, namespaces.into_iter().map(Task::Namespace).collect())?.into()
     };
-    let namespaces: BTreeSet<_> = namespaces.into_iter().collect();
-    let tasks = namespaces.into_iter().map(Task::Namespace).collect();
     let queue = Mutex::new(Queue { tasks, working: 0, failed: None });
-    let reading = Reading { snapshot, selection, spool, progress, stop, queue, changed: Condvar::new() };
+    let reading = Reading { snapshot, selection, spool, checkpoints, progress, stop, queue, changed: Condvar::new() };
     std::thread::scope(|scope| {
         for _ in 0..SCANS {
             scope.spawn(|| reading.work());
@@ -95,20 +116,11 @@ pub fn read(
     }
 }
 
-/// Something to do, which may find more to do.
-enum Task {
-    /// Find the kinds of a namespace.
-    Namespace(String),
-    /// Read a kind; if it is large, in ranges.
-    Kind(Scan),
-    /// Read a range.
-    Range(Scan),
-}
-
 struct Reading<'a> {
     snapshot: &'a dyn Snapshot,
     selection: &'a Selection,
     spool: &'a Spool,
+    checkpoints: &'a Checkpoints,
     progress: &'a dyn Progress,
     stop: &'a AtomicBool,
     queue: Mutex<Queue>,
@@ -116,7 +128,7 @@ struct Reading<'a> {
 }
 
 struct Queue {
-    tasks: VecDeque<Task>,
+    tasks: VecDeque<Pending>,
     /// Tasks that are being done, and may still add others.
     working: usize,
     /// Of several scans that fail, the first to do so says why.
@@ -141,7 +153,7 @@ impl Reading<'_> {
     }
 
     /// The next task; waits while others may still find some. `None` when all is done, or something failed.
-    fn next(&self) -> Option<Task> {
+    fn next(&self) -> Option<Pending> {
         let mut queue = self.queue();
         loop {
             if queue.failed.is_some() {
@@ -162,12 +174,19 @@ impl Reading<'_> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn perform(&self, task: Task) -> Result<Vec<Task>, ReadError> {
-        match task {
-            Task::Namespace(namespace) => self.kinds(&namespace),
-            Task::Kind(scan) => self.scan(&scan, true),
-            Task::Range(scan) => self.scan(&scan, false),
+    fn perform(&self, Pending { number, task, mut cursor }: Pending) -> Result<Vec<Pending>, ReadError> {
+        let (scan, may_split) = match task {
+            Task::Namespace(namespace) => return Ok(self.checkpoints.found(Some(number), self.kinds(&namespace)?)?),
+            Task::Kind(scan) => (scan, true),
+            Task::Range(scan) => (scan, false),
+        };
+        let mut writer = self.spool.writer(&scan.kind);
+        let read = self.scan(number, &scan, may_split, &mut writer, &mut cursor);
+        // Whoever goes on need not read once more what came before the failure. After one of the spool, nobody knows what is in it.
+        if let (Err(ReadError::Store(_) | ReadError::Interrupted(_)), Some(cursor)) = (&read, &cursor) {
+            self.checkpoints.read(number, writer.finish()?, Some(cursor))?;
         }
+        read
     }
 
     fn kinds(&self, namespace: &str) -> Result<Vec<Task>, ReadError> {
@@ -180,10 +199,16 @@ impl Reading<'_> {
         Ok(kinds.into_iter().map(|kind| Task::Kind(scan(kind))).collect())
     }
 
-    /// Reads a scan to its end, or, if it turns out to be large and may be split, finds its ranges.
-    fn scan(&self, scan: &Scan, may_split: bool) -> Result<Vec<Task>, ReadError> {
-        let mut writer = self.spool.writer(&scan.kind);
-        let mut cursor = None;
+    /// Reads a scan from a cursor to its end, or, if it turns out to be large and may be split, finds its ranges. The cursor goes along.
+    fn scan(
+        &self,
+        number: usize,
+        scan: &Scan,
+        may_split: bool,
+        writer: &mut Writer,
+        cursor: &mut Option<Cursor>,
+    ) -> Result<Vec<Pending>, ReadError> {
+        let mut checkpoint = Instant::now();
         let most = self.selection.rows_per_step.max(1);
         let mut limit = FIRST_PAGE.min(most);
         loop {
@@ -193,7 +218,7 @@ impl Reading<'_> {
                 let ranges = self.ranges(scan)?;
                 if !ranges.is_empty() {
                     // The first page comes again with its range.
-                    return Ok(ranges);
+                    return Ok(self.checkpoints.found(Some(number), ranges)?);
                 }
             }
             writer.write(&page.entities)?;
@@ -202,11 +227,15 @@ impl Reading<'_> {
                 let bytes: usize = page.entities.iter().map(proto::encoded_len).sum();
                 limit = (PAGE_BYTES / (bytes / page.entities.len()).max(1)).clamp(1, most.min(limit * 2));
             }
-            if page.next.is_none() {
-                writer.finish()?;
+            *cursor = page.next;
+            if cursor.is_none() {
+                self.checkpoints.read(number, writer.finish()?, None)?;
                 return Ok(Vec::new());
             }
-            cursor = page.next;
+            if checkpoint.elapsed() >= CHECKPOINT {
+                self.checkpoints.read(number, writer.checkpoint()?, cursor.as_ref())?;
+                checkpoint = Instant::now();
+            }
         }
     }
 

@@ -48,7 +48,7 @@ pub enum ShardError {
     #[error(transparent)]
     Folder(#[from] FolderError),
     /// Somebody asked to stop.
-    #[error("{0}; nothing was written")]
+    #[error(transparent)]
     Interrupted(#[from] Interrupted),
     /// A file is at a place that the backup needs, and is none of the backup's.
     #[error("{path} is in the way: the backup needs its place, and it is no part of it; move it elsewhere", path = .0.display())]

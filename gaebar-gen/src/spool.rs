@@ -16,6 +16,7 @@ use std::sync::{Mutex, PoisonError};
 
 use gaebar_runtime::model::{Entity, Key, order_key};
 use gaebar_runtime::proto::{self, ProtoError};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Bytes that are written and read at a time.
@@ -52,28 +53,67 @@ pub enum SpoolError {
 pub struct Spool {
     folder: PathBuf,
     next: AtomicUsize,
-    kinds: Mutex<BTreeMap<String, Vec<Run>>>,
+    runs: Mutex<Vec<Run>>,
+    /// Whether runs are made safe on disk, for whoever goes on.
+    is_kept: bool,
 }
 
-/// A run that is complete.
-#[derive(Debug, Clone)]
-struct Run {
-    path: PathBuf,
-    /// The bytes of its first and last keys, as [`order_key`] gives them.
+/// A run, as far as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its file has this number.
+    pub number: usize,
+    /// The kind of its entities.
+    pub kind: String,
+    /// How many there are.
+    pub rows: u64,
+    /// The bytes of its first key, as [`order_key`] gives them.
     first: Vec<u8>,
+    /// Those of its last.
     last: Vec<u8>,
-    rows: u64,
+}
+
+impl Run {
+    fn path(&self, folder: &Path) -> PathBuf {
+        folder.join(format!("{}.run", self.number))
+    }
 }
 
 impl Spool {
     /// A spool in an empty folder.
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder, next: AtomicUsize::new(0), kinds: Mutex::default() }
+        Self { folder, next: AtomicUsize::new(0), runs: Mutex::default(), is_kept: false }
+    }
+
+    /// A spool in a folder that has these runs, and may have leavings of others. Its runs are safe on disk once they are told.
+    pub fn kept(folder: PathBuf, runs: Vec<Run>) -> io::Result<Self> {
+        let mut next = 0;
+        for entry in std::fs::read_dir(&folder)? {
+            let path = entry?.path();
+            let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<usize>().ok());
+            next = number.map_or(next, |number| next.max(number.saturating_add(1)));
+        }
+        Ok(Self { folder, next: AtomicUsize::new(next), runs: Mutex::new(runs), is_kept: true })
+    }
+
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Begins to take the entities of a scan.
     pub fn writer(&self, kind: &str) -> Writer<'_> {
-        Writer { spool: self, kind: kind.to_owned(), open: None }
+        Writer { spool: self, kind: kind.to_owned(), open: None, closed: Vec::new() }
+    }
+
+    fn flush(&self, run: &Run, file: &mut BufWriter<File>) -> Result<(), SpoolError> {
+        let flushed = file.flush().and_then(|()| if self.is_kept { file.get_ref().sync_data() } else { Ok(()) });
+        flushed.map_err(self.failed(run))
+    }
+
+    fn failed(&self, run: &Run) -> impl FnOnce(io::Error) -> SpoolError + use<> {
+        let path = run.path(&self.folder);
+        move |source| SpoolError::Io { path, source }
     }
 
     /// Takes some entities of one kind, as a scan of their own.
@@ -81,13 +121,18 @@ impl Spool {
         let Some(first) = entities.first() else { return Ok(()) };
         let mut writer = self.writer(first.kind());
         writer.write(entities.iter().copied())?;
-        writer.finish()
+        writer.finish()?;
+        Ok(())
     }
 
     /// What was read, by kind.
     pub fn into_kinds(self) -> BTreeMap<String, SpooledKind> {
-        let kinds = self.kinds.into_inner().unwrap_or_else(PoisonError::into_inner);
-        kinds.into_iter().map(|(kind, runs)| (kind, SpooledKind { groups: group(runs) })).collect()
+        let mut kinds: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for run in self.runs.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            kinds.entry(run.kind.clone()).or_default().push(run);
+        }
+        let spooled = |runs| SpooledKind { folder: self.folder.clone(), groups: group(runs) };
+        kinds.into_iter().map(|(kind, runs)| (kind, spooled(runs))).collect()
     }
 }
 
@@ -114,6 +159,8 @@ pub struct Writer<'a> {
     spool: &'a Spool,
     kind: String,
     open: Option<(Run, BufWriter<File>)>,
+    /// Runs that were closed since the last checkpoint.
+    closed: Vec<Run>,
 }
 
 impl Writer<'_> {
@@ -128,12 +175,11 @@ impl Writer<'_> {
                 open
             } else {
                 let number = self.spool.next.fetch_add(1, Ordering::Relaxed);
-                let path = self.spool.folder.join(format!("{number}.run"));
-                let file = File::create_new(&path).map_err(|source| SpoolError::Io { path: path.clone(), source })?;
-                let run = Run { path, first: key.clone(), last: Vec::new(), rows: 0 };
+                let run = Run { number, kind: self.kind.clone(), rows: 0, first: key.clone(), last: Vec::new() };
+                let file = File::create_new(run.path(&self.spool.folder)).map_err(self.spool.failed(&run))?;
                 self.open.insert((run, BufWriter::with_capacity(BUFFER, file)))
             };
-            append(file, &proto::encode(entity)).map_err(|source| SpoolError::Io { path: run.path.clone(), source })?;
+            append(file, &proto::encode(entity)).map_err(self.spool.failed(run))?;
             run.last = key;
             run.rows += 1;
         }
@@ -142,15 +188,27 @@ impl Writer<'_> {
 
     fn close(&mut self) -> Result<(), SpoolError> {
         if let Some((run, mut file)) = self.open.take() {
-            file.flush().map_err(|source| SpoolError::Io { path: run.path.clone(), source })?;
-            self.spool.kinds.lock().unwrap_or_else(PoisonError::into_inner).entry(self.kind.clone()).or_default().push(run);
+            self.spool.flush(&run, &mut file)?;
+            self.closed.push(run.clone());
+            self.spool.runs.lock().unwrap_or_else(PoisonError::into_inner).push(run);
         }
         Ok(())
     }
 
-    /// Ends the scan.
-    pub fn finish(mut self) -> Result<(), SpoolError> {
-        self.close()
+    /// The runs that were written since this was asked before, as far as they were.
+    pub fn checkpoint(&mut self) -> Result<Vec<Run>, SpoolError> {
+        let mut runs = std::mem::take(&mut self.closed);
+        if let Some((run, file)) = &mut self.open {
+            self.spool.flush(run, file)?;
+            runs.push(run.clone());
+        }
+        Ok(runs)
+    }
+
+    /// Ends the scan. Returns the runs that were written since a [`checkpoint`](Self::checkpoint).
+    pub fn finish(&mut self) -> Result<Vec<Run>, SpoolError> {
+        self.close()?;
+        Ok(std::mem::take(&mut self.closed))
     }
 }
 
@@ -163,6 +221,7 @@ fn append(file: &mut impl io::Write, bytes: &[u8]) -> io::Result<()> {
 /// The entities of one kind.
 #[derive(Debug, Default)]
 pub struct SpooledKind {
+    folder: PathBuf,
     /// Each group is past the one before; the runs of a group overlap.
     groups: Vec<Vec<Run>>,
 }
@@ -181,7 +240,8 @@ impl SpooledKind {
     /// The same, each with the place where it can be found again.
     pub fn located(&self) -> impl Iterator<Item = Result<(Location, Entity), SpoolError>> + '_ {
         self.groups.iter().enumerate().flat_map(|(group, runs)| {
-            Merge::new(runs).map(move |found| found.map(|(run, offset, entity)| (Location { group, run, offset }, entity)))
+            Merge::new(&self.folder, runs)
+                .map(move |found| found.map(|(run, offset, entity)| (Location { group, run, offset }, entity)))
         })
     }
 
@@ -210,7 +270,7 @@ impl Finder<'_> {
     /// The entity at a place.
     pub fn entity(&mut self, location: Location) -> Result<Entity, SpoolError> {
         let Location { group, run, offset } = location;
-        let path = &self.kind.groups[group][run].path;
+        let path = &self.kind.groups[group][run].path(&self.kind.folder);
         // Rows come run after run, so that what is closed is seldom needed again.
         if self.open.len() >= MOST_OPEN && !self.open.contains_key(&(group, run)) {
             self.open.clear();
@@ -239,7 +299,7 @@ fn record(file: &mut impl io::Read) -> io::Result<Vec<u8>> {
 /// Runs that overlap, merged. A run is opened when its turn comes, and closed at its end: mostly one is open.
 struct Merge<'a> {
     runs: &'a [Run],
-    readers: Vec<RunReader<'a>>,
+    readers: Vec<RunReader>,
     /// The runs whose turn has not come, the one with the smallest key last.
     waiting: Vec<usize>,
     /// The next entity of each reader that has one, the smallest key first.
@@ -276,8 +336,9 @@ impl Ord for Head {
 }
 
 impl<'a> Merge<'a> {
-    fn new(runs: &'a [Run]) -> Self {
-        let readers = runs.iter().map(|run| RunReader { path: &run.path, file: None, left: run.rows, offset: 0 }).collect();
+    fn new(folder: &Path, runs: &'a [Run]) -> Self {
+        let readers =
+            runs.iter().map(|run| RunReader { path: run.path(folder), file: None, left: run.rows, offset: 0 }).collect();
         let mut waiting: Vec<_> = (0..runs.len()).collect();
         waiting.sort_by(|a, b| runs[*b].first.cmp(&runs[*a].first));
         Self { runs, readers, waiting, heads: BinaryHeap::new(), failed: None, last: None }
@@ -327,19 +388,19 @@ impl Iterator for Merge<'_> {
     }
 }
 
-struct RunReader<'a> {
-    path: &'a Path,
+struct RunReader {
+    path: PathBuf,
     file: Option<BufReader<File>>,
     left: u64,
     /// Where the next record begins.
     offset: u64,
 }
 
-impl RunReader<'_> {
+impl RunReader {
     fn record(&mut self) -> io::Result<Vec<u8>> {
         let file = match &mut self.file {
             Some(file) => file,
-            None => self.file.insert(BufReader::with_capacity(BUFFER, File::open(self.path)?)),
+            None => self.file.insert(BufReader::with_capacity(BUFFER, File::open(&self.path)?)),
         };
         let bytes = record(file)?;
         self.offset += 4 + bytes.len() as u64;
@@ -347,7 +408,7 @@ impl RunReader<'_> {
     }
 }
 
-impl Iterator for RunReader<'_> {
+impl Iterator for RunReader {
     type Item = Result<Entity, SpoolError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -356,12 +417,13 @@ impl Iterator for RunReader<'_> {
             return None;
         }
         self.left -= 1;
-        let path = || self.path.to_owned();
         Some(match self.record() {
-            Ok(bytes) => proto::decode(&bytes).map_err(|source| SpoolError::Damaged { path: path(), source: Box::new(source) }),
+            Ok(bytes) => {
+                proto::decode(&bytes).map_err(|source| SpoolError::Damaged { path: self.path.clone(), source: Box::new(source) })
+            }
             Err(source) => {
                 self.left = 0;
-                Err(SpoolError::Io { path: path(), source })
+                Err(SpoolError::Io { path: self.path.clone(), source })
             }
         })
     }

@@ -5,8 +5,7 @@
 //! and goes on from it before it reads; without a complete record the staging means nothing. Files that are not the
 //! backup's are never touched.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::Write as _;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -15,34 +14,20 @@ use thiserror::Error;
 
 use crate::folder::{self, FolderError, sync_folder, sync_tree};
 use crate::names::hex;
+use crate::private::{LOCK, Private, PrivateError, lock, no_links_in};
 use crate::templates::GIT_FILES;
 
 const PRIVATE: &str = ".gaebar";
 const RECORD: &str = "commit.json";
-/// Held by who prepares an update.
-const LOCK: &str = "lock";
 /// Held by who moves files into place, and shared by who reads them.
 const MOVING: &str = "moving";
 
 /// Why a backup could not be updated.
 #[derive(Debug, Error)]
 pub enum UpdateError {
-    /// Somebody else is at it.
-    #[error("another gaebar{holder} is updating {path}; wait until it is done", path = .path.display(), holder = .process.map(|id| format!(" (process {id})")).unwrap_or_default())]
-    Busy {
-        /// The backup.
-        path: PathBuf,
-        /// The other's process id, if it has said so.
-        process: Option<u32>,
-    },
-    /// Something stands where a folder or file of Gaebar's own should, or a file of the backup.
-    #[error("{path} is in the way: it is no {expected}; move it elsewhere", path = .path.display())]
-    InTheWay {
-        /// What.
-        path: PathBuf,
-        /// What should be there.
-        expected: &'static str,
-    },
+    /// Gaebar's own folder in the backup is not to be had, or something stands in the way of a file.
+    #[error(transparent)]
+    Private(#[from] PrivateError),
     /// A record names what no update would.
     #[error("{path} is no record of an update: {problem}; remove {folder} to drop it", path = .path.display(), folder = .path.parent().unwrap_or(.path).display())]
     Record {
@@ -72,33 +57,31 @@ struct Record {
 #[derive(Debug)]
 pub struct Update {
     backup: PathBuf,
-    /// Held until the end; the next update takes it.
-    #[expect(dead_code, reason = "held, not used")]
-    lock: File,
+    private: Private,
 }
 
 impl Update {
     /// Begins to update the backup in a folder, after what an earlier update left is finished or dropped.
     pub fn new(backup: &Path) -> Result<Self, UpdateError> {
-        let Some(mut lock) = lock(backup, LOCK, File::try_lock)? else {
-            let said = fs::read_to_string(backup.join(PRIVATE).join(LOCK)).unwrap_or_default();
-            return Err(UpdateError::Busy { path: backup.to_owned(), process: said.trim().parse().ok() });
-        };
-        let place = backup.join(PRIVATE).join(LOCK);
-        let say = |lock: &mut File| lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
-        say(&mut lock).map_err(FolderError::at("write", &place))?;
+        let private = Private::hold(&backup.join(PRIVATE), backup)?;
         finish(backup)?;
-        let update = Self { backup: backup.to_owned(), lock };
-        remove(&staging(backup))?;
-        for folder in [update.spool(), update.folder()] {
-            fs::create_dir_all(&folder).map_err(FolderError::at("create the folder", &folder))?;
-        }
+        let update = Self { backup: backup.to_owned(), private };
+        folder::remove(&staging(backup))?;
+        let folder = update.folder();
+        fs::create_dir_all(&folder).map_err(FolderError::at("create the folder", &folder))?;
         Ok(update)
     }
 
-    /// Where the spool goes.
-    pub fn spool(&self) -> PathBuf {
-        staging(&self.backup).join("spool")
+    /// Gaebar's own folder in the backup.
+    pub fn private(&self) -> &Private {
+        &self.private
+    }
+
+    /// A folder for rows that stay, until the update is over.
+    pub fn rows(&self) -> Result<PathBuf, FolderError> {
+        let folder = staging(&self.backup).join("rows");
+        fs::create_dir_all(&folder).map_err(FolderError::at("create the folder", &folder))?;
+        Ok(folder)
     }
 
     /// Where changed files go.
@@ -107,7 +90,7 @@ impl Update {
     }
 
     /// Puts what was staged in its place, and removes files of the backup's that are no more.
-    pub fn commit(self, removes: Vec<String>) -> Result<(), UpdateError> {
+    pub fn commit(&self, removes: Vec<String>) -> Result<(), UpdateError> {
         sync_tree(&self.folder())?;
         let mut moves = folder::files(&self.folder())?;
         moves.sort_by_key(|file| (is_manifest(file), file.clone()));
@@ -127,8 +110,7 @@ impl Update {
             sync_folder(&folder)?;
             finish(&self.backup)?;
         }
-        remove(&staging(&self.backup))?;
-        Ok(())
+        Ok(folder::remove(&staging(&self.backup))?)
     }
 }
 
@@ -146,13 +128,13 @@ pub fn recover(backup: &Path) -> Result<(), UpdateError> {
     let staging = staging(backup);
     if staging.join(RECORD).exists() {
         // Whoever holds the lock is just doing it.
-        let _lock = lock(backup, LOCK, |file| file.lock().map_err(fs::TryLockError::Error))?;
+        let _lock = lock(&backup.join(PRIVATE), LOCK, wait)?;
         finish(backup)?;
     } else if staging.exists() {
         // An update that was never certain, unless somebody is at it. In a folder that can't be written it may stay.
-        if let Ok(Some(_lock)) = lock(backup, LOCK, File::try_lock) {
+        if let Ok(Some(_lock)) = lock(&backup.join(PRIVATE), LOCK, File::try_lock) {
             finish(backup)?;
-            let _ = remove(&staging);
+            let _ = folder::remove(&staging);
         }
     }
     Ok(())
@@ -174,57 +156,18 @@ pub fn reading(backup: &Path) -> Result<Option<File>, UpdateError> {
     }
 }
 
+fn wait(file: &File) -> Result<(), fs::TryLockError> {
+    file.lock().map_err(fs::TryLockError::Error)
+}
+
 fn staging(backup: &Path) -> PathBuf {
     backup.join(PRIVATE).join("update")
-}
-
-/// `None`: somebody else has the lock.
-fn lock(
-    backup: &Path,
-    name: &str,
-    take: impl FnOnce(&File) -> Result<(), fs::TryLockError>,
-) -> Result<Option<File>, UpdateError> {
-    let folder = backup.join(PRIVATE);
-    no_links_in(&folder)?;
-    fs::create_dir_all(&folder).map_err(FolderError::at("create the folder", &folder))?;
-    // Whatever a parent's rules for git say, this is nobody's to commit.
-    let ignore = folder.join(".gitignore");
-    if !ignore.exists() {
-        fs::write(&ignore, "*\n").map_err(FolderError::at("write", &ignore))?;
-    }
-    let path = folder.join(name);
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(FolderError::at("lock", &path))?;
-    match take(&file) {
-        Ok(()) => Ok(Some(file)),
-        Err(fs::TryLockError::WouldBlock) => Ok(None),
-        Err(fs::TryLockError::Error(error)) => Err(FolderError::at("lock", &path)(error).into()),
-    }
-}
-
-/// A backup may come from anywhere. In Gaebar's own folder there are folders and files, and no links that lead elsewhere.
-fn no_links_in(folder: &Path) -> Result<(), UpdateError> {
-    let in_the_way = |path: &Path, expected| UpdateError::InTheWay { path: path.to_owned(), expected };
-    match folder.symlink_metadata() {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Ok(metadata) if metadata.is_dir() => {}
-        _ => return Err(in_the_way(folder, "folder")),
-    }
-    for entry in fs::read_dir(folder).map_err(FolderError::at("list", folder))? {
-        let entry = entry.map_err(FolderError::at("list", folder))?;
-        let kind = entry.file_type().map_err(FolderError::at("read", &entry.path()))?;
-        if kind.is_dir() {
-            no_links_in(&entry.path())?;
-        } else if !kind.is_file() {
-            return Err(in_the_way(&entry.path(), "file"));
-        }
-    }
-    Ok(())
 }
 
 /// A file of the backup can be put at its place, or taken from it.
 fn check_place(backup: &Path, file: &str) -> Result<(), UpdateError> {
     let path = backup.join(file);
-    let in_the_way = |path: &Path, expected| Err(UpdateError::InTheWay { path: path.to_owned(), expected });
+    let in_the_way = |path, expected| Err(PrivateError::in_the_way(path, expected).into());
     if !is_part(file) {
         return in_the_way(&path, "file that Gaebar would write");
     }
@@ -260,7 +203,7 @@ fn finish(backup: &Path) -> Result<(), UpdateError> {
         check_place(backup, file)?;
     }
     // Waits for those who read.
-    let _moving = lock(backup, MOVING, |file| file.lock().map_err(fs::TryLockError::Error))?;
+    let _moving = lock(&backup.join(PRIVATE), MOVING, wait)?;
     for file in &record.moves {
         let (from, to) = (folder.join("new").join(file), backup.join(file));
         if from.exists() {
@@ -292,7 +235,7 @@ fn finish(backup: &Path) -> Result<(), UpdateError> {
     }
     sync_folder(backup)?;
     fs::remove_file(&path).map_err(FolderError::at("remove", &path))?;
-    Ok(remove(&folder)?)
+    Ok(folder::remove(&folder)?)
 }
 
 impl Record {
@@ -319,13 +262,6 @@ fn is_part(file: &str) -> bool {
     }
     let tops = ["Cargo.toml", "Cargo.lock", "manifest.json", "src", "models", "volumes", "kinds", "gaebar-runtime"];
     tops.contains(&file.split('/').next().unwrap_or_default()) && file.split('/').all(plain)
-}
-
-fn remove(folder: &Path) -> Result<(), FolderError> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(FolderError::at("remove", folder)(error)),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]
@@ -433,7 +369,7 @@ mod tests {
             let target = if ["lock", "moving", "update/commit.json"].contains(&link) { "lock" } else { "precious" };
             symlink(outside.path().join(target), &place).unwrap();
             let _ = recover(folder.path());
-            assert!(matches!(Update::new(folder.path()), Err(UpdateError::InTheWay { .. })), "{link}");
+            assert!(matches!(Update::new(folder.path()), Err(UpdateError::Private(PrivateError::InTheWay { .. }))), "{link}");
             assert_eq!(fs::read_to_string(outside.path().join("lock")).unwrap(), "precious", "{link}");
             assert_eq!(fs::read_to_string(outside.path().join("precious/main.rs")).unwrap(), "precious", "{link}");
         }
@@ -450,17 +386,10 @@ mod tests {
             } else {
                 write(&folder.path().join(place), "in the way");
             }
-            assert!(matches!(update.commit(Vec::new()), Err(UpdateError::InTheWay { .. })), "{place}");
+            assert!(matches!(update.commit(Vec::new()), Err(UpdateError::Private(PrivateError::InTheWay { .. }))), "{place}");
             assert!(!staging(folder.path()).exists());
             recover(folder.path()).unwrap();
             assert_eq!(fs::read_to_string(folder.path().join("models/src/a.rs")).unwrap(), "old");
         }
-    }
-
-    #[test]
-    fn two_updates_at_once_do_not_meet() {
-        let folder = tempfile::tempdir().unwrap();
-        let _first = prepared(folder.path());
-        assert!(matches!(Update::new(folder.path()), Err(UpdateError::Busy { process: Some(_), .. })));
     }
 }

@@ -42,7 +42,7 @@ pub enum UpgradeError {
 pub fn upgrade(backup: &Path, stages: &dyn Stages, stop: &AtomicBool) -> Result<Vec<String>, UpgradeError> {
     BackupManifest::read(backup).map_err(|error| PreviousError::from(VerifyError::from(error)))?;
     let update = Update::new(backup)?;
-    let spool = Spool::new(update.spool());
+    let spool = Spool::new(update.rows()?);
     // With no namespace selected, all rows stay as they are.
     let nothing = Selection { namespaces: Some(Vec::new()), ..Selection::default() };
     let (contents, previous) = previous(backup, &nothing, &spool)?;

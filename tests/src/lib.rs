@@ -5,6 +5,7 @@ pub mod compare;
 pub mod emulator;
 pub mod faulty;
 pub mod fuzz;
+pub mod kills;
 pub mod needs;
 pub mod strategy;
 pub mod tree;

@@ -10,7 +10,7 @@ use gaebar_gen::read::Selection;
 use gaebar_gen::seed::Headline;
 use gaebar_runtime::model::{Entity, Key, Properties, Timestamp};
 use gaebar_runtime::store::{
-    Cursor, MemoryStore, Page, Place, ReadTime, Scan, Snapshot, SqliteStore, Store, StoreError, WriteMode,
+    Cursor, MemoryStore, Page, Place, ReadTime, Scan, Snapshot, SqliteStore, Store, StoreError, View, WriteMode,
 };
 use gaebar_tests::command::{event, folder, gaebar, run};
 use gaebar_tests::strategy;
@@ -41,8 +41,8 @@ impl Store for Unsteady {
         self.inner.place()
     }
 
-    fn snapshot(&self, read_time: Option<Timestamp>) -> Result<Box<dyn Snapshot + '_>, StoreError> {
-        Ok(Box::new(UnsteadySnapshot { store: self, inner: self.inner.snapshot(read_time)? }))
+    fn snapshot(&self, view: View) -> Result<Box<dyn Snapshot + '_>, StoreError> {
+        Ok(Box::new(UnsteadySnapshot { store: self, inner: self.inner.snapshot(view)? }))
     }
 
     fn write(&self, mode: WriteMode, entities: &[Entity]) -> Result<(), StoreError> {
@@ -286,7 +286,7 @@ fn backups_of_one_name_built_at_once_keep_to_their_own_rows() {
         run(&mut gaebar(&folder, &["restore", &format!("{place}/backup"), "--to", &format!("sqlite:{to}")]), 0);
         let store = SqliteStore::open(&folder.join(&to)).unwrap();
         let scan = Scan { namespace: String::new(), kind: "Note".to_owned(), from: None, to: None };
-        let page = store.snapshot(None).unwrap().page(&scan, None, 10).unwrap();
+        let page = store.snapshot(View::Now).unwrap().page(&scan, None, 10).unwrap();
         page.entities[0].properties["text"].clone()
     };
     backup_of("one", "first");

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gaebar_runtime::model::{Data, Database, Embedded, Entity, GeoPoint, Id, Key, Properties, Timestamp, Value, order_key};
-use gaebar_runtime::store::{DatastoreStore, Realm, Scan, Snapshot, Store, StoreError};
+use gaebar_runtime::store::{DatastoreStore, Realm, Scan, Snapshot, Store, StoreError, View};
 use gaebar_tests::command::{folder, gaebar};
 use gaebar_tests::emulator::{Emulator, Flavour};
 
@@ -61,7 +61,7 @@ fn read(snapshot: &dyn Snapshot, scan: &Scan, limit: usize) -> (Vec<Entity>, usi
 }
 
 fn read_all(store: &DatastoreStore, kind: &str) -> Vec<Entity> {
-    read(store.snapshot(None).unwrap().as_ref(), &whole("", kind), 500).0
+    read(store.snapshot(View::Now).unwrap().as_ref(), &whole("", kind), 500).0
 }
 
 /// What the emulator makes of a value.
@@ -329,7 +329,7 @@ fn databases_and_namespaces_are_apart() {
         store.upsert(&[in_namespace(""), in_namespace("n"), in_namespace("n-2")]).unwrap();
         named.upsert(&[entity(Key::root("K", 2), reference()), entity(Key::root("Own", 1), 1)]).unwrap();
 
-        let snapshot = store.snapshot(None).unwrap();
+        let snapshot = store.snapshot(View::Now).unwrap();
         for namespace in ["", "n", "n-2"] {
             assert_eq!(read(snapshot.as_ref(), &whole(namespace, "K"), 10).0, [in_namespace(namespace)]);
         }
@@ -338,7 +338,7 @@ fn databases_and_namespaces_are_apart() {
         assert_eq!(read_all(&named, "K"), [entity(Key::root("K", 2), reference())]);
         assert_eq!(read_all(&store, "Own"), []);
 
-        let lists = named.snapshot(None).unwrap();
+        let lists = named.snapshot(View::Now).unwrap();
         match flavour {
             Flavour::Datastore => {
                 assert_eq!(snapshot.namespaces().unwrap(), ["", "n", "n-2"]);
@@ -365,7 +365,7 @@ fn kinds_are_listed_beyond_one_batch() {
         let mut kinds: Vec<_> = (0..1_100).map(|n| format!("Kind{n}")).collect();
         store.upsert(&kinds.iter().map(|kind| entity(Key::root(kind, 1), 1)).collect::<Vec<_>>()).unwrap();
         kinds.sort_unstable();
-        assert_eq!(store.snapshot(None).unwrap().kinds("").unwrap(), kinds);
+        assert_eq!(store.snapshot(View::Now).unwrap().kinds("").unwrap(), kinds);
     });
 }
 
@@ -376,7 +376,7 @@ fn pages_of_any_size_give_every_entity_once() {
         let store = place.open("");
         // More than a commit takes.
         store.upsert(&entities).unwrap();
-        let snapshot = store.snapshot(None).unwrap();
+        let snapshot = store.snapshot(View::Now).unwrap();
         // The last page is the one that finds nothing.
         for (limit, pages) in [(100, 13), (299, 6), (300, 5), (301, 5), (600, 3), (1_200, 2), (5_000, 2)] {
             let (found, count) = read(snapshot.as_ref(), &whole("", "Page"), limit);
@@ -412,7 +412,7 @@ fn a_split_scan_read_by_many_threads_gives_every_entity_once() {
     on_both(|flavour, place| {
         let store = place.open("");
         store.upsert(&entities).unwrap();
-        let snapshot = store.snapshot(None).unwrap();
+        let snapshot = store.snapshot(View::Now).unwrap();
         assert_eq!(snapshot.split("", "Split", 1).unwrap(), []);
         assert_eq!(snapshot.split("", "None", 8).unwrap(), []);
         let bounds = snapshot.split("", "Split", 8).unwrap();
@@ -476,7 +476,7 @@ fn what_is_refused_says_so_at_once() {
         assert!(error.to_string().contains("could not write Bad/3: INVALID_ARGUMENT: it takes 52429"), "{error}");
 
         let wrong = DatastoreStore::connect_to_emulator(&place.emulator.host(), &place.project, "Not a database").unwrap();
-        let error = wrong.snapshot(None).err().unwrap();
+        let error = wrong.snapshot(View::Now).err().unwrap();
         assert!(error.to_string().contains("is an invalid database id"), "{error}");
         assert!(begun.elapsed() < Duration::from_secs(5));
     });
@@ -506,7 +506,7 @@ fn a_snapshot_is_of_one_time_where_the_emulator_keeps_history() {
         assert_eq!(store.place().realm, Realm::Emulator(place.emulator.host()));
         let (old, new) = (entity(Key::root("Time", 1), "old"), entity(Key::root("Time", 1), "new"));
         store.upsert(std::slice::from_ref(&old)).unwrap();
-        let snapshot = store.snapshot(None).unwrap();
+        let snapshot = store.snapshot(View::Now).unwrap();
         // The emulator's clock and its commits go by the millisecond.
         thread::sleep(Duration::from_millis(20));
         store.upsert(std::slice::from_ref(&new)).unwrap();
@@ -518,13 +518,13 @@ fn a_snapshot_is_of_one_time_where_the_emulator_keeps_history() {
             Flavour::Firestore => {
                 assert!(time.consistent);
                 assert_eq!(found, std::slice::from_ref(&old));
-                let again = store.snapshot(Some(time.time)).unwrap();
+                let again = store.snapshot(View::Then(time.time)).unwrap();
                 assert_eq!(again.read_time(), time);
                 assert_eq!(read(again.as_ref(), &whole("", "Time"), 10).0, [old]);
 
                 for (wrong, why) in [(Timestamp::new(1_000_000_000, 0), "too old"), (Timestamp::new(9_000_000_000, 0), "future")]
                 {
-                    let error = store.snapshot(Some(wrong.unwrap())).err().unwrap();
+                    let error = store.snapshot(View::Then(wrong.unwrap())).err().unwrap();
                     assert!(matches!(error, StoreError::ReadTime { .. }), "{error:?}");
                     let text = error.to_string();
                     assert!(text.contains(why) && text.contains("within the last hour"), "{text}");
@@ -533,7 +533,7 @@ fn a_snapshot_is_of_one_time_where_the_emulator_keeps_history() {
             Flavour::Datastore => {
                 assert!(!time.consistent);
                 assert_eq!(found, std::slice::from_ref(&new));
-                let error = store.snapshot(Some(time.time)).err().unwrap();
+                let error = store.snapshot(View::Then(time.time)).err().unwrap();
                 assert!(error.to_string().contains("keeps no earlier versions"), "{error}");
             }
         }

@@ -10,7 +10,7 @@ use gaebar_gen::backup::{Options, backup};
 use gaebar_gen::progress::Silent;
 use gaebar_gen::read::Selection;
 use gaebar_runtime::model::{Embedded, Entity, Key, Properties, Value};
-use gaebar_runtime::store::{MemoryStore, SqliteStore, Store};
+use gaebar_runtime::store::{MemoryStore, SqliteStore, Store, View};
 use gaebar_tests::command::{event, folder, gaebar, run, workspace};
 use gaebar_tests::tree::files;
 use sha2::{Digest as _, Sha256};
@@ -66,7 +66,7 @@ fn an_edit_within_the_grammar_is_named_and_goes_on_only_if_accepted() {
     run(&mut gaebar(&folder, &["restore", "backup", "--to", "sqlite:restored.db", "--accept-edits"]), 0);
     let store = SqliteStore::open(&folder.join("restored.db")).unwrap();
     let scan = gaebar_runtime::store::Scan { namespace: String::new(), kind: "Note".to_owned(), from: None, to: None };
-    let page = store.snapshot(None).unwrap().page(&scan, None, 10).unwrap();
+    let page = store.snapshot(View::Now).unwrap().page(&scan, None, 10).unwrap();
     assert_eq!(page.entities[0].properties["text"], "1".into());
 
     let without = shard.replace("    (1, row_1),\n", "");

@@ -1,7 +1,7 @@
 //! Nothing of the model is lost on the way: through a store, through code, and back.
 
 use gaebar_runtime::model::{Embedded, Entity, Key, Properties, Value, order_key};
-use gaebar_runtime::store::{MemoryStore, Scan, SqliteStore, Store};
+use gaebar_runtime::store::{MemoryStore, Scan, SqliteStore, Store, View};
 use gaebar_tests::command::{event, folder, gaebar, run};
 use gaebar_tests::compare::{assert_equal, everything};
 use gaebar_tests::strategy;
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 /// Everything in a store, by way of its namespaces, kinds and pages.
 fn read_all(store: &dyn Store, limit: usize) -> Vec<Entity> {
-    let snapshot = store.snapshot(None).unwrap();
+    let snapshot = store.snapshot(View::Now).unwrap();
     let mut found = Vec::new();
     for namespace in snapshot.namespaces().unwrap() {
         for kind in snapshot.kinds(&namespace).unwrap() {

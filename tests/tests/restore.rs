@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use gaebar_runtime::model::{Entity, Key, Properties, Timestamp};
+use gaebar_runtime::model::{Entity, Key, Properties};
 use gaebar_runtime::restore::{
     Execution, Incomplete, Options, Pace, PlanError, Progress, Restored, RowPlace, RowRef, RowSource, plan,
 };
-use gaebar_runtime::store::{MemoryStore, Place, Scan, Snapshot, Store, StoreError, WriteMode};
+use gaebar_runtime::store::{MemoryStore, Place, Scan, Snapshot, Store, StoreError, View, WriteMode};
 
 /// Rows `N/1` to `N/count` in shards of seven.
 struct Numbers {
@@ -61,8 +61,8 @@ impl Store for Picky {
         self.inner.place()
     }
 
-    fn snapshot(&self, read_time: Option<Timestamp>) -> Result<Box<dyn Snapshot + '_>, StoreError> {
-        self.inner.snapshot(read_time)
+    fn snapshot(&self, view: View) -> Result<Box<dyn Snapshot + '_>, StoreError> {
+        self.inner.snapshot(view)
     }
 
     fn write(&self, mode: WriteMode, entities: &[Entity]) -> Result<(), StoreError> {
@@ -108,7 +108,7 @@ impl Progress for Counted {
 
 fn stored(store: &Picky) -> usize {
     let scan = Scan { namespace: String::new(), kind: "N".to_owned(), from: None, to: None };
-    store.snapshot(None).unwrap().page(&scan, None, usize::MAX).unwrap().entities.len()
+    store.snapshot(View::Now).unwrap().page(&scan, None, usize::MAX).unwrap().entities.len()
 }
 
 /// Why a restore did not end well.

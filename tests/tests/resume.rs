@@ -9,7 +9,7 @@ use gaebar_gen::seed::Headline;
 use gaebar_runtime::model::{Entity, Key, Properties};
 use gaebar_runtime::store::{SqliteStore, Store};
 use gaebar_tests::command::{event, folder, gaebar, run};
-use gaebar_tests::needs;
+use gaebar_tests::{kills, needs};
 
 /// Entities in a store, and its backup.
 fn prepared(test: &str, entities: &[Entity]) -> PathBuf {
@@ -82,39 +82,19 @@ fn a_restore_killed_at_any_write_is_resumed_with_nothing_lost() {
 
 #[test]
 fn a_restore_killed_again_and_again_ends_whole() {
-    let entities: Vec<_> = Headline::new(3_000).map(Result::unwrap).collect();
+    let entities: Vec<_> = Headline::new(kills::rows()).map(Result::unwrap).collect();
     let folder = prepared("killed-random", &entities);
     let begun = Instant::now();
     run(&mut gaebar(&folder, &RESTORE), 0);
-    let time = begun.elapsed();
-    // Always the same numbers.
-    let mut random = 0x2545_f491_4f6c_dd1d_u64;
-    let (mut kills, mut resumed) = (0, 0);
-    for _ in 0..4 {
-        forget(&folder);
-        let mut ended = false;
-        for _ in 0..6 {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            let mut command = go_on(&folder);
-            resumed += u64::from(command.get_args().any(|argument| argument == "--resume"));
-            let mut child = command.stderr(Stdio::null()).spawn().unwrap();
-            std::thread::sleep(time.mul_f64((random >> 40) as f64 / f64::from(1 << 24)));
-            if child.try_wait().unwrap().is_none() {
-                child.kill().unwrap();
-                kills += 1;
-            }
-            ended = child.wait().unwrap().success();
-            if ended {
-                break;
-            }
-        }
-        if !ended {
+    let ended = |is_over: bool| {
+        if !is_over {
             finish(&folder);
         }
         assert_whole(&folder);
-    }
-    eprintln!("killed {kills} times, resumed {resumed} times, lost 0 of {} entities", entities.len());
-    assert!(kills > 4 && resumed > 2, "{kills} kills, {resumed} resumed");
+    };
+    let (killed, resumed) = kills::kill(begun.elapsed(), || forget(&folder), || go_on(&folder), ended);
+    eprintln!("killed {killed} times, resumed {resumed} times, lost 0 of {} entities", entities.len());
+    assert!(resumed > 2, "{killed} kills, {resumed} resumed");
 }
 
 #[cfg(unix)]

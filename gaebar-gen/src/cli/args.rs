@@ -107,7 +107,9 @@ pub(crate) enum SeedSet {
 #[command(after_help = "Examples:
   gaebar backup sqlite:dev.db backups/dev
   gaebar backup datastore://my-app backups/production --exclude-kinds Session,Cache
+  gaebar backup datastore://my-app backups/production --resume
   DATASTORE_EMULATOR_HOST=localhost:8081 gaebar backup datastore://demo")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct BackupArgs {
     /// The store to read
     #[arg(value_name = "STORE")]
@@ -133,6 +135,15 @@ pub(crate) struct BackupArgs {
     /// or seven days at whole minutes with point-in-time recovery
     #[arg(long, value_name = "TIME", verbatim_doc_comment)]
     pub(crate) read_time: Option<String>,
+
+    /// Go on from what an interrupted or killed backup of the same had read
+    #[arg(long, conflicts_with = "read_time")]
+    pub(crate) resume: bool,
+
+    /// Read each page as it is just then, without one time for all: for what takes longer to read than the server keeps
+    /// earlier versions (an hour, as a rule). The backup says so
+    #[arg(long, conflicts_with = "read_time", verbatim_doc_comment)]
+    pub(crate) inconsistent: bool,
 
     /// The most entities to ask for at a time [default: 500]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]

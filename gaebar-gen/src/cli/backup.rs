@@ -9,6 +9,7 @@ use gaebar_gen::backup::{BackedUp, Options, backup};
 use gaebar_gen::config::Config;
 use gaebar_gen::emit::visible;
 use gaebar_gen::read::Selection;
+use gaebar_gen::reading::Begin;
 use gaebar_gen::shards::SHARD_BYTES;
 use gaebar_gen::stage::Reshape;
 use gaebar_runtime::cli::{Format, plural, rate, thousands};
@@ -50,6 +51,12 @@ fn options(args: &BackupArgs, config: &Config) -> anyhow::Result<Options> {
     let config = &config.backup;
     let read_time = args.read_time.as_deref().map(str::parse::<Timestamp>).transpose();
     let read_time = read_time.map_err(|error| Usage(format!("--read-time: {error}")))?;
+    let begin = match (args.resume, args.inconsistent) {
+        (true, true) => Begin::ResumeInconsistent,
+        (true, false) => Begin::Resume,
+        (false, true) => Begin::Inconsistent,
+        (false, false) => read_time.map_or(Begin::Now, Begin::Then),
+    };
     let flag = |flag: Option<u32>| flag.map(|value| value as usize);
     Ok(Options {
         selection: Selection {
@@ -58,7 +65,7 @@ fn options(args: &BackupArgs, config: &Config) -> anyhow::Result<Options> {
             namespaces: args.namespaces.clone().or_else(|| config.namespaces.clone()),
             rows_per_step: flag(args.rows_per_step).or(config.rows_per_step).unwrap_or(ROWS_PER_STEP),
         },
-        read_time,
+        begin,
         shard_bytes: flag(args.shard_size).or(config.shard_size).unwrap_or(SHARD_BYTES),
         reshape: if args.reshape { Reshape::Always } else { Reshape::WhereManyDoNotFit },
         compact: args.compact,
@@ -78,7 +85,14 @@ fn summarise(done: &BackedUp, options: &Options, seconds: f64, format: Format) -
     if rows == 0 {
         say!("warning: {} holds no entities: is it the right project, database and namespace?", done.source);
     }
-    if !done.read_time.consistent {
+    if done.resumed > 0 {
+        say!("note: {} had been read by the backup that was interrupted", plural(done.resumed, "row"));
+    } else if options.begin.resumes() {
+        say!("note: {} keeps no earlier versions of its entities, so that it was read from the beginning", done.source);
+    }
+    if !done.read_time.consistent && options.begin.is_inconsistent() {
+        say!("note: not all of it was read as of one time, as you asked");
+    } else if !done.read_time.consistent {
         say!("note: {} offers no snapshot; what was written to it meanwhile may be half in the backup", done.source);
     }
     for before in &done.other_sources {
@@ -110,6 +124,7 @@ fn summarise(done: &BackedUp, options: &Options, seconds: f64, format: Format) -
         folder: done.folder.display().to_string(),
         read_time: done.read_time.time.to_string(),
         consistent: done.read_time.consistent,
+        resumed: done.resumed,
         updated: done.updated,
         reshaped: done.reshaped.iter().map(String::as_str).collect(),
         rows,
@@ -135,6 +150,7 @@ struct Event<'a> {
     folder: String,
     read_time: String,
     consistent: bool,
+    resumed: u64,
     updated: bool,
     reshaped: Vec<&'a str>,
     rows: u64,

@@ -191,7 +191,7 @@ pub fn run(source: &dyn RowSource, job: &Job, stop: &AtomicBool) -> Result<ExitC
     let settings = options.options();
     // How many work at once, and what is counted on the way, makes no other restore.
     let way = format!("{:?}", crate::restore::Options { jobs: 0, count_others: false, ..settings.clone() });
-    let identity = Identity { backup: source.digest(), target: state::target(place), options: way };
+    let identity = Identity { backup: source.digest(), target: place.identity(), options: way };
     let path = match &options.journal {
         Some(path) => path.clone(),
         None => state::journal(place).map_err(RunError::State)?,

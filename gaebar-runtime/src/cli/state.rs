@@ -5,22 +5,10 @@ use std::path::PathBuf;
 
 use etcetera::BaseStrategy as _;
 
-use crate::store::{Place, Realm, StoreUrl};
+use crate::store::Place;
 
 /// The longest name of a file, without its extension. What differs beyond is told by the journal's head.
 const LONGEST: usize = 200;
-
-/// The target by a name that is the same wherever one stands.
-pub(super) fn target(place: &Place) -> String {
-    let url = match &place.url {
-        StoreUrl::Sqlite(path) => format!("sqlite:{}", std::path::absolute(path).as_ref().unwrap_or(path).display()),
-        url => url.to_string(),
-    };
-    match &place.realm {
-        Realm::Emulator(host) => format!("{url} at {host}"),
-        Realm::Local | Realm::Production => url,
-    }
-}
 
 /// The journal of a target: `GAEBAR_STATE_DIR`, or `gaebar` in the user's state folder.
 pub(super) fn journal(place: &Place) -> io::Result<PathBuf> {
@@ -30,7 +18,7 @@ pub(super) fn journal(place: &Place) -> io::Result<PathBuf> {
         let strategy = etcetera::choose_base_strategy().map_err(io::Error::other)?;
         strategy.state_dir().unwrap_or_else(|| strategy.data_dir()).join("gaebar")
     };
-    let target = target(place);
+    let target = place.identity();
     let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
     let name: Vec<char> = target.chars().map(plain).collect();
     // The end of a path tells more than its beginning.

@@ -15,7 +15,7 @@ use super::journal::Done;
 use super::report::{Failures, Progress};
 use super::rows::{RowRef, RowSource};
 use crate::model::{Entity, Key};
-use crate::store::{Scan, Store, StoreError};
+use crate::store::{Scan, Store, StoreError, View};
 
 /// Entities of the target asked for at a time.
 const PAGE_ROWS: usize = 500;
@@ -316,7 +316,7 @@ pub(super) fn each_entity(
     stop: &AtomicBool,
     each: &mut dyn FnMut(&[Entity]) -> Result<(), StoreError>,
 ) -> Result<(), PlanError> {
-    let snapshot = store.snapshot(None)?;
+    let snapshot = store.snapshot(View::Now)?;
     let mut cursor = None;
     loop {
         if stop.load(Ordering::Relaxed) {

@@ -29,8 +29,8 @@ pub trait Store: Send + Sync {
     /// The store by name, as every prompt and summary gives it.
     fn place(&self) -> &Place;
 
-    /// A view for reading. Without `read_time` it is of now.
-    fn snapshot(&self, read_time: Option<Timestamp>) -> Result<Box<dyn Snapshot + '_>, StoreError>;
+    /// A view for reading.
+    fn snapshot(&self, view: View) -> Result<Box<dyn Snapshot + '_>, StoreError>;
 
     /// Writes entities. All of them are committed once this returns `Ok`; after an error some may be. The store splits them into as
     /// many commits as it needs.
@@ -60,6 +60,17 @@ pub enum WriteMode {
     Insert,
     /// Replaces it; `NOT_FOUND` if there is none.
     Update,
+}
+
+/// As of when a store is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// As of now, all of it where the store can do that.
+    Now,
+    /// As of a time; [`StoreError::NoPast`] if the store keeps no earlier versions of its entities.
+    Then(Timestamp),
+    /// Each page as of when it is read, for as long as reading takes.
+    Latest,
 }
 
 /// A view of a store at a point in time.
@@ -135,6 +146,20 @@ pub enum Realm {
     Production,
 }
 
+impl Place {
+    /// The store by a name that is the same wherever one stands.
+    pub fn identity(&self) -> String {
+        let url = match &self.url {
+            StoreUrl::Sqlite(path) => format!("sqlite:{}", std::path::absolute(path).as_ref().unwrap_or(path).display()),
+            url => url.to_string(),
+        };
+        match &self.realm {
+            Realm::Emulator(host) => format!("{url} at {host}"),
+            Realm::Local | Realm::Production => url,
+        }
+    }
+}
+
 impl Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.realm {
@@ -187,13 +212,4 @@ fn now() -> Timestamp {
     Timestamp::new(since.as_secs().cast_signed(), since.subsec_nanos())
         .or_else(|_| Timestamp::new(0, 0))
         .map_or_else(|_| unreachable!("1970 is a time"), Timestamp::to_micros)
-}
-
-/// The error of a store that keeps no history.
-fn no_past(place: &Place) -> StoreError {
-    StoreError::Open {
-        store: place.to_string(),
-        problem: "it keeps no earlier versions of its entities".to_owned(),
-        next: "leave `--read-time` out".to_owned(),
-    }
 }

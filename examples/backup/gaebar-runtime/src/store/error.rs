@@ -73,6 +73,12 @@ pub enum StoreError {
         /// The server's message.
         message: String,
     },
+    /// The store can't be read as of a time.
+    #[error("{store} keeps no earlier versions of its entities; leave `--read-time` out")]
+    NoPast {
+        /// The store.
+        store: String,
+    },
     /// The server answered with something other than what it was asked for.
     #[error("{store}: could not {action}: the server's answer makes no sense: {problem}")]
     Nonsense {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Cursor, Page, Place, ReadTime, Realm, Scan, Snapshot, Store, StoreError, StoreUrl, WriteMode};
+use super::{Cursor, Page, Place, ReadTime, Realm, Scan, Snapshot, Store, StoreError, StoreUrl, View, WriteMode};
 use crate::model::{Entity, Key, Timestamp, order_key};
 
 /// Entities by the bytes of their keys.
@@ -36,9 +36,9 @@ impl Store for MemoryStore {
         &self.place
     }
 
-    fn snapshot(&self, read_time: Option<Timestamp>) -> Result<Box<dyn Snapshot + '_>, StoreError> {
-        if read_time.is_some() {
-            return Err(super::no_past(&self.place));
+    fn snapshot(&self, view: View) -> Result<Box<dyn Snapshot + '_>, StoreError> {
+        if let View::Then(_) = view {
+            return Err(StoreError::NoPast { store: self.place.to_string() });
         }
         Ok(Box::new(MemorySnapshot { read_time: super::now(), entities: self.entities().clone() }))
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
-use super::{Cursor, Page, Place, ReadTime, Realm, Scan, Snapshot, Store, StoreError, StoreUrl, WriteMode};
+use super::{Cursor, Page, Place, ReadTime, Realm, Scan, Snapshot, Store, StoreError, StoreUrl, View, WriteMode};
 use crate::model::{Entity, Key, PathElement, Timestamp, order_path, parse_order_path};
 use crate::proto;
 
@@ -138,9 +138,9 @@ impl Store for SqliteStore {
         &self.place
     }
 
-    fn snapshot(&self, read_time: Option<Timestamp>) -> Result<Box<dyn Snapshot + '_>, StoreError> {
-        if read_time.is_some() {
-            return Err(super::no_past(&self.place));
+    fn snapshot(&self, view: View) -> Result<Box<dyn Snapshot + '_>, StoreError> {
+        if let View::Then(_) = view {
+            return Err(StoreError::NoPast { store: self.place.to_string() });
         }
         let failed = failed(&self.place, "begin to read");
         let connection = connect(self.path(), OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;

@@ -18,8 +18,8 @@ use prost::Message as _;
 
 use self::commit::{Batch, MAX_ENTITY, MAX_REQUEST};
 use self::connect::Client;
-use super::{Place, Snapshot, Store, StoreError, WriteMode};
-use crate::model::{Database, Entity, Id, Key, Timestamp};
+use super::{Place, Snapshot, Store, StoreError, View, WriteMode};
+use crate::model::{Database, Entity, Id, Key};
 
 /// The most keys in a `Lookup` ("Quotas and limits": 1,000). Fewer, so that an answer stays within what fits memory.
 const MAX_LOOKED_UP: usize = 500;
@@ -87,8 +87,8 @@ impl Store for DatastoreStore {
         &self.client.place
     }
 
-    fn snapshot(&self, read_time: Option<Timestamp>) -> Result<Box<dyn Snapshot + '_>, StoreError> {
-        Ok(Box::new(read::DatastoreSnapshot::take(&self.client, read_time)?))
+    fn snapshot(&self, view: View) -> Result<Box<dyn Snapshot + '_>, StoreError> {
+        Ok(Box::new(read::DatastoreSnapshot::take(&self.client, view)?))
     }
 
     fn write(&self, mode: WriteMode, entities: &[Entity]) -> Result<(), StoreError> {

@@ -11,7 +11,7 @@ use pb::read_options::ConsistencyType;
 use super::connect::Client;
 use super::query;
 use crate::model::{Entity, Id, Key, Timestamp, order_key};
-use crate::store::{self, Cursor, Page, ReadTime, Scan, Snapshot, StoreError};
+use crate::store::{self, Cursor, Page, ReadTime, Scan, Snapshot, StoreError, View};
 
 /// Any kind: it is asked for to learn the server's time.
 const NO_KIND: &str = "Gaebar";
@@ -41,14 +41,14 @@ pub(super) struct DatastoreSnapshot<'a> {
 
 impl<'a> DatastoreSnapshot<'a> {
     /// A view of a time, or of now.
-    pub(super) fn take(client: &'a Client, asked: Option<Timestamp>) -> Result<Self, StoreError> {
-        let now = Self { client, time: store::now(), consistent: false };
-        match (now.server_time()?, asked.map(Timestamp::to_micros)) {
-            (None, None) => Ok(now),
-            (None, Some(_)) => Err(store::no_past(&client.place)),
-            (Some(time), None) => Ok(Self { client, time, consistent: true }),
-            (Some(_), Some(time)) => {
-                let then = Self { client, time, consistent: true };
+    pub(super) fn take(client: &'a Client, view: View) -> Result<Self, StoreError> {
+        let latest = Self { client, time: store::now(), consistent: false };
+        match (latest.server_time()?, view) {
+            (None, View::Then(_)) => Err(StoreError::NoPast { store: client.place.to_string() }),
+            (None, _) | (_, View::Latest) => Ok(latest),
+            (Some(time), View::Now) => Ok(Self { client, time, consistent: true }),
+            (Some(_), View::Then(time)) => {
+                let then = Self { client, time: time.to_micros(), consistent: true };
                 then.server_time()?;
                 Ok(then)
             }
