@@ -387,6 +387,7 @@ mod tests {
                 write(&folder.path().join(place), "in the way");
             }
             assert!(matches!(update.commit(Vec::new()), Err(UpdateError::Private(PrivateError::InTheWay { .. }))), "{place}");
+            drop(update);
             assert!(!staging(folder.path()).exists());
             recover(folder.path()).unwrap();
             assert_eq!(fs::read_to_string(folder.path().join("models/src/a.rs")).unwrap(), "old");
