@@ -45,6 +45,11 @@ impl Fingerprint {
         hex(&Sha256::digest(bytes)) == self.sha256
     }
 
+    /// Whether another is of the same bytes.
+    pub fn is_of_the_same(&self, other: &Self) -> bool {
+        self.sha256 == other.sha256
+    }
+
     /// Which of the rows that a shard has now it did not have, and how many that it had are gone or changed.
     pub fn edits<'a, T>(&self, rows: &'a [T], text: impl Fn(&T) -> &str) -> (Vec<&'a T>, usize) {
         let before: HashSet<_> = self.rows.iter().copied().collect();

@@ -35,6 +35,7 @@ pub fn shard(data: &[u8]) {
         }
         let texts = rows.iter().map(|row| (row.number, row.text.as_str()));
         assert_eq!(emit::shard(&kind, "x_models", texts), shard);
+        assert_eq!(reader::thorough(&kind, "x_models", shard, &OneBlob), Ok(rows));
     }
 }
 

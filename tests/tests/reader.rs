@@ -62,6 +62,10 @@ fn what_was_written_reads_back_bit_for_bit() {
         let code = code(&entities);
         assert_eq!(reader::kind(&code.kind.file, &emit::kind(&code.kind)).as_ref(), Ok(&code.kind));
         let rows = read(&code, &code.text).unwrap_or_else(|errors| panic!("{}\n{errors:#?}", code.text));
+        // The quick reader reads all that is written, and the two agree.
+        let quick = reader::quick(&code.kind, "x_models", &code.text, &code.blobs);
+        assert_eq!(quick.as_ref(), Some(&rows));
+        assert_eq!(reader::thorough(&code.kind, "x_models", &code.text, &code.blobs).as_ref(), Ok(&rows));
         let read: Vec<_> = rows.iter().map(|row| &row.entity).collect();
         assert_eq!(read, entities.iter().collect::<Vec<_>>());
         let lines: Vec<_> = code.text.lines().collect();

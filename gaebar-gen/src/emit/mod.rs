@@ -1,6 +1,7 @@
-//! From entities and kinds to source text: one function a construct. prettyplease owns the layout.
+//! From entities and kinds to source text: one function a construct, laid out as prettyplease would.
 
 mod kind;
+mod layout;
 mod notation;
 mod row;
 mod shard;
@@ -10,7 +11,7 @@ mod value;
 pub use kind::kind;
 pub use notation::notation;
 pub use row::{Row, row};
-pub use shard::shard;
+pub use shard::{head, shard};
 pub use text::{bytes_literal, one_line_literal, string_literal, visible};
 
 /// A blob past so many bytes stands in a file of its own: nobody reads it, and rustc needs 4 bytes of memory a byte.

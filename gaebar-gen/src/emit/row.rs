@@ -1,12 +1,10 @@
 //! An entity as a function.
 
-use gaebar_runtime::model::Entity;
-use proc_macro2::Span;
-use syn::punctuated::Punctuated;
-use syn::{Block, Expr, ExprStruct, FieldValue, Generics, Ident, ItemFn, Member, ReturnType, Signature, Stmt, Token, Visibility};
+use gaebar_runtime::model::{Entity, Value};
 
 use super::Sidecar;
-use super::value::{Values, call, pair, path, path_of, slice, string};
+use super::layout::{Break, Group, NEXT};
+use super::value::Values;
 use crate::schema::{Fit, Kind, Type, fit};
 
 /// A row as source text.
@@ -22,85 +20,59 @@ pub struct Row {
 
 /// The function that recreates an entity.
 pub fn row(kind: &Kind, number: u32, entity: &Entity) -> Row {
+    let structure = &kind.structure;
     let mut values = Values::default();
-    let mut fields = Punctuated::new();
-    let mut other = Vec::new();
-    fields.push(field("key", call(&["Key"], [string(&entity.key().to_string())])));
+    values.out.open(Group::Struct);
+    values.out.word(structure);
+    values.out.word(" {");
+    values.out.brk(NEXT);
+    field(&mut values, "key", |values| values.key(entity.key()));
+    // What does not fit a field; without a value it is word that there is none.
+    let mut other: Vec<(&str, Option<&Value>)> = Vec::new();
     for declared in &kind.fields {
         let Some(value) = entity.properties.get(&declared.property) else {
             if let Type::Bare(_) = declared.ty {
-                other.push((&declared.property, path(&["Value", "Absent"])));
+                other.push((&declared.property, None));
             }
             continue;
         };
-        let expr = match fit(value, declared) {
-            Fit::Bare => values.literal(&value.data),
-            Fit::Is => call(&["Is"], [values.literal(&value.data)]),
-            Fit::Null => path(&["Null"]),
-            Fit::Value => values.value(value),
-            Fit::No => {
-                other.push((&declared.property, values.value(value)));
-                continue;
-            }
-        };
-        fields.push(field(&declared.name, expr));
-    }
-    for (property, value) in &entity.properties {
-        if kind.field(property).is_none() {
-            other.push((property, values.value(value)));
+        match fit(value, declared) {
+            Fit::Bare => field(&mut values, &declared.name, |values| values.literal(&value.data)),
+            Fit::Is => field(&mut values, &declared.name, |values| values.call("Is", |values| values.literal(&value.data))),
+            Fit::Null => field(&mut values, &declared.name, |values| values.out.word("Null")),
+            Fit::Value => field(&mut values, &declared.name, |values| values.value(value)),
+            Fit::No => other.push((&declared.property, Some(value))),
         }
     }
+    let undeclared = entity.properties.iter().filter(|(property, _)| kind.field(property).is_none());
+    other.extend(undeclared.map(|(property, value)| (property.as_str(), Some(value))));
     if !other.is_empty() {
-        other.sort_by_key(|(property, _)| *property);
-        fields.push(field("other", slice(other.into_iter().map(|(property, expr)| pair(property, expr)))));
+        other.sort_unstable_by_key(|(property, _)| *property);
+        field(&mut values, "other", |values| {
+            values.slice(other, |values, (property, value)| {
+                values.pair(property, |values| match value {
+                    Some(value) => values.value(value),
+                    None => values.out.word("Value::Absent"),
+                });
+            });
+        });
     }
-    let literal = Expr::Struct(ExprStruct {
-        attrs: Vec::new(),
-        qself: None,
-        path: path_of(&[&kind.structure]),
-        brace_token: syn::token::Brace::default(),
-        fields,
-        dot2_token: Some(Token![..](Span::call_site())),
-        rest: Some(Box::new(path(&[&kind.structure, "BASE"]))),
-    });
-    let file = syn::File {
-        shebang: None,
-        frontmatter: None,
-        attrs: Vec::new(),
-        items: vec![syn::Item::Fn(function(kind, number, literal))],
-    };
-    Row { text: prettyplease::unparse(&file), sidecars: values.sidecars, expressions: values.expressions }
+    values.out.word("..");
+    values.out.word(structure);
+    values.out.word("::BASE");
+    values.out.brk(Break { outside: true, ..NEXT });
+    values.out.close();
+    values.out.word("}");
+    let mut text = format!("pub fn row_{number}() -> {structure} {{\n");
+    values.out.write(&mut text, 1);
+    text.push_str("\n}\n");
+    Row { text, sidecars: values.sidecars, expressions: values.expressions }
 }
 
-fn function(kind: &Kind, number: u32, body: Expr) -> ItemFn {
-    ItemFn {
-        attrs: Vec::new(),
-        vis: Visibility::Public(Token![pub](Span::call_site())),
-        modifiers: syn::FnModifiers::default(),
-        sig: Signature {
-            constness: None,
-            asyncness: None,
-            safety: syn::Safety::Default,
-            abi: None,
-            fn_token: Token![fn](Span::call_site()),
-            ident: Ident::new(&format!("row_{number}"), Span::call_site()),
-            generics: Generics::default(),
-            paren_token: syn::token::Paren::default(),
-            inputs: Punctuated::new(),
-            variadic: None,
-            output: ReturnType::Type(
-                Token![->](Span::call_site()),
-                Box::new(syn::Type::Path(syn::TypePath { attrs: Vec::new(), qself: None, path: path_of(&[&kind.structure]) })),
-            ),
-        },
-        block: Box::new(Block { brace_token: syn::token::Brace::default(), stmts: vec![Stmt::Expr(body, None)] }),
-    }
-}
-
-fn field(name: &str, expr: Expr) -> FieldValue {
-    let name = match name.strip_prefix("r#") {
-        Some(raw) => Ident::new_raw(raw, Span::call_site()),
-        None => Ident::new(name, Span::call_site()),
-    };
-    FieldValue { attrs: Vec::new(), member: Member::Named(name), colon_token: Some(Token![:](Span::call_site())), expr }
+fn field(values: &mut Values, name: &str, value: impl FnOnce(&mut Values)) {
+    values.out.word(name);
+    values.out.word(": ");
+    value(values);
+    values.out.word(",");
+    values.out.brk(NEXT);
 }

@@ -5,16 +5,25 @@ use std::fmt::Write as _;
 use crate::schema::Kind;
 
 /// A whole shard: its table, one line a row, then the rows with a blank line before each.
-pub fn shard<'a>(kind: &Kind, models_crate: &str, rows: impl IntoIterator<Item = (u32, &'a str)>) -> String {
-    let (mut table, mut functions) = (String::new(), String::new());
-    for (number, text) in rows {
-        // Writing to a String can't fail.
-        let _ = writeln!(table, "    ({number}, row_{number}),");
-        functions.push('\n');
-        functions.push_str(text);
+pub fn shard<'a>(kind: &Kind, models_crate: &str, rows: impl IntoIterator<Item = (u32, &'a str), IntoIter: Clone>) -> String {
+    let rows = rows.into_iter();
+    let mut out = head(kind, models_crate, rows.clone().map(|(number, _)| number));
+    for (_, text) in rows {
+        out.push('\n');
+        out.push_str(text);
     }
+    out
+}
+
+/// What stands above a shard's rows.
+pub fn head(kind: &Kind, models_crate: &str, numbers: impl IntoIterator<Item = u32>) -> String {
     let structure = &kind.structure;
-    format!(
-        "use gaebar_runtime::rows::*;\nuse {models_crate}::{structure};\n\npub static ROWS: Rows<{structure}> = &[\n{table}];\n{functions}"
-    )
+    let mut out =
+        format!("use gaebar_runtime::rows::*;\nuse {models_crate}::{structure};\n\npub static ROWS: Rows<{structure}> = &[\n");
+    for number in numbers {
+        // Writing to a String can't fail.
+        let _ = writeln!(out, "    ({number}, row_{number}),");
+    }
+    out.push_str("];\n");
+    out
 }

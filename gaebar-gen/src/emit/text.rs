@@ -48,17 +48,39 @@ const MODIFIERS: &[&str] = &["async", "const", "unsafe", "extern"];
 
 /// The literal of a text: raw with real newlines where it has several lines and nothing to escape.
 pub fn string_literal(text: &str) -> String {
-    if text.contains('\n') && text.chars().all(|c| c == '\n' || !is_hidden(c)) && !text.lines().any(looks_like_item) {
-        return raw(text);
-    }
-    one_line_literal(text)
+    let mut out = String::new();
+    string(&mut out, text);
+    out
 }
 
 /// The literal of a text on one line, whatever is in it.
 pub fn one_line_literal(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
+    let mut out = String::new();
+    one_line(&mut out, text);
+    out
+}
+
+/// Writes what [`string_literal`] gives.
+pub(super) fn string(out: &mut String, text: &str) {
+    if text.contains('\n') && text.chars().all(|c| c == '\n' || !is_hidden(c)) && !text.lines().any(looks_like_item) {
+        raw(out, text);
+    } else {
+        one_line(out, text);
+    }
+}
+
+/// Writes what [`one_line_literal`] gives.
+pub(super) fn one_line(out: &mut String, text: &str) {
+    out.reserve(text.len() + 2);
     out.push('"');
-    for c in text.chars() {
+    // Most of most texts stands as it is.
+    let mut from = 0;
+    for (at, c) in text.char_indices() {
+        if c != '"' && c != '\\' && !is_hidden(c) {
+            continue;
+        }
+        out.push_str(&text[from..at]);
+        from = at + c.len_utf8();
         match c {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
@@ -66,15 +88,14 @@ pub fn one_line_literal(text: &str) -> String {
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             '\0' => out.push_str("\\0"),
-            c if is_hidden(c) => {
+            c => {
                 // Writing to a String can't fail.
                 let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
             }
-            c => out.push(c),
         }
     }
+    out.push_str(&text[from..]);
     out.push('"');
-    out
 }
 
 /// A text as it may be shown to people: what hides is escaped, and nothing else.
@@ -91,8 +112,15 @@ pub fn visible(text: &str) -> String {
 }
 
 /// The literal of bytes.
-pub fn bytes_literal(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len() * 2 + 3);
+pub fn bytes_literal(literal: &[u8]) -> String {
+    let mut out = String::new();
+    bytes(&mut out, literal);
+    out
+}
+
+/// Writes what [`bytes_literal`] gives.
+pub(super) fn bytes(out: &mut String, bytes: &[u8]) {
+    out.reserve(bytes.len() * 2 + 3);
     out.push_str("b\"");
     for byte in bytes {
         match byte {
@@ -109,14 +137,14 @@ pub fn bytes_literal(bytes: &[u8]) -> String {
         }
     }
     out.push('"');
-    out
 }
 
-fn raw(text: &str) -> String {
+fn raw(out: &mut String, text: &str) {
     // One `#` more than the longest run of them behind a quote.
     let hashes = text.split('"').skip(1).map(|rest| rest.bytes().take_while(|byte| *byte == b'#').count() + 1).max().unwrap_or(0);
     let fence = "#".repeat(hashes);
-    format!("r{fence}\"{text}\"{fence}")
+    // Writing to a String can't fail.
+    let _ = write!(out, "r{fence}\"{text}\"{fence}");
 }
 
 fn is_hidden(c: char) -> bool {

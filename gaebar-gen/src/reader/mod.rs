@@ -1,11 +1,12 @@
 //! The generator's inverse: from source text back to kinds and entities.
 //!
-//! What is accepted is exactly what the generator writes. The grammar below is read with syn; then what was read is written
-//! again and compared with the text, byte for byte. So whatever the grammar would let pass (another layout, a
-//! comment, a field twice, CRLF) is found by the comparison, and the two can't drift apart.
+//! What is accepted is exactly what the generator writes: whatever is read is written again and compared with the text, byte for byte. So
+//! what a reader would let pass (another layout, a comment, a field twice, CRLF) is found by the comparison, and the two can't drift
+//! apart. A shard is read in one quick pass; only where that fails is it read with syn, which tells what is wrong, and where.
 
 mod grammar;
 mod kind;
+mod quick;
 mod row;
 mod shard;
 
@@ -14,7 +15,8 @@ use std::fmt::{self, Display};
 use crate::emit::visible;
 
 pub use kind::kind;
-pub use shard::{Blobs, ReadRow, shard};
+pub use quick::quick;
+pub use shard::{Blobs, ReadRow, shard, thorough};
 
 /// Brackets inside brackets, at most. A level of an embedded entity takes nine at the most (an array, an item, and the flags of
 /// both), and no store takes more than twenty such levels; beyond, the parser's stack would be at the text's mercy.

@@ -240,7 +240,8 @@ impl RowReader<'_> {
     }
 }
 
-fn on(flags: Flags, data: Data) -> Value {
+/// Data with the flags that its field declares.
+pub(super) fn on(flags: Flags, data: Data) -> Value {
     Value { data, exclude_from_indexes: flags.exclude_from_indexes, meaning: flags.meaning }
 }
 

@@ -6,7 +6,7 @@ use syn::parse::ParseStream;
 
 use super::grammar::parse;
 use super::row::{Found, RowReader, line_of};
-use super::{GrammarError, difference};
+use super::{GrammarError, difference, quick};
 use crate::emit;
 use crate::schema::Kind;
 
@@ -31,6 +31,14 @@ pub struct ReadRow {
 
 /// Reads a shard of a kind, whose models are in `models_crate`.
 pub fn shard(kind: &Kind, models_crate: &str, text: &str, blobs: &dyn Blobs) -> Result<Vec<ReadRow>, Vec<GrammarError>> {
+    match quick(kind, models_crate, text, blobs) {
+        Some(rows) => Ok(rows),
+        None => thorough(kind, models_crate, text, blobs),
+    }
+}
+
+/// The same by syn: slower by far, and with all that is wrong.
+pub fn thorough(kind: &Kind, models_crate: &str, text: &str, blobs: &dyn Blobs) -> Result<Vec<ReadRow>, Vec<GrammarError>> {
     let reader = RowReader { kind, blobs };
     let mut errors = Vec::new();
     let found = parse(text, |input| Ok(rows(&reader, text, input, &mut errors)));

@@ -181,7 +181,8 @@ impl Gate<'_> {
             }
         };
         let mut edits = Vec::new();
-        if !fingerprint.matches(&bytes) {
+        let accepted = Fingerprint::of(&bytes);
+        if !fingerprint.is_of_the_same(&accepted) {
             let (edited, gone) = fingerprint.edits(&rows, |row| &row.text);
             edits.extend(edited.iter().map(|row| Edit::Row {
                 file: file.to_owned(),
@@ -205,11 +206,7 @@ impl Gate<'_> {
         self.visitor.rows(file, &rows);
         self.visitor.file(file, &bytes)?;
         let numbers = rows.iter().map(|row| row.number).collect();
-        Ok(Some(ReadShard {
-            shard: VerifiedShard { file: file.to_owned(), rows: rows.len(), accepted: Fingerprint::of(&bytes) },
-            numbers,
-            edits,
-        }))
+        Ok(Some(ReadShard { shard: VerifiedShard { file: file.to_owned(), rows: rows.len(), accepted }, numbers, edits }))
     }
 }
 
