@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
-use gaebar_runtime::model::{Entity, order_key};
+use gaebar_runtime::model::Entity;
 use gaebar_runtime::store::{Store, View};
 use thiserror::Error;
 
@@ -72,10 +72,10 @@ pub fn compare(
     let temporary = tempfile::tempdir().map_err(FolderError::at("create a folder in", &std::env::temp_dir()))?;
     let spooled = |side, name: &str| spool(side, &temporary.path().join(name), selection, stop);
     let (first, second) = (spooled(first, "first")?, spooled(second, "second")?);
-    let mut equal = 0;
+    let (mut equal, none) = (0, SpooledKind::default());
     let kinds: BTreeSet<_> = first.keys().chain(second.keys()).collect();
     for kind in kinds {
-        equal += merge(entities(first.get(kind)), entities(second.get(kind)), stop, tell)?;
+        equal += merge(first.get(kind).unwrap_or(&none), second.get(kind).unwrap_or(&none), stop, tell)?;
     }
     Ok(equal)
 }
@@ -129,38 +129,35 @@ impl Visitor for IntoSpool<'_> {
     }
 }
 
-fn entities(kind: Option<&SpooledKind>) -> impl Iterator<Item = Result<Entity, SpoolError>> + '_ {
-    kind.into_iter().flat_map(SpooledKind::entities)
-}
-
-/// Goes through two ascending sets of entities at once.
+/// Goes through two ascending sets of entities at once. Only those that differ are decoded.
 fn merge(
-    mut first: impl Iterator<Item = Result<Entity, SpoolError>>,
-    mut second: impl Iterator<Item = Result<Entity, SpoolError>>,
+    one: &SpooledKind,
+    other: &SpooledKind,
     stop: &AtomicBool,
     tell: &mut dyn FnMut(Difference) -> io::Result<()>,
 ) -> Result<u64, CompareError> {
+    let (mut first, mut second) = (one.records(), other.records());
     let mut equal = 0;
     let (mut left, mut right) = (first.next().transpose()?, second.next().transpose()?);
     loop {
         stop::check(stop).map_err(ReadError::from)?;
         let order = match (&left, &right) {
             (None, None) => return Ok(equal),
-            (Some(entity), None) => {
-                tell(Difference::Removed(entity))?;
+            (Some(record), None) => {
+                tell(Difference::Removed(&one.decode(record)?))?;
                 Ordering::Less
             }
-            (None, Some(entity)) => {
-                tell(Difference::Added(entity))?;
+            (None, Some(record)) => {
+                tell(Difference::Added(&other.decode(record)?))?;
                 Ordering::Greater
             }
-            (Some(one), Some(other)) => {
-                let order = order_key(one.key()).cmp(&order_key(other.key()));
+            (Some(before), Some(after)) => {
+                let order = before.key.cmp(&after.key);
                 match order {
-                    Ordering::Less => tell(Difference::Removed(one))?,
-                    Ordering::Greater => tell(Difference::Added(other))?,
-                    Ordering::Equal if one == other => equal += 1,
-                    Ordering::Equal => tell(Difference::Changed(one, other))?,
+                    Ordering::Less => tell(Difference::Removed(&one.decode(before)?))?,
+                    Ordering::Greater => tell(Difference::Added(&other.decode(after)?))?,
+                    Ordering::Equal if before.bytes == after.bytes => equal += 1,
+                    Ordering::Equal => tell(Difference::Changed(&one.decode(before)?, &other.decode(after)?))?,
                 }
                 order
             }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use gaebar_runtime::model::{Key, order_key};
+use gaebar_runtime::model::order_key;
 use sha2::{Digest as _, Sha256};
 
 use crate::folder::FolderError;
@@ -18,9 +18,9 @@ use crate::verify::{Contents, VerifyError, Visitor, read};
 /// 128 bits of a key's hash: all that is kept of each key.
 pub type KeyHash = [u8; 16];
 
-/// The hash of a key.
-pub fn key_hash(key: &Key) -> KeyHash {
-    let digest = Sha256::digest(order_key(key));
+/// The hash of a key, which is given as [`order_key`] gives it.
+pub fn key_hash(key: &[u8]) -> KeyHash {
+    let digest = Sha256::digest(key);
     let mut hash = KeyHash::default();
     hash.copy_from_slice(&digest[..16]);
     hash
@@ -128,7 +128,7 @@ impl Visitor for Gather<'_> {
         if let Err(error) = self.spool.add(&kept) {
             *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         }
-        let numbers = rows.iter().map(|row| (row.number, key_hash(row.entity.key()))).collect();
+        let numbers = rows.iter().map(|row| (row.number, key_hash(&order_key(row.entity.key())))).collect();
         self.rows.lock().unwrap_or_else(PoisonError::into_inner).insert(shard.to_owned(), numbers);
     }
 }

@@ -6,7 +6,6 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use gaebar_runtime::model::Key;
-use gaebar_runtime::proto;
 use gaebar_runtime::store::{Cursor, Scan, Snapshot, StoreError};
 use thiserror::Error;
 
@@ -221,10 +220,9 @@ impl Reading<'_> {
                     return Ok(self.checkpoints.found(Some(number), ranges)?);
                 }
             }
-            writer.write(&page.entities)?;
+            let bytes = writer.write(&page.entities)?;
             self.progress.add(&scan.kind, page.entities.len() as u64);
             if !page.entities.is_empty() {
-                let bytes: usize = page.entities.iter().map(proto::encoded_len).sum();
                 limit = (PAGE_BYTES / (bytes / page.entities.len()).max(1)).clamp(1, most.min(limit * 2));
             }
             *cursor = page.next;

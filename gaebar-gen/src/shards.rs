@@ -7,7 +7,6 @@ use std::ops::{AddAssign, ControlFlow};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use gaebar_runtime::model::Entity;
 use rayon::prelude::*;
 use thiserror::Error;
 
@@ -17,7 +16,7 @@ use crate::folder::{self, FolderError};
 use crate::previous::{PreviousKind, PreviousShard, index, key_hash};
 use crate::progress::Progress;
 use crate::schema::Kind;
-use crate::spool::{Finder, Location, SpoolError, SpooledKind};
+use crate::spool::{Finder, Location, Record, SpoolError, SpooledKind};
 use crate::stop::{self, Interrupted};
 use crate::templates;
 
@@ -118,10 +117,10 @@ fn is_read(file: &str) -> bool {
 
 /// Writes the volumes of a kind. Rows that were there keep their numbers and their shards; new ones go to the end of the
 /// last shard, in the order of their keys.
-pub fn write(job: Job, spooled: &SpooledKind) -> Result<Written, ShardError> {
-    let mut writer = Writer::new(job);
+pub fn write<'a>(job: Job<'a>, spooled: &'a SpooledKind) -> Result<Written, ShardError> {
+    let mut writer = Writer::new(job, spooled);
     let Some(previous) = job.previous else {
-        writer.append_all(spooled.entities())?;
+        writer.append_all(spooled.records())?;
         return writer.finish();
     };
     let places = previous.places();
@@ -129,8 +128,8 @@ pub fn write(job: Job, spooled: &SpooledKind) -> Result<Written, ShardError> {
     let mut new = Vec::new();
     for found in spooled.located() {
         stop::check(job.stop)?;
-        let (location, entity) = found?;
-        match places.get(&key_hash(entity.key())) {
+        let (location, record) = found?;
+        match places.get(&key_hash(&record.key)) {
             Some((shard, at)) => known[*shard].push((*at, location)),
             None => new.push(location),
         }
@@ -144,12 +143,13 @@ pub fn write(job: Job, spooled: &SpooledKind) -> Result<Written, ShardError> {
         overflow.extend_from_slice(writer.rewrite(shard, &rows, &mut finder)?);
     }
     writer.append_numbered(&overflow, &mut finder)?;
-    writer.append_all(new.into_iter().map(|location| finder.entity(location)))?;
+    writer.append_all(new.into_iter().map(|location| finder.record(location)))?;
     writer.finish()
 }
 
 struct Writer<'a> {
     job: Job<'a>,
+    spooled: &'a SpooledKind,
     models: String,
     written: Written,
     shard: Option<Shard>,
@@ -218,11 +218,12 @@ impl Room {
 }
 
 impl<'a> Writer<'a> {
-    fn new(job: Job<'a>) -> Self {
+    fn new(job: Job<'a>, spooled: &'a SpooledKind) -> Self {
         let shards = job.previous.map_or(&[][..], |previous| &previous.shards);
         let after = |numbers: &mut dyn Iterator<Item = u32>| numbers.max().map_or(0, |number| number + 1);
         Self {
             job,
+            spooled,
             models: templates::crate_name(job.backup, "models"),
             written: Written { next_row: job.previous.map_or(1, |previous| previous.manifest.next_row), ..Written::default() },
             shard: None,
@@ -233,9 +234,9 @@ impl<'a> Writer<'a> {
     }
 
     /// New rows, with new numbers.
-    fn append_all(&mut self, entities: impl Iterator<Item = Result<Entity, SpoolError>>) -> Result<(), ShardError> {
+    fn append_all(&mut self, records: impl Iterator<Item = Result<Record, SpoolError>>) -> Result<(), ShardError> {
         let first = self.written.next_row;
-        let numbered = entities.zip(first..).map(|(entity, number)| Ok((number, entity?)));
+        let numbered = records.zip(first..).map(|(record, number)| Ok((number, record?)));
         self.each(numbered, |writer, number, row| {
             writer.written.next_row += 1;
             writer.append(number, row)?;
@@ -302,7 +303,7 @@ impl<'a> Writer<'a> {
     /// Makes rows, a chunk of them at a time in parallel, until `take` has enough.
     fn each(
         &mut self,
-        mut entities: impl Iterator<Item = Result<(u64, Entity), SpoolError>>,
+        mut records: impl Iterator<Item = Result<(u64, Record), SpoolError>>,
         mut take: impl FnMut(&mut Self, u32, Row) -> Result<ControlFlow<()>, ShardError>,
     ) -> Result<(), ShardError> {
         loop {
@@ -310,17 +311,19 @@ impl<'a> Writer<'a> {
             let mut chunk = Vec::with_capacity(CHUNK_ROWS);
             let mut bytes = 0;
             while chunk.len() < CHUNK_ROWS && bytes < CHUNK_BYTES {
-                let Some((number, entity)) = entities.next().transpose()? else { break };
-                bytes += gaebar_runtime::proto::encoded_len(&entity);
+                let Some((number, record)) = records.next().transpose()? else { break };
+                bytes += record.bytes.len();
                 let number = u32::try_from(number).map_err(|_| ShardError::TooManyRows(self.job.kind.name.clone()))?;
-                chunk.push((number, entity));
+                chunk.push((number, record));
             }
             if chunk.is_empty() {
                 return Ok(());
             }
-            let kind = self.job.kind;
-            let rows: Vec<_> = chunk.par_iter().map(|(number, entity)| (*number, emit::row(kind, *number, entity))).collect();
-            for (number, row) in rows {
+            let (kind, spooled) = (self.job.kind, self.spooled);
+            let row = |(number, record): &(u32, Record)| Ok((*number, emit::row(kind, *number, &spooled.decode(record)?)));
+            let rows: Vec<Result<_, SpoolError>> = chunk.par_iter().map(row).collect();
+            for row in rows {
+                let (number, row) = row?;
                 if take(self, number, row)?.is_break() {
                     return Ok(());
                 }
@@ -456,6 +459,6 @@ impl Volume {
     }
 }
 
-fn find<'r>(rows: &'r [(u32, Location)], finder: &'r mut Finder) -> impl Iterator<Item = Result<(u64, Entity), SpoolError>> + 'r {
-    rows.iter().map(|(number, location)| Ok((u64::from(*number), finder.entity(*location)?)))
+fn find<'r>(rows: &'r [(u32, Location)], finder: &'r mut Finder) -> impl Iterator<Item = Result<(u64, Record), SpoolError>> + 'r {
+    rows.iter().map(|(number, location)| Ok((u64::from(*number), finder.record(*location)?)))
 }

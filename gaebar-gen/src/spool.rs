@@ -2,8 +2,9 @@
 //!
 //! A *run* is entities of one kind, ascending by key: those of one scan, or a part of them where a server has another
 //! order (the Cloud Datastore emulator sorts names by their UTF-16 units). Runs that overlap are merged, the others
-//! follow one another, so all entities come in order, whichever scan ended first. A file holds one run: for each entity
-//! the length of its encoded bytes (4 bytes, little-endian), and the bytes.
+//! follow one another, so all entities come in order, whichever scan ended first. A file holds one run: for each entity the lengths of its
+//! key and of its encoded bytes (4 bytes each, little-endian), the key as [`order_key`] gives it, and the bytes. So entities are put in
+//! order, found and compared as bytes, and decoded only by who looks into them.
 
 use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use gaebar_runtime::model::{Entity, Key, order_key};
+use gaebar_runtime::model::{Entity, order_key, parse_order_key};
 use gaebar_runtime::proto::{self, ProtoError};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -45,7 +46,7 @@ pub enum SpoolError {
     },
     /// The store gave an entity more than once.
     #[error("the store gave {0} twice: its answers overlap; try again")]
-    Twice(Box<Key>),
+    Twice(String),
 }
 
 /// A folder of runs.
@@ -164,8 +165,9 @@ pub struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Adds entities. Where they do not follow those before, a new run begins.
-    pub fn write<'e>(&mut self, entities: impl IntoIterator<Item = &'e Entity>) -> Result<(), SpoolError> {
+    /// Adds entities. Where they do not follow those before, a new run begins. Returns how many bytes they are.
+    pub fn write<'e>(&mut self, entities: impl IntoIterator<Item = &'e Entity>) -> Result<usize, SpoolError> {
+        let mut written = 0;
         for entity in entities {
             let key = order_key(entity.key());
             if self.open.as_ref().is_some_and(|(run, _)| run.last >= key) {
@@ -179,11 +181,13 @@ impl Writer<'_> {
                 let file = File::create_new(run.path(&self.spool.folder)).map_err(self.spool.failed(&run))?;
                 self.open.insert((run, BufWriter::with_capacity(BUFFER, file)))
             };
-            append(file, &proto::encode(entity)).map_err(self.spool.failed(run))?;
+            let bytes = proto::encode(entity);
+            append(file, &key, &bytes).map_err(self.spool.failed(run))?;
+            written += bytes.len();
             run.last = key;
             run.rows += 1;
         }
-        Ok(())
+        Ok(written)
     }
 
     fn close(&mut self) -> Result<(), SpoolError> {
@@ -212,10 +216,33 @@ impl Writer<'_> {
     }
 }
 
-fn append(file: &mut impl io::Write, bytes: &[u8]) -> io::Result<()> {
-    let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
-    file.write_all(&length.to_le_bytes())?;
+fn append(file: &mut impl io::Write, key: &[u8], bytes: &[u8]) -> io::Result<()> {
+    for part in [key, bytes] {
+        file.write_all(&u32::try_from(part.len()).map_err(io::Error::other)?.to_le_bytes())?;
+    }
+    file.write_all(key)?;
     file.write_all(bytes)
+}
+
+/// A spooled entity, not decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its key, as [`order_key`] gives it.
+    pub key: Vec<u8>,
+    /// The entity, as [`proto::encode`] gives it: the same bytes are the same entity.
+    pub bytes: Vec<u8>,
+}
+
+impl Record {
+    fn read(file: &mut impl io::Read) -> io::Result<Self> {
+        let mut lengths = [[0; 4]; 2];
+        file.read_exact(lengths.as_flattened_mut())?;
+        let mut part = |length: [u8; 4]| {
+            let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
+            file.read_exact(&mut bytes).map(|()| bytes)
+        };
+        Ok(Self { key: part(lengths[0])?, bytes: part(lengths[1])? })
+    }
 }
 
 /// The entities of one kind.
@@ -233,16 +260,24 @@ impl SpooledKind {
     }
 
     /// The entities, ascending by namespace and key. An entity that comes twice is an error.
-    pub fn entities(&self) -> impl Iterator<Item = Result<Entity, SpoolError>> + '_ {
-        self.located().map(|found| found.map(|(_, entity)| entity))
+    pub fn records(&self) -> impl Iterator<Item = Result<Record, SpoolError>> + '_ {
+        self.located().map(|found| found.map(|(_, record)| record))
     }
 
     /// The same, each with the place where it can be found again.
-    pub fn located(&self) -> impl Iterator<Item = Result<(Location, Entity), SpoolError>> + '_ {
+    pub fn located(&self) -> impl Iterator<Item = Result<(Location, Record), SpoolError>> + '_ {
         self.groups.iter().enumerate().flat_map(|(group, runs)| {
             Merge::new(&self.folder, runs)
-                .map(move |found| found.map(|(run, offset, entity)| (Location { group, run, offset }, entity)))
+                .map(move |found| found.map(|(run, offset, record)| (Location { group, run, offset }, record)))
         })
+    }
+
+    /// The entity of a record.
+    pub fn decode(&self, record: &Record) -> Result<Entity, SpoolError> {
+        let damaged = |source| SpoolError::Damaged { path: self.folder.clone(), source: Box::new(source) };
+        let entity = proto::decode(&record.bytes).map_err(damaged)?;
+        // The spool of a backup that was killed has lain on disk.
+        if order_key(entity.key()) == record.key { Ok(entity) } else { Err(damaged(ProtoError::NoKey)) }
     }
 
     /// Finds entities again.
@@ -268,32 +303,23 @@ pub struct Finder<'a> {
 
 impl Finder<'_> {
     /// The entity at a place.
-    pub fn entity(&mut self, location: Location) -> Result<Entity, SpoolError> {
+    pub fn record(&mut self, location: Location) -> Result<Record, SpoolError> {
         let Location { group, run, offset } = location;
-        let path = &self.kind.groups[group][run].path(&self.kind.folder);
+        let path = || self.kind.groups[group][run].path(&self.kind.folder);
         // Rows come run after run, so that what is closed is seldom needed again.
         if self.open.len() >= MOST_OPEN && !self.open.contains_key(&(group, run)) {
             self.open.clear();
         }
-        let read = |open: &mut BTreeMap<_, File>| -> io::Result<Vec<u8>> {
+        let read = |open: &mut BTreeMap<_, File>| -> io::Result<Record> {
             let file = match open.entry((group, run)) {
                 Entry::Occupied(entry) => entry.into_mut(),
-                Entry::Vacant(entry) => entry.insert(File::open(path)?),
+                Entry::Vacant(entry) => entry.insert(File::open(path())?),
             };
             file.seek(SeekFrom::Start(offset))?;
-            record(file)
+            Record::read(file)
         };
-        let bytes = read(&mut self.open).map_err(|source| SpoolError::Io { path: path.clone(), source })?;
-        proto::decode(&bytes).map_err(|source| SpoolError::Damaged { path: path.clone(), source: Box::new(source) })
+        read(&mut self.open).map_err(|source| SpoolError::Io { path: path(), source })
     }
-}
-
-fn record(file: &mut impl io::Read) -> io::Result<Vec<u8>> {
-    let mut length = [0; 4];
-    file.read_exact(&mut length)?;
-    let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
-    file.read_exact(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// Runs that overlap, merged. A run is opened when its turn comes, and closed at its end: mostly one is open.
@@ -309,10 +335,9 @@ struct Merge<'a> {
 }
 
 struct Head {
-    key: Vec<u8>,
+    record: Record,
     reader: usize,
     offset: u64,
-    entity: Entity,
 }
 
 impl PartialEq for Head {
@@ -331,7 +356,7 @@ impl PartialOrd for Head {
 
 impl Ord for Head {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.key.cmp(&other.key).then(self.reader.cmp(&other.reader))
+        self.record.key.cmp(&other.record.key).then(self.reader.cmp(&other.reader))
     }
 }
 
@@ -347,7 +372,7 @@ impl<'a> Merge<'a> {
     /// Opens the runs that begin at or before the smallest key there is.
     fn open(&mut self) {
         while let Some(next) = self.waiting.last().copied() {
-            if self.heads.peek().is_some_and(|Reverse(head)| head.key < self.runs[next].first) {
+            if self.heads.peek().is_some_and(|Reverse(head)| head.record.key < self.runs[next].first) {
                 return;
             }
             self.waiting.pop();
@@ -358,7 +383,7 @@ impl<'a> Merge<'a> {
     fn refill(&mut self, reader: usize) {
         let offset = self.readers[reader].offset;
         match self.readers[reader].next() {
-            Some(Ok(entity)) => self.heads.push(Reverse(Head { key: order_key(entity.key()), reader, offset, entity })),
+            Some(Ok(record)) => self.heads.push(Reverse(Head { record, reader, offset })),
             Some(Err(error)) => self.failed = Some(error),
             None => {}
         }
@@ -367,7 +392,7 @@ impl<'a> Merge<'a> {
 
 impl Iterator for Merge<'_> {
     /// The run, the offset in it, and the entity.
-    type Item = Result<(usize, u64, Entity), SpoolError>;
+    type Item = Result<(usize, u64, Record), SpoolError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.open();
@@ -376,15 +401,15 @@ impl Iterator for Merge<'_> {
             self.waiting.clear();
             return Some(Err(error));
         }
-        let Reverse(Head { key, reader, offset, entity }) = self.heads.pop()?;
-        if self.last.as_ref() == Some(&key) {
+        let Reverse(Head { record, reader, offset }) = self.heads.pop()?;
+        if self.last.as_ref() == Some(&record.key) {
             self.heads.clear();
             self.waiting.clear();
-            return Some(Err(SpoolError::Twice(Box::new(entity.key().clone()))));
+            return Some(Err(twice(&record)));
         }
-        self.last = Some(key);
+        self.last = Some(record.key.clone());
         self.refill(reader);
-        Some(Ok((reader, offset, entity)))
+        Some(Ok((reader, offset, record)))
     }
 }
 
@@ -397,19 +422,19 @@ struct RunReader {
 }
 
 impl RunReader {
-    fn record(&mut self) -> io::Result<Vec<u8>> {
+    fn record(&mut self) -> io::Result<Record> {
         let file = match &mut self.file {
             Some(file) => file,
             None => self.file.insert(BufReader::with_capacity(BUFFER, File::open(&self.path)?)),
         };
-        let bytes = record(file)?;
-        self.offset += 4 + bytes.len() as u64;
-        Ok(bytes)
+        let record = Record::read(file)?;
+        self.offset += (8 + record.key.len() + record.bytes.len()) as u64;
+        Ok(record)
     }
 }
 
 impl Iterator for RunReader {
-    type Item = Result<Entity, SpoolError>;
+    type Item = Result<Record, SpoolError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.left == 0 {
@@ -417,21 +442,24 @@ impl Iterator for RunReader {
             return None;
         }
         self.left -= 1;
-        Some(match self.record() {
-            Ok(bytes) => {
-                proto::decode(&bytes).map_err(|source| SpoolError::Damaged { path: self.path.clone(), source: Box::new(source) })
-            }
-            Err(source) => {
-                self.left = 0;
-                Err(SpoolError::Io { path: self.path.clone(), source })
-            }
-        })
+        let record = self.record();
+        if record.is_err() {
+            self.left = 0;
+        }
+        Some(record.map_err(|source| SpoolError::Io { path: self.path.clone(), source }))
+    }
+}
+
+fn twice(record: &Record) -> SpoolError {
+    match parse_order_key(&record.key) {
+        Ok(key) => SpoolError::Twice(key.to_string()),
+        Err(_) => SpoolError::Twice("an entity".to_owned()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use gaebar_runtime::model::Properties;
+    use gaebar_runtime::model::{Key, Properties};
 
     use super::*;
 
@@ -448,7 +476,7 @@ mod tests {
             writer.finish().unwrap();
         }
         let kinds = spool.into_kinds();
-        kinds["K"].entities().map(|entity| Ok(entity?.key().to_string())).collect()
+        kinds["K"].records().map(|record| Ok(kinds["K"].decode(&record?)?.key().to_string())).collect()
     }
 
     #[test]

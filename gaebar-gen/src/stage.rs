@@ -144,9 +144,9 @@ fn shape(
 ) -> Result<(Vec<Kind>, BTreeSet<String>), ShardError> {
     let infer = |kind: &SpooledKind| {
         let mut inference = Inference::default();
-        for entity in kind.entities() {
+        for record in kind.records() {
             stop::check(stop)?;
-            inference.add(&entity?);
+            inference.add(&kind.decode(&record?)?);
         }
         Ok::<_, ShardError>(inference)
     };

@@ -62,7 +62,7 @@ pub fn one_line_literal(text: &str) -> String {
 
 /// Writes what [`string_literal`] gives.
 pub(super) fn string(out: &mut String, text: &str) {
-    if text.contains('\n') && text.chars().all(|c| c == '\n' || !is_hidden(c)) && !text.lines().any(looks_like_item) {
+    if text.contains('\n') && !hides(text) && !text.lines().any(looks_like_item) {
         raw(out, text);
     } else {
         one_line(out, text);
@@ -73,14 +73,14 @@ pub(super) fn string(out: &mut String, text: &str) {
 pub(super) fn one_line(out: &mut String, text: &str) {
     out.reserve(text.len() + 2);
     out.push('"');
-    // Most of most texts stands as it is.
-    let mut from = 0;
-    for (at, c) in text.char_indices() {
-        if c != '"' && c != '\\' && !is_hidden(c) {
-            continue;
-        }
-        out.push_str(&text[from..at]);
-        from = at + c.len_utf8();
+    let mut rest = text;
+    loop {
+        // Most of most texts stands as it is.
+        let plain = rest.bytes().take_while(|byte| is_plain(*byte) && !b"\"\\".contains(byte)).count();
+        let (as_it_is, after) = rest.split_at(plain);
+        out.push_str(as_it_is);
+        let Some(c) = after.chars().next() else { break };
+        rest = &after[c.len_utf8()..];
         match c {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
@@ -88,13 +88,13 @@ pub(super) fn one_line(out: &mut String, text: &str) {
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             '\0' => out.push_str("\\0"),
-            c => {
+            c if is_hidden(c) => {
                 // Writing to a String can't fail.
                 let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
             }
+            c => out.push(c),
         }
     }
-    out.push_str(&text[from..]);
     out.push('"');
 }
 
@@ -147,12 +147,19 @@ fn raw(out: &mut String, text: &str) {
     let _ = write!(out, "r{fence}\"{text}\"{fence}");
 }
 
+/// Whether something in a text would be hidden, line ends aside.
+fn hides(text: &str) -> bool {
+    let is_ascii_and_shown = text.bytes().all(|byte| is_plain(byte) || byte == b'\n');
+    !is_ascii_and_shown && text.chars().any(|c| c != '\n' && is_hidden(c))
+}
+
+/// Whether a byte is a character of ASCII that shows.
+fn is_plain(byte: u8) -> bool {
+    (0x20..0x7f).contains(&byte)
+}
+
 fn is_hidden(c: char) -> bool {
     let c = u32::from(c);
-    // Most characters of most texts.
-    if (0x20..0x7f).contains(&c) {
-        return false;
-    }
     let at = HIDDEN.partition_point(|(_, last)| *last < c);
     HIDDEN.get(at).is_some_and(|(first, _)| *first <= c) || (c & 0xfffe) == 0xfffe
 }

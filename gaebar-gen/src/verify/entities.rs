@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use gaebar_runtime::model::{Data, Database, Embedded, Entity, Id, Key, Value};
+use gaebar_runtime::model::{Data, Database, Embedded, Entity, Id, Key, Value, order_key};
 use gaebar_runtime::proto;
 
 use crate::previous::{KeyHash, key_hash};
@@ -16,6 +16,9 @@ const NAME_BYTES: usize = 1_500;
 const PATH_DEPTH: usize = 100;
 const INDEX_ENTRIES: usize = 20_000;
 const NESTING: usize = 20;
+
+/// A value, a key or an element of its path has no more bytes than this beside its texts: tags, lengths, numbers and flags.
+const OVERHEAD: usize = 64;
 
 /// What is told in full.
 const NAMED: usize = 20;
@@ -61,19 +64,19 @@ impl Entities {
     /// Takes a row into account; an error if its key was there before.
     pub(super) fn add(&self, file: &str, row: &ReadRow) -> Result<(), String> {
         let key = row.entity.key();
-        let hash = key_hash(key);
-        if !lock(&self.keys).insert(hash) {
-            return Err(format!("{key} is there twice"));
-        }
+        let hash = key_hash(&order_key(key));
         let mut limits = Limits::default();
         limits.entity(&row.entity);
+        let found: Vec<_> = limits.references.into_iter().map(|key| (key_hash(&order_key(key)), key)).collect();
         for problem in limits.problems {
             lock(&self.over_limit).push(OverLimit { file: file.to_owned(), line: row.line, problem });
         }
-        let (keys, mut references) = (lock(&self.keys), lock(&self.references));
+        let (mut keys, mut references) = (lock(&self.keys), lock(&self.references));
+        if !keys.insert(hash) {
+            return Err(format!("{key} is there twice"));
+        }
         references.texts.remove(&hash);
-        for reference in limits.references {
-            let hash = key_hash(reference);
+        for (hash, reference) in found {
             references.hashes.insert(hash);
             if references.texts.len() < MOST_CANDIDATES && !keys.contains(&hash) {
                 references.texts.insert(hash, reference.to_string());
@@ -103,15 +106,13 @@ struct Limits<'a> {
     problems: Vec<String>,
     references: Vec<&'a Key>,
     index_entries: usize,
+    /// No fewer bytes than the entity has.
+    most_bytes: usize,
 }
 
 impl<'a> Limits<'a> {
     fn entity(&mut self, entity: &'a Entity) {
         let key = entity.key();
-        let bytes = proto::encoded_len(entity);
-        if bytes > ENTITY_BYTES {
-            self.problems.push(format!("{key} has {bytes} bytes, and Datastore takes {ENTITY_BYTES}"));
-        }
         if key.path().len() > PATH_DEPTH {
             self.problems.push(format!("{key} has a path of {} elements, and Datastore takes {PATH_DEPTH}", key.path().len()));
         }
@@ -122,8 +123,14 @@ impl<'a> Limits<'a> {
                 self.problems.push(format!("a key name has {} bytes, and Datastore takes {NAME_BYTES}", name.len()));
             }
         }
+        self.most_bytes += most_bytes(key);
         for (name, value) in &entity.properties {
             self.value(name, value, true, 0);
+        }
+        // Few entities come near: the others need not be encoded to know.
+        let bytes = if self.most_bytes > ENTITY_BYTES { proto::encoded_len(entity) } else { 0 };
+        if bytes > ENTITY_BYTES {
+            self.problems.push(format!("{key} has {bytes} bytes, and Datastore takes {ENTITY_BYTES}"));
         }
         if self.index_entries > INDEX_ENTRIES {
             self.problems.push(format!("{key} has {} index entries, and Datastore takes {INDEX_ENTRIES}", self.index_entries));
@@ -137,12 +144,14 @@ impl<'a> Limits<'a> {
             Data::Blob(bytes) => bytes.len(),
             _ => 0,
         };
+        self.most_bytes += OVERHEAD + name.len() + length;
         if indexed && length > INDEXED_BYTES {
             self.problems.push(format!("the indexed property {name:?} has {length} bytes, and Datastore takes {INDEXED_BYTES}"));
         }
         match &value.data {
             Data::Array(items) => items.iter().for_each(|item| self.value(name, item, indexed, depth)),
-            Data::Entity(Embedded { properties, .. }) => {
+            Data::Entity(Embedded { key, properties }) => {
+                self.most_bytes += key.as_ref().map_or(0, most_bytes);
                 // Told once: the levels below are the same property's.
                 if depth == NESTING {
                     self.problems.push(format!("{name:?} is nested deeper than {NESTING} entities"));
@@ -151,11 +160,25 @@ impl<'a> Limits<'a> {
                     self.value(name, value, indexed, depth + 1);
                 }
             }
-            Data::Key(key) if *key.database() == Database::Own && key.is_complete() => {
-                self.references.push(key);
+            Data::Key(key) => {
+                self.most_bytes += most_bytes(key);
                 self.index_entries += usize::from(indexed);
+                if *key.database() == Database::Own && key.is_complete() {
+                    self.references.push(key);
+                }
             }
             _ => self.index_entries += usize::from(indexed),
         }
     }
+}
+
+/// No fewer bytes than a key has.
+fn most_bytes(key: &Key) -> usize {
+    let database = match key.database() {
+        Database::Own => 0,
+        Database::Other { project, database } => project.len() + database.len(),
+    };
+    let name = |id: &Id| if let Id::Name(name) = id { name.len() } else { 0 };
+    let path = key.path().iter().map(|element| OVERHEAD + element.kind.len() + name(&element.id));
+    OVERHEAD + key.namespace().len() + database + path.sum::<usize>()
 }
