@@ -1,0 +1,148 @@
+"""Running a process, and what it took."""
+
+import contextlib
+import fcntl
+import os
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+
+SAMPLE_SECONDS = 0.2
+
+
+@dataclass
+class Sample:
+    """What a run took. `rss` is that of its largest process, in MB; CPU is that of all of its processes."""
+
+    rows: int
+    seconds: float
+    cpu: float
+    rss: float
+    more: dict = field(default_factory=dict)
+
+
+class Failed(Exception):
+    """A process did not do what it should."""
+
+
+def run(command, rows, *, cwd=None, env=None, stdin=None, stdout=None, codes=(0,), watch=False):
+    """Runs a command to its end. `watch` looks at all its processes as it runs: their memory at one time, by program."""
+    begun = time.monotonic()
+    with tempfile_for_errors() as errors:
+        process = subprocess.Popen(
+            [str(part) for part in command], cwd=cwd, env=env, stdin=stdin, stdout=stdout or subprocess.PIPE, stderr=errors
+        )
+        watcher = Watcher(process.pid) if watch else contextlib.nullcontext()
+        with watcher:
+            said = b"" if stdout else process.stdout.read()
+            _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - begun
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode not in codes:
+            errors.seek(0)
+            tail = errors.read()[-4000:].decode(errors="replace")
+            raise Failed(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{tail}")
+    # ru_maxrss is the largest of the process and all that it waited for, in kilobytes.
+    sample = Sample(rows, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6)
+    if watch:
+        sample.more["largest_sum_mb"] = round(watcher.largest_sum / 1e6)
+        sample.more["largest_by_program_mb"] = {name: round(size / 1e6) for name, size in watcher.by_program.items()}
+    return sample, said.decode()
+
+
+def tempfile_for_errors():
+    import tempfile
+
+    return tempfile.TemporaryFile()
+
+
+def median(samples):
+    """The sample in the middle by time, with the medians of what was measured, and how many there were."""
+    middle = sorted(samples, key=lambda sample: sample.seconds)[(len(samples) - 1) // 2]
+    of = lambda name: statistics.median(getattr(sample, name) for sample in samples)
+    more = dict(middle.more)
+    for name, value in more.items():
+        if isinstance(value, float):
+            more[name] = statistics.median(sample.more[name] for sample in samples)
+    return Sample(middle.rows, of("seconds"), of("cpu"), max(sample.rss for sample in samples), more)
+
+
+def repeated(once, repeat, patience, lock):
+    """Samples of several runs; only one of a run that takes minutes."""
+    samples = []
+    while len(samples) < repeat:
+        samples.append(once(lock))
+        if samples[-1].seconds > patience:
+            break
+    return samples
+
+
+def locked(path):
+    """Returns what makes a context that holds the file's lock."""
+
+    @contextlib.contextmanager
+    def hold():
+        if path is None:
+            yield
+            return
+        with open(path, "a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    return hold
+
+
+class Watcher:
+    """Looks at a process and all below it, again and again, from a thread."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.largest_sum = 0
+        self.by_program = {}
+        self.done = threading.Event()
+        self.thread = threading.Thread(target=self.watch, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.thread.join()
+
+    def watch(self):
+        while not self.done.wait(SAMPLE_SECONDS):
+            total = 0
+            for pid in family(self.pid):
+                with contextlib.suppress(OSError, KeyError, ValueError):
+                    status = dict(line.split(":\t", 1) for line in open(f"/proc/{pid}/status").read().splitlines() if ":\t" in line)
+                    name = status["Name"]
+                    total += int(status["VmRSS"].split()[0]) * 1024
+                    peak = int(status["VmHWM"].split()[0]) * 1024
+                    self.by_program[name] = max(peak, self.by_program.get(name, 0))
+            self.largest_sum = max(self.largest_sum, total)
+
+
+def family(pid):
+    """A process and all below it."""
+    found = [pid]
+    for parent in found:
+        with contextlib.suppress(OSError):
+            for task in os.listdir(f"/proc/{parent}/task"):
+                with open(f"/proc/{parent}/task/{task}/children") as children:
+                    found.extend(map(int, children.read().split()))
+    return found
+
+
+def cpu_of(pid):
+    """The CPU seconds that a running process has used so far."""
+    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def say(text):
+    """Tells a person what is going on."""
+    print(text, file=sys.stderr, flush=True)
