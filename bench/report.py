@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 
 from measure import say
 
@@ -78,7 +78,7 @@ def load_all(results):
 def save(results, rows, row):
     results.mkdir(parents=True, exist_ok=True)
     all_of_them = load(results, rows)
-    all_of_them[row["stage"]] = {**row, "machine": machine(), "measured": datetime.now(UTC).isoformat(timespec="seconds")}
+    all_of_them[row["stage"]] = {**row, "machine": machine(), "measured": datetime.now(timezone.utc).isoformat(timespec="seconds")}
     file(results, rows).write_text(json.dumps(all_of_them, indent=1, ensure_ascii=False) + "\n")
 
 

@@ -29,40 +29,45 @@ pub(crate) enum Form {
 pub(crate) fn write(backup: &Path, folder: &Path, form: Form) -> anyhow::Result<u64> {
     let rows = Rows { form, folder, shards: Mutex::default() };
     let verified = verify(backup, &rows)?;
-    let mut count = 0;
-    let mut volumes: BTreeMap<String, String> = BTreeMap::new();
-    let (mut modules, mut lines) = (BTreeMap::<String, String>::new(), BTreeMap::<String, String>::new());
     let texts = rows.shards.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut volumes: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
+    let mut count = 0;
     for kind in &verified.contents().kinds {
         for shard in &kind.shards {
-            count += shard.rows as u64;
             let (volume, file) = shard.file.split_once("/src/").context("a shard stands in a volume")?;
-            let module = file.trim_end_matches(".rs");
-            volumes.insert(volume.to_owned(), kind.kind.name.clone());
-            // Public, so that no function counts as unused.
-            writeln!(modules.entry(volume.to_owned()).or_default(), "pub mod {module};")?;
-            writeln!(
-                lines.entry(volume.to_owned()).or_default(),
-                "    Shard {{ name: {module:?}, kind: {:?}, rows: {module}::ROWS.len(), number: |at| {module}::ROWS[at].0,\n             \
-                 row: |at| Ok(gaebar_runtime::proto::encode(&{module}::ROWS[at].1())) }},",
-                kind.kind.name
-            )?;
+            volumes.entry(volume).or_default().push((file.trim_end_matches(".rs"), &kind.kind.name));
             put(&folder.join(&shard.file), texts.get(&shard.file).context("a shard was not read")?)?;
+            count += shard.rows as u64;
         }
     }
-    for volume in volumes.keys() {
-        let lines = if form == Form::Chain { lines[volume].as_str() } else { "" };
-        let chain = if form == Form::Chain { "mod chain;\n" } else { "" };
-        let library = format!(
-            "use gaebar_runtime::rows::Shard;\n\n{chain}{}\npub const SHARDS: &[Shard] = &[\n{lines}];\n",
-            modules[volume]
-        );
-        put(&folder.join(volume).join("src/lib.rs"), &library)?;
+    for (volume, shards) in volumes {
+        let source = folder.join(volume).join("src");
+        put(&source.join("lib.rs"), &library(form, &shards))?;
         if form == Form::Chain {
-            put(&folder.join(volume).join("src/chain.rs"), CHAIN)?;
+            put(&source.join("chain.rs"), CHAIN)?;
         }
     }
     Ok(count)
+}
+
+/// A volume's crate root, given the modules of its shards and their kind.
+fn library(form: Form, shards: &[(&str, &str)]) -> String {
+    let (mut modules, mut lines) = (String::new(), String::new());
+    for (module, kind) in shards {
+        // Writing to a String can't fail. Modules are public, so that no function counts as unused.
+        let _ = writeln!(modules, "pub mod {module};");
+        if form == Form::Chain {
+            let _ = writeln!(
+                lines,
+                "    Shard {{ name: {module:?}, kind: {kind:?}, rows: {module}::ROWS.len(), number: |at| {module}::ROWS[at].0, \
+                 row: |at| Ok(gaebar_runtime::proto::encode(&{module}::ROWS[at].1())) }},"
+            );
+        }
+    }
+    if form == Form::Chain {
+        modules.push_str("mod chain;\n");
+    }
+    format!("use gaebar_runtime::rows::Shard;\n\n{modules}\npub const SHARDS: &[Shard] = &[\n{lines}];\n")
 }
 
 /// Writes what is no row as it is, and keeps rows in their other form.
@@ -85,7 +90,7 @@ impl Visitor for Rows<'_> {
 
     fn rows(&self, shard: &str, rows: &[ReadRow]) {
         let text = match self.form {
-            Form::Empty => rows.iter().map(|row| format!("pub fn row_{}() {{}}\n", row.number)).collect(),
+            Form::Empty => joined(rows, |row| format!("pub fn row_{}() {{}}\n", row.number)),
             Form::Chain => chains(rows),
         };
         self.shards.lock().unwrap_or_else(PoisonError::into_inner).insert(shard.to_owned(), text);
@@ -115,19 +120,14 @@ fn chain(number: u32, entity: &Entity) -> String {
 }
 
 fn sets(properties: &Properties) -> String {
-    properties.iter().map(|(name, value)| format!("\n        .set({}, {})", string_literal(name), owned(value))).collect()
+    joined(properties, |(name, value)| format!("\n        .set({}, {})", string_literal(name), owned(value)))
 }
 
 /// A value as calls.
 fn owned(value: &Value) -> String {
-    let mut text = data(&value.data);
-    if value.meaning != 0 {
-        text += &format!(".meaning({})", value.meaning);
-    }
-    if value.exclude_from_indexes {
-        text += ".unindexed()";
-    }
-    text
+    let meaning = if value.meaning == 0 { String::new() } else { format!(".meaning({})", value.meaning) };
+    let unindexed = if value.exclude_from_indexes { ".unindexed()" } else { "" };
+    data(&value.data) + &meaning + unindexed
 }
 
 fn data(data: &Data) -> String {
@@ -146,7 +146,12 @@ fn data(data: &Data) -> String {
             format!("keyed({}){}.value()", string_literal(&key.to_string()), sets(properties))
         }
         Data::Array(items) => {
-            format!("list(){}.value()", items.iter().map(|i| format!(".item({})", owned(i))).collect::<String>())
+            format!("list(){}.value()", joined(items, |item| format!(".item({})", owned(item))))
         }
     }
+}
+
+/// The texts of all items, one after the other.
+fn joined<T>(items: impl IntoIterator<Item = T>, text: impl FnMut(T) -> String) -> String {
+    items.into_iter().map(text).collect::<Vec<_>>().concat()
 }
