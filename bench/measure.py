@@ -6,6 +6,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
@@ -15,7 +16,8 @@ SAMPLE_SECONDS = 0.2
 
 @dataclass
 class Sample:
-    """What a run took. `rss` is that of its largest process, in MB; CPU is that of all of its processes."""
+    """What a run took. CPU is that of all its processes; `rss` that of its largest, in MB, or this program's own if that is larger
+    (25 MB: Linux counts what the process was before it ran the command)."""
 
     rows: int
     seconds: float
@@ -31,7 +33,7 @@ class Failed(Exception):
 def run(command, rows, *, cwd=None, env=None, stdin=None, stdout=None, codes=(0,), watch=False):
     """Runs a command to its end. `watch` looks at all its processes as it runs: their memory at one time, by program."""
     begun = time.monotonic()
-    with tempfile_for_errors() as errors:
+    with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             [str(part) for part in command], cwd=cwd, env=env, stdin=stdin, stdout=stdout or subprocess.PIPE, stderr=errors
         )
@@ -53,12 +55,6 @@ def run(command, rows, *, cwd=None, env=None, stdin=None, stdout=None, codes=(0,
     return sample, said.decode()
 
 
-def tempfile_for_errors():
-    import tempfile
-
-    return tempfile.TemporaryFile()
-
-
 def median(samples):
     """The sample in the middle by time, with the medians of what was measured, and how many there were."""
     middle = sorted(samples, key=lambda sample: sample.seconds)[(len(samples) - 1) // 2]
@@ -70,29 +66,25 @@ def median(samples):
     return Sample(middle.rows, of("seconds"), of("cpu"), max(sample.rss for sample in samples), more)
 
 
-def repeated(once, repeat, patience, lock):
+def repeated(once, repeat, patience):
     """Samples of several runs; only one of a run that takes minutes."""
     samples = []
     while len(samples) < repeat:
-        samples.append(once(lock))
+        samples.append(once())
         if samples[-1].seconds > patience:
             break
     return samples
 
 
+@contextlib.contextmanager
 def locked(path):
-    """Returns what makes a context that holds the file's lock."""
-
-    @contextlib.contextmanager
-    def hold():
-        if path is None:
-            yield
-            return
-        with open(path, "a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
-
-    return hold
+    """Holds a file's lock, if there is a file."""
+    if path is None:
+        yield
+        return
+    with open(path, "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 class Watcher:

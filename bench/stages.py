@@ -1,6 +1,6 @@
 """The table of stages, and what each runs.
 
-A stage is a function that runs it once: it prepares without the lock, measures with it, and returns a sample.
+A stage is a function that runs it once and returns a sample.
 """
 
 import hashlib
@@ -18,44 +18,31 @@ CLIENTS = 8
 # Without an emulator
 
 
-def sqlite_dump(world, lock):
-    path, store = world.fresh("yardstick.sql"), world.store
-    with lock(), open(path, "w") as file:
-        sample, _ = world.run(["sqlite3", store, ".dump"], stdout=file)
-    world.fresh("yardstick.sql")
-    return sample
+def sqlite_dump(world):
+    with world.scratch("yardstick.sql") as path, open(path, "w") as file:
+        return world.run(["sqlite3", world.store, ".dump"], stdout=file)[0]
 
 
-def sqlite_import(world, lock):
-    store, dump = world.fresh("imported.db"), world.dump
-    with lock(), open(dump) as file:
-        sample, _ = world.run(["sqlite3", store], stdin=file)
-    world.fresh("imported.db")
-    return sample
+def sqlite_import(world):
+    with world.scratch("imported.db") as store, open(world.dump) as file:
+        return world.run(["sqlite3", store], stdin=file)[0]
 
 
-def seed(world, lock):
-    store = world.fresh("seeded.db")
-    with lock():
-        sample, _ = world.run([world.gaebar, "seed", "headline", "--rows", world.rows, "--to", f"sqlite:{store}"])
-    world.fresh("seeded.db")
-    return sample
+def seed(world):
+    with world.scratch("seeded.db") as store:
+        return world.run([world.gaebar, "seed", "headline", "--rows", world.rows, "--to", f"sqlite:{store}"])[0]
 
 
-def generate(world, lock):
-    store, folder = world.store, world.fresh("generated")
-    with lock():
-        sample, _ = world.run([world.gaebar, "backup", f"sqlite:{store}", folder])
-    world.fresh("generated")
-    return sample
+def generate(world):
+    with world.scratch("generated") as folder:
+        return world.run([world.gaebar, "backup", f"sqlite:{world.store}", folder])[0]
 
 
-def update(world, lock):
+def update(world):
     store, folder = changing_store(world), world.path("updated")
     world.run([world.tool, "change", f"sqlite:{store}", "hundredth", next_round(world)])
     before = shards(folder)
-    with lock():
-        sample, _ = world.run([world.gaebar, "backup", f"sqlite:{store}", folder])
+    sample, _ = world.run([world.gaebar, "backup", f"sqlite:{store}", folder])
     after = shards(folder)
     written = [file for file in after if after[file][:2] != before.get(file, (0, 0))[:2]]
     sample.more["shards"] = len(after)
@@ -92,184 +79,159 @@ def shards(folder):
     return {path: of(path) for path in folder.glob("volumes/*/src/shard_*.rs")}
 
 
-def verify(world, lock):
-    backup = world.backup
-    with lock():
-        return world.run([world.gaebar, "verify", backup])[0]
+def verify(world):
+    return world.run([world.gaebar, "verify", world.backup])[0]
 
 
-def syn_parse_file(world, lock):
-    backup = world.backup
-    with lock():
-        return world.run([world.tool, "parse", backup])[0]
+def syn_parse_file(world):
+    return world.run([world.tool, "parse", world.backup])[0]
 
 
-def diff(world, lock):
-    backup, store = world.backup, world.store
-    with lock():
-        return world.run([world.gaebar, "diff", backup, f"sqlite:{store}", "--stat"])[0]
+def diff(world):
+    return world.run([world.gaebar, "diff", world.backup, f"sqlite:{world.store}", "--stat"])[0]
 
 
-def restore_to_sqlite(world, lock):
-    return restore(world, lock, ["--no-check"])
+def restore_to_sqlite(world):
+    return restore(world, ["--no-check"])
 
 
-def restore_and_check(world, lock):
-    return restore(world, lock, ["--check"])
+def restore_and_check(world):
+    return restore(world, ["--check"])
 
 
-def restore(world, lock, options):
-    binary, store = world.restore_binary, world.fresh("restored.db")
-    with lock():
-        sample, _ = world.run([binary, "--to", f"sqlite:{store}", *options])
-    world.fresh("restored.db")
-    return sample
+def restore(world, options):
+    with world.scratch("restored.db") as store:
+        return world.run([world.restore_binary, "--to", f"sqlite:{store}", *options])[0]
 
 
-def interpret(world, lock):
-    backup, store = world.backup, world.fresh("restored.db")
-    with lock():
-        sample, _ = world.run([world.gaebar, "restore", backup, "--to", f"sqlite:{store}", "--interpret", "--no-check"])
-    world.fresh("restored.db")
-    return sample
+def interpret(world):
+    with world.scratch("restored.db") as store:
+        command = [world.gaebar, "restore", world.backup, "--to", f"sqlite:{store}", "--interpret", "--no-check"]
+        return world.run(command)[0]
 
 
 # Compiling
 
 
-def build(world, lock):
+def build(world):
     """The whole of `gaebar build`, of the headline mix."""
-    return build_of(world, lock, world.backup)
+    return build_of(world, world.backup)
 
 
-def build_scalars(world, lock):
-    return build_of(world, lock, world.scalars)
+def build_scalars(world):
+    return build_of(world, world.scalars)
 
 
-def build_of(world, lock, backup):
-    copy = world.copy_of(backup)
-    with lock():
-        return world.compile([world.gaebar, "build", backup], backup, touched=copy)[0]
+def build_of(world, backup):
+    return world.compile([world.gaebar, "build", backup], backup, touched=world.copy_of(backup))[0]
 
 
-def empty_functions(world, lock):
-    return build_variant(world, lock, world.backup, "empty")
+def empty_functions(world):
+    return build_variant(world, world.backup, "empty")
 
 
-def empty_functions_for_scalars(world, lock):
-    return build_variant(world, lock, world.scalars, "empty")
+def empty_functions_for_scalars(world):
+    return build_variant(world, world.scalars, "empty")
 
 
-def builder_chain(world, lock):
-    return build_variant(world, lock, world.backup, "chain")
+def builder_chain(world):
+    return build_variant(world, world.backup, "chain")
 
 
-def build_variant(world, lock, backup, form):
+def build_variant(world, backup, form):
     folder = world.variant(backup, form)
     world.copy_of(backup)
     command = ["cargo", "build", "--release", "--locked"]
     # Dependencies are found compiled, as `gaebar build` finds them.
     env = {"CARGO_TARGET_DIR": str(folder / "target"), "CARGO_BUILD_BUILD_DIR": str(world.bin_dir.parent)}
-    with lock():
-        return world.compile(command, backup, touched=folder, cwd=folder, env=env)[0]
+    return world.compile(command, backup, touched=folder, cwd=folder, env=env)[0]
 
 
-def rebuild(world, lock):
+def rebuild(world):
     """One row of the store changes; then the backup is updated, and compiled, which is measured."""
     store, folder = changing_store(world), world.path("updated")
-    if not world.copy_of(folder).exists():
-        raise Failed("no copy")
     world.run([world.gaebar, "build", folder])
     world.run([world.tool, "change", f"sqlite:{store}", "one", next_round(world)])
     world.run([world.gaebar, "backup", f"sqlite:{store}", folder])
-    with lock():
-        return world.compile([world.gaebar, "build", folder], folder)[0]
+    return world.compile([world.gaebar, "build", folder], folder)[0]
 
 
-def cold(world, lock):
+def cold(world):
     """The first build on a machine, of few rows: what they depend on is all that counts."""
-    folder = world.fresh("cold")
-    folder.mkdir()
-    world.run([world.gaebar, "seed", "headline", "--rows", 14, "--to", f"sqlite:{folder}/store.db"])
-    world.run([world.gaebar, "backup", f"sqlite:{folder}/store.db", folder / "few"])
-    # Outside a target folder, as an installed one is.
-    installed = shutil.copy(world.gaebar, folder / "gaebar")
-    env = {"GAEBAR_CACHE_DIR": str(folder / "cache")}
-    with lock():
-        sample, said = world.compile([installed, "--format", "json", "build", folder / "few"], folder / "few", env=env)
+    rows = 14
+    with world.scratch("cold") as folder:
+        folder.mkdir()
+        store, backup = f"sqlite:{folder}/store.db", folder / "few"
+        world.run([world.gaebar, "seed", "headline", "--rows", rows, "--to", store])
+        world.run([world.gaebar, "backup", store, backup])
+        # Outside a target folder, as an installed one is.
+        installed = shutil.copy(world.gaebar, folder / "gaebar")
+        env = {"GAEBAR_CACHE_DIR": str(folder / "cache")}
+        sample, said = world.compile([installed, "--format", "json", "build", backup], backup, rows=rows, env=env)
     sample.more["dependencies"] = told(said)["dependencies"]
-    sample.rows = 14
-    world.fresh("cold")
     return sample
 
 
 # With the emulator
 
 
-def read_from_emulator(world, lock):
+def read_from_emulator(world):
     world.fill_emulator()
-    with lock():
-        sample, said = world.with_emulator([world.tool, "read", EMULATOR, world.folder])
+    sample, said = world.with_emulator([world.tool, "read", EMULATOR, world.folder])
     return all_rows(world, sample, said)
 
 
-def backup_from_emulator(world, lock):
+def backup_from_emulator(world):
     world.fill_emulator()
-    folder = world.fresh("from-emulator")
-    with lock():
+    with world.scratch("from-emulator") as folder:
         sample, said = world.with_emulator([world.gaebar, "--format", "json", "backup", EMULATOR, folder])
-    world.fresh("from-emulator")
     return all_rows(world, sample, said)
 
 
-def restore_to_emulator(world, lock):
+def restore_to_emulator(world):
     binary = world.restore_binary
     world.empty_emulator()
-    with lock():
-        sample, _ = world.with_emulator([binary, "--to", EMULATOR, "--no-check"])
+    sample, _ = world.with_emulator([binary, "--to", EMULATOR, "--no-check"])
     world.in_emulator = True
     return sample
 
 
-def python_reads(world, lock):
-    return python(world, lock, "read")
+def python_reads(world):
+    return python(world, "read")
 
 
-def python_dumps_json(world, lock):
-    sample = python(world, lock, "dump", world.fresh("lines.json"))
-    world.fresh("lines.json")
-    return sample
+def python_dumps_json(world):
+    with world.scratch("lines.json") as file:
+        return python(world, "dump", file)
 
 
-def python_puts(world, lock):
-    return python(world, lock, "put", world.emulator.host)
+def python_puts(world):
+    return python(world, "put", world.emulator.host)
 
 
-def python(world, lock, *task):
+def python(world, *task):
     """Google's client for Python, by its own clock: what it takes to start is not counted."""
     world.fill_emulator()
     command = [world.python, SOURCE / "bench/client.py", task[0], PROJECT, *task[1:]]
-    with lock():
-        sample, said = world.with_emulator(command)
+    sample, said = world.with_emulator(command)
     sample.seconds = told(said)["seconds"]
     return all_rows(world, sample, said)
 
 
-def emulator_reads(world, lock):
+def emulator_reads(world):
     world.fill_emulator()
-    return saturated(world, lock, "reads")
+    return saturated(world, "reads")
 
 
-def emulator_writes(world, lock):
+def emulator_writes(world):
     world.empty_emulator()
-    sample = saturated(world, lock, "writes", world.rows)
+    sample = saturated(world, "writes", world.rows)
     world.in_emulator = True
     return sample
 
 
-def saturated(world, lock, what, *more):
-    with lock():
-        sample, said = world.with_emulator([world.tool, f"saturate-{what}", world.emulator.host, PROJECT, CLIENTS, *more])
+def saturated(world, what, *more):
+    sample, said = world.with_emulator([world.tool, f"saturate-{what}", world.emulator.host, PROJECT, CLIENTS, *more])
     sample.seconds = told(said)["seconds"]
     return all_rows(world, sample, said)
 

@@ -1,5 +1,6 @@
 """What stages share: binaries, stores, backups, the emulator. All is made when a stage first asks for it."""
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -35,7 +36,6 @@ class World:
         self.rows, self.work, self.options, self.target = rows, work, options, target.absolute()
         self.folder = work / str(rows)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.lock = measure.locked(options.lock)
         self.medians = {}
         self.in_emulator = False
 
@@ -59,11 +59,19 @@ class World:
                 file.unlink(missing_ok=True)
         return path
 
+    @contextlib.contextmanager
+    def scratch(self, name):
+        """A path with nothing there, neither before nor after."""
+        try:
+            yield self.fresh(name)
+        finally:
+            self.fresh(name)
+
     def measured(self, once):
         """The median of several runs of `once(world)`, and how many there were. Measured once, whoever asks."""
         if once not in self.medians:
             say(f"  {once.__name__.replace('_', ' ')} at {self.rows:,} rows")
-            samples = measure.repeated(functools.partial(once, self), self.options.repeat, self.options.patience, self.lock)
+            samples = measure.repeated(functools.partial(once, self), self.options.repeat, self.options.patience)
             self.medians[once] = (measure.median(samples), len(samples))
         return self.medians[once]
 
@@ -74,7 +82,7 @@ class World:
         if self.options.bin_dir:
             return self.options.bin_dir.absolute()
         say("building gaebar and gaebar-bench")
-        with self.lock():
+        with measure.locked(self.options.lock):
             for package in ["gaebar-gen", "gaebar-bench"]:
                 command = ["cargo", "build", "--release", "--locked", "--package", package, "--bins"]
                 subprocess.run(command, cwd=SOURCE, env={**os.environ, "CARGO_TARGET_DIR": str(self.target)}, check=True)
@@ -108,7 +116,8 @@ class World:
 
     def run(self, command, rows=None, **more):
         more.setdefault("env", self.env())
-        return measure.run(command, self.rows if rows is None else rows, **more)
+        with measure.locked(self.options.lock):
+            return measure.run(command, self.rows if rows is None else rows, **more)
 
     def prepare(self, what, name, make):
         """A path that `make(path)` makes, or has made an earlier time."""
