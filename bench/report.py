@@ -24,7 +24,7 @@ def measure(stage, world):
         # Of few rows, a crate's CPU may be too little to be seen.
         quotient = value(ours, stage.by) / max(value(theirs, stage.by), 0.01)
         row["ratio"] = 1 / max(quotient, 1e-9) if stage.times_less else quotient
-        if stage.at_most:
+        if stage.at_most and stage.at in (None, world.rows):
             goals.append(f"≤ {stage.at_most:g} × its {BY[stage.by]}")
             met.append(row["ratio"] <= stage.at_most)
         if stage.times_less:
