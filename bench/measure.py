@@ -12,17 +12,21 @@ import time
 from dataclasses import dataclass, field
 
 SAMPLE_SECONDS = 0.2
+# Of a core, what others may take of it while something is measured, so that it counts as measured in quiet.
+QUIET = 0.1
 
 
 @dataclass
 class Sample:
     """What a run took. CPU is that of all its processes; `rss` that of its largest, in MB, or this program's own if that is larger
-    (25 MB: Linux counts what the process was before it ran the command)."""
+    (25 MB: Linux counts what the process was before it ran the command). `others` is the CPU that everything else on the machine took
+    meanwhile."""
 
     rows: int
     seconds: float
     cpu: float
     rss: float
+    others: float
     more: dict = field(default_factory=dict)
 
 
@@ -32,7 +36,7 @@ class Failed(Exception):
 
 def run(command, rows, *, cwd=None, env=None, stdin=None, stdout=None, codes=(0,), watch=False):
     """Runs a command to its end. `watch` looks at all its processes as it runs: their memory at one time, by program."""
-    begun = time.monotonic()
+    begun, busy = time.monotonic(), machine_cpu()
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             [str(part) for part in command], cwd=cwd, env=env, stdin=stdin, stdout=stdout or subprocess.PIPE, stderr=errors
@@ -48,7 +52,8 @@ def run(command, rows, *, cwd=None, env=None, stdin=None, stdout=None, codes=(0,
             tail = errors.read()[-4000:].decode(errors="replace")
             raise Failed(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{tail}")
     # ru_maxrss is the largest of the process and all that it waited for, in kilobytes.
-    sample = Sample(rows, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6)
+    cpu = usage.ru_utime + usage.ru_stime
+    sample = Sample(rows, seconds, cpu, usage.ru_maxrss * 1024 / 1e6, max(machine_cpu() - busy - cpu, 0))
     if watch:
         sample.more["largest_sum_mb"] = round(watcher.largest_sum / 1e6)
         sample.more["largest_by_program_mb"] = {name: round(size / 1e6) for name, size in watcher.by_program.items()}
@@ -63,17 +68,19 @@ def median(samples):
     for name, value in more.items():
         if isinstance(value, float):
             more[name] = statistics.median(sample.more[name] for sample in samples)
-    return Sample(middle.rows, of("seconds"), of("cpu"), max(sample.rss for sample in samples), more)
+    return Sample(middle.rows, of("seconds"), of("cpu"), max(sample.rss for sample in samples), of("others"), more)
 
 
 def repeated(once, repeat, patience):
-    """Samples of several runs; only one of a run that takes minutes."""
+    """Samples of several runs; only one of a run that takes minutes. While others keep the machine busy, up to twice as many are
+    made, and the quietest count."""
     samples = []
-    while len(samples) < repeat:
+    noise = lambda sample: sample.others / sample.seconds
+    while len([sample for sample in samples if noise(sample) < QUIET]) < repeat and len(samples) < 2 * repeat:
         samples.append(once())
         if samples[-1].seconds > patience:
             break
-    return samples
+    return sorted(samples, key=noise)[:repeat]
 
 
 @contextlib.contextmanager
@@ -127,6 +134,12 @@ def family(pid):
                 with open(f"/proc/{parent}/task/{task}/children") as children:
                     found.extend(map(int, children.read().split()))
     return found
+
+
+def machine_cpu():
+    """The CPU seconds that the machine has been busy so far."""
+    user, nice, system, _idle, _wait, irq, softirq, *_ = map(int, open("/proc/stat").readline().split()[1:])
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
 
 
 def cpu_of(pid):

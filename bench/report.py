@@ -55,6 +55,7 @@ def sample(sample):
         "rows": sample.rows,
         "seconds": round(sample.seconds, 3),
         "cpu": round(sample.cpu, 3),
+        "others_cpu": round(sample.others, 3),
         "peak_mb": round(sample.rss),
         "rows_per_second": round(sample.rows / sample.seconds),
         **{name: round(value, 3) if isinstance(value, float) else value for name, value in sample.more.items()},

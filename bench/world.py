@@ -213,6 +213,8 @@ class World:
         if not self.in_emulator:
             self.emulator.reset()
             self.run([self.gaebar, "seed", "headline", "--rows", self.rows, "--to", f"datastore://{PROJECT}"], env=self.emulated())
+            # Java warms up: whoever reads first would pay for it.
+            self.run([self.tool, "read", f"datastore://{PROJECT}", self.folder], env=self.emulated())
             self.in_emulator = True
 
     def empty_emulator(self):
@@ -224,6 +226,7 @@ class World:
         before = self.emulator.cpu()
         sample, said = self.run(command, env=self.emulated(), **more)
         sample.more["emulator_cpu"] = self.emulator.cpu() - before
+        sample.others = max(sample.others - sample.more["emulator_cpu"], 0)
         return sample, said
 
 
