@@ -11,3 +11,14 @@ pub fn strace() -> Option<&'static str> {
     }
     works.then_some("strace")
 }
+
+/// Whether these programs are there. Where one is not, that is said, and in CI it is a failure.
+pub fn programs(names: &[&str]) -> bool {
+    let is_missing = |name: &&&str| !Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success());
+    let missing = names.iter().find(is_missing);
+    if let Some(name) = missing {
+        assert!(std::env::var_os("CI").is_none(), "{name} is missing");
+        eprintln!("left out: {name} is missing");
+    }
+    missing.is_none()
+}
