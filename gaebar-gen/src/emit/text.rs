@@ -76,7 +76,7 @@ pub(super) fn one_line(out: &mut String, text: &str) {
     let mut rest = text;
     loop {
         // Most of most texts stands as it is.
-        let plain = rest.bytes().take_while(|byte| is_plain(*byte) && !b"\"\\".contains(byte)).count();
+        let plain = run(rest.as_bytes(), |byte| is_plain(byte) && byte != b'"' && byte != b'\\');
         let (as_it_is, after) = rest.split_at(plain);
         out.push_str(as_it_is);
         let Some(c) = after.chars().next() else { break };
@@ -149,8 +149,15 @@ fn raw(out: &mut String, text: &str) {
 
 /// Whether something in a text would be hidden, line ends aside.
 fn hides(text: &str) -> bool {
-    let is_ascii_and_shown = text.bytes().all(|byte| is_plain(byte) || byte == b'\n');
-    !is_ascii_and_shown && text.chars().any(|c| c != '\n' && is_hidden(c))
+    let shown = run(text.as_bytes(), |byte| is_plain(byte) || byte == b'\n');
+    text[shown..].chars().any(|c| c != '\n' && is_hidden(c))
+}
+
+/// How many bytes from the first on belong together. Whole blocks are looked at in one go, which the processor does at once.
+fn run(bytes: &[u8], belongs: impl Fn(u8) -> bool) -> usize {
+    let (blocks, _) = bytes.as_chunks::<32>();
+    let whole = blocks.iter().take_while(|block| block.iter().fold(true, |all, byte| all & belongs(*byte))).count() * 32;
+    whole + bytes[whole..].iter().take_while(|byte| belongs(**byte)).count()
 }
 
 /// Whether a byte is a character of ASCII that shows.
@@ -165,7 +172,13 @@ fn is_hidden(c: char) -> bool {
 }
 
 fn looks_like_item(line: &str) -> bool {
-    let mut words = line.split([' ', '\t', '<', '(', ')', '"']).filter(|word| !word.is_empty());
+    const BETWEEN_WORDS: [char; 6] = [' ', '\t', '<', '(', ')', '"'];
+    let line = line.trim_start_matches(BETWEEN_WORDS);
+    // Most lines don't begin with a letter that any of the words begins with.
+    if !line.bytes().next().is_some_and(|first| b"pseumtfiac".contains(&first)) {
+        return false;
+    }
+    let mut words = line.split(BETWEEN_WORDS).filter(|word| !word.is_empty());
     match words.next() {
         Some("pub") => true,
         Some(word) if MODIFIERS.contains(&word) => words.any(|word| ITEM_WORDS.contains(&word)),
@@ -198,6 +211,16 @@ mod tests {
             ("\u{1_fffe}", "\"\\u{1fffe}\""),
         ] {
             assert_eq!(string_literal(text), literal);
+        }
+    }
+
+    #[test]
+    fn every_word_of_an_item_is_found() {
+        for word in ITEM_WORDS.iter().chain(&["pub"]) {
+            assert!(looks_like_item(&format!("  ({word} x")), "{word}");
+        }
+        for word in MODIFIERS {
+            assert!(looks_like_item(&format!("{word} fn x")) && !looks_like_item(&format!("{word} x")), "{word}");
         }
     }
 

@@ -7,6 +7,8 @@ use gaebar_runtime::model::{Data, Double, Embedded, Entity, GeoPoint, Key, Prope
 use gaebar_runtime::rows::Flags;
 
 use super::DEEPEST;
+use memchr::memmem;
+
 use super::row::on;
 use super::shard::{Blobs, ReadRow};
 use crate::emit;
@@ -20,7 +22,7 @@ pub fn quick(kind: &Kind, models_crate: &str, text: &str, blobs: &dyn Blobs) -> 
     let mut rows = Vec::new();
     let mut line = 1;
     let mut from = 0;
-    let starts: Vec<usize> = text.match_indices(ROW).map(|(at, _)| at + 1).collect();
+    let starts: Vec<usize> = memmem::find_iter(text.as_bytes(), ROW).map(|at| at + 1).collect();
     for (at, start) in starts.iter().enumerate() {
         // A blank line stands between two.
         let end = starts.get(at + 1).map_or(text.len(), |next| next - 1);
@@ -280,7 +282,7 @@ impl<'a> Cursor<'a> {
             let hashes = self.run(|byte| byte == b'#').len();
             self.eat_here("\"")?;
             let close = format!("\"{}", "#".repeat(hashes));
-            let length = self.rest().find(&close)?;
+            let length = memmem::find(self.rest().as_bytes(), close.as_bytes())?;
             let text = self.rest()[..length].to_owned();
             self.at += length + close.len();
             return Some(text);
