@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
-use gaebar_runtime::model::{Entity, order_key};
+use gaebar_runtime::model::{Entity, Properties, Value, order_key};
 use gaebar_runtime::store::Store;
 use thiserror::Error;
 
@@ -77,6 +77,15 @@ pub fn compare(
         equal += merge(entities(first.get(kind)), entities(second.get(kind)), stop, tell)?;
     }
     Ok(equal)
+}
+
+/// The properties that differ, by name: before, and after.
+pub fn changes<'a>(
+    before: &'a Properties,
+    after: &'a Properties,
+) -> impl Iterator<Item = (&'a str, Option<&'a Value>, Option<&'a Value>)> {
+    let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    names.into_iter().map(|name| (name.as_str(), before.get(name), after.get(name))).filter(|(_, before, after)| before != after)
 }
 
 fn spool(

@@ -119,7 +119,8 @@ fn raw(text: &str) -> String {
     format!("r{fence}\"{text}\"{fence}")
 }
 
-fn is_hidden(c: char) -> bool {
+/// Whether a character does not show, or changes how what stands around it shows. Gaebar writes none.
+pub fn is_hidden(c: char) -> bool {
     let c = u32::from(c);
     // Most characters of most texts.
     if (0x20..0x7f).contains(&c) {
