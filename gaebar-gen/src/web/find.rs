@@ -65,8 +65,12 @@ pub(super) fn find(backup: &Backup, key: &Key) -> Result<Found, Problem> {
 
 fn in_shard(backup: &Backup, kind: &BackupKind, shard: &Shard, literal: &str, finder: &Finder) -> Result<Found, Problem> {
     let bytes = backup.bytes_of(shard)?;
-    let text = String::from_utf8_lossy(&bytes);
     let mut found = Found::default();
+    // Most shards have nothing of it.
+    if finder.find(&bytes).is_none() {
+        return Ok(found);
+    }
+    let text = String::from_utf8_lossy(&bytes);
     let mut from = 0;
     while let Some(at) = text.as_bytes().get(from..).and_then(|rest| finder.find(rest)).map(|at| from + at) {
         from = at + literal.len();
@@ -78,7 +82,7 @@ fn in_shard(backup: &Backup, kind: &BackupKind, shard: &Shard, literal: &str, fi
         if own == literal {
             let line = text.get(..start).unwrap_or_default().matches('\n').count() + 1;
             let (kind, shard) = (kind.file.clone(), shard.file.clone());
-            found.row = Some(FoundRow { kind, shard, line, number, text: row.to_owned() });
+            found.row = Some(FoundRow { kind, shard, line, number, text: format!("{row}\n") });
         }
         if keys.any(|key| key == literal) {
             found.count += 1;

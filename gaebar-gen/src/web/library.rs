@@ -189,18 +189,19 @@ impl Backup {
     /// A shard's bytes.
     pub(super) fn bytes_of(&self, shard: &Shard) -> Result<Vec<u8>, Problem> {
         read_inside(&self.folder, &shard.file)?.ok_or_else(|| {
-            let what = format!("{} is missing, is no regular file, or is larger than {} MB.", shard.file, MOST_BYTES >> 20);
+            let what = format!("{} is missing, is a link, or is larger than {} MB.", shard.file, MOST_BYTES >> 20);
             Problem::missing(what, format!("`gaebar verify {}` tells more.", self.folder.display()))
         })
     }
 }
 
-/// The bytes of a regular file that is really where its path says: no link on the way leads elsewhere.
+/// The bytes of a regular file below a folder, which no link leads to.
 fn read_inside(folder: &Path, file: &str) -> Result<Option<Vec<u8>>, FolderError> {
     let path = folder.join(file);
-    let real = |path: &Path| path.canonicalize().map_err(FolderError::at("read", path));
-    let is_there = path.symlink_metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() <= MOST_BYTES);
-    if is_there && real(&path)? == real(folder)?.join(file) { folder::read_regular(&path) } else { Ok(None) }
+    let is_link = |path: &Path| path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
+    let is_behind_link = path.ancestors().take_while(|above| *above != folder).any(is_link);
+    let is_too_large = path.symlink_metadata().is_ok_and(|metadata| metadata.len() > MOST_BYTES);
+    if is_behind_link || is_too_large { Ok(None) } else { folder::read_regular(&path) }
 }
 
 impl BackupKind {

@@ -20,6 +20,8 @@ pub(super) struct Part {
     pub(super) line: usize,
     /// Line ends in it.
     lines: usize,
+    /// Whether it ends in the middle of a line.
+    is_cut: bool,
     /// The first row that it has something of, and the last.
     pub(super) rows: Option<(u32, u32)>,
     html: String,
@@ -27,7 +29,7 @@ pub(super) struct Part {
 
 impl Part {
     fn at(line: usize) -> Self {
-        Self { line, lines: 0, rows: None, html: String::new() }
+        Self { line, lines: 0, is_cut: false, rows: None, html: String::new() }
     }
 
     /// Whether it has something of a row.
@@ -42,7 +44,7 @@ impl Part {
 
     /// The numbers of its lines, one below the other.
     pub(super) fn line_numbers(&self) -> String {
-        (self.line..self.line + self.lines.max(1)).fold(String::new(), |mut out, line| {
+        (self.line..self.line + self.lines + usize::from(self.is_cut)).fold(String::new(), |mut out, line| {
             // Writing to a String can't fail.
             let _ = writeln!(out, "{line}");
             out
@@ -65,12 +67,13 @@ pub(super) fn parts(text: &str, line: usize, link: &dyn Fn(&str) -> String) -> V
         if !part.html.is_empty() && part.html.len() + size > MOST_PART {
             close(&mut part);
         }
-        for (html, lines) in pieces {
+        for (html, text) in pieces {
             if !part.html.is_empty() && part.html.len() + html.len() > MOST_PART {
                 close(&mut part);
             }
             part.html.push_str(&html);
-            part.lines += lines;
+            part.lines += text.matches('\n').count();
+            part.is_cut = !text.ends_with('\n');
             if let Some(row) = row {
                 part.rows = Some((part.rows.map_or(row, |(first, _)| first), row));
             }
@@ -90,12 +93,12 @@ fn sections(mut text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Small pieces of a section as HTML, each with how many lines end in it.
+/// Small pieces of a section, as HTML and as text.
 fn pieces<'a>(
     section: &'a str,
     row: Option<u32>,
     link: &'a dyn Fn(&str) -> String,
-) -> impl Iterator<Item = (String, usize)> + 'a {
+) -> impl Iterator<Item = (String, &'a str)> + 'a {
     let name = row.map(|row| format!("row_{row}"));
     let mut named = false;
     Tokens::new(section).flat_map(move |token| {
@@ -112,7 +115,7 @@ fn pieces<'a>(
             Class::Number => ("<span class=\"n\">".to_owned(), "</span>"),
             Class::Comment => ("<span class=\"c\">".to_owned(), "</span>"),
         };
-        chunks(token.text).map(move |text| (format!("{open}{}{close}", escaped(text)), text.matches('\n').count()))
+        chunks(token.text).map(move |text| (format!("{open}{}{close}", escaped(text)), text))
     })
 }
 

@@ -10,7 +10,7 @@ mod shard;
 
 use axum::http::StatusCode;
 use axum::response::Html;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{DOCTYPE, Markup, html};
 
 pub(super) use backup::backup;
 pub(super) use backups::backups;
@@ -156,8 +156,7 @@ fn code(line_numbers: &str, code: &Markup) -> Markup {
     html! {
         div.code tabindex="0" role="region" aria-label="Source" {
             pre.lines aria-hidden="true" { (line_numbers) }
-            // The first newline behind `<pre>` would be lost.
-            pre { (PreEscaped("<code>")) (code) (PreEscaped("</code>")) }
+            pre { code { (code) } }
         }
     }
 }
