@@ -9,8 +9,8 @@ use std::{fs, thread};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use thirtyfour::prelude::*;
 use thirtyfour::LoggingPrefsLogLevel;
+use thirtyfour::prelude::*;
 use tokio::runtime::Runtime;
 
 use crate::command::binary;

@@ -87,7 +87,7 @@ fn a_comparison_shows_how_far_it_is_and_then_what_differs() {
 }
 
 #[test]
-fn pages_are_readable_in_the_dark_on_a_phone_and_without_a_script() {
+fn pages_are_readable_in_the_dark_and_on_a_phone() {
     let Some((_, _served, browser)) = start("browser-looks", None) else { return };
     for (name, path) in PAGES {
         browser.screen(1100, 900, false);

@@ -328,7 +328,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "DIR", default_value = "backups")]
     pub(crate) backups: PathBuf,
 
-    /// A file with the token that the page asks for [default: the one in GAEBAR_TOKEN, if that is set]
+    /// A file with the token that the page asks for [default: the variable `GAEBAR_TOKEN`, if it is set]
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
 

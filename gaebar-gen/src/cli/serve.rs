@@ -28,14 +28,10 @@ pub(super) fn run(args: &ServeArgs, config: &Config, format: Format) -> anyhow::
     let listener = web::bind(args.listen, &settings.access)?;
     let url = format!("http://{}/", listener.local_addr()?);
     say!("Gaebar's page: {url} (Ctrl-C ends it)");
-    match &settings.access {
-        Access::Token(_) => say!(
-            "It asks for the token that is in {}",
-            args.token_file.as_ref().map_or(VARIABLE.into(), |file| file.display().to_string())
-        ),
-        Access::Elsewhere => {
-            say!("It asks for no token: everybody who is logged in to this machine can see it; {VARIABLE} sets one")
-        }
+    match (&settings.access, &args.token_file) {
+        (Access::Elsewhere, _) => say!("It asks for no token: whoever uses this machine can see it; {VARIABLE} sets one"),
+        (Access::Token(_), Some(file)) => say!("It asks for the token in {}", file.display()),
+        (Access::Token(_), None) => say!("It asks for the token in {VARIABLE}"),
     }
     format.event(&Event { event: "serving", url })?;
     web::serve(listener, settings, &STOP)?;

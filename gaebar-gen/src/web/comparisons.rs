@@ -160,7 +160,9 @@ impl Comparisons {
     /// Stops all of them, and waits for that: they have files to remove.
     pub(super) fn stop(&self) {
         let all = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        all.values().for_each(|comparison| comparison.stop());
+        for comparison in all.values() {
+            comparison.stop();
+        }
         for comparison in all.into_values() {
             if let Some(thread) = comparison.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 // One that has panicked has said so.

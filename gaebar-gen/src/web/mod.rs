@@ -48,7 +48,7 @@ use problem::Problem;
 use session::Sessions;
 
 /// The longest that a comparison takes, unless settings say otherwise.
-const COMPARISON: Duration = Duration::from_secs(600);
+const COMPARISON: Duration = Duration::from_mins(10);
 /// Wrong tokens from one address, in a minute.
 const WRONG_TOKENS: u32 = 10;
 /// Requests from one address, in a minute.

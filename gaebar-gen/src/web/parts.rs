@@ -54,8 +54,8 @@ impl Part {
 
 /// Divides a text whose first line has this number into parts, between rows where that is possible. `link` gives the address of the
 /// entity with a key.
-pub(super) fn parts(text: &str, line: usize, link: &dyn Fn(&str) -> String) -> Vec<Part> {
-    let (mut parts, mut part) = (Vec::new(), Part::at(line));
+pub(super) fn parts(text: &str, first_line: usize, link: &dyn Fn(&str) -> String) -> Vec<Part> {
+    let (mut parts, mut part) = (Vec::new(), Part::at(first_line));
     let mut close = |part: &mut Part| {
         let next = Part::at(part.line + part.lines);
         parts.push(std::mem::replace(part, next));

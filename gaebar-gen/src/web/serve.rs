@@ -65,7 +65,7 @@ pub fn serve(listener: TcpListener, settings: Settings, stop: &AtomicBool) -> Re
             tokio::time::sleep(GRACE).await;
         };
         tokio::select! {
-            served = server => served,
+            result = server => result,
             () = stopping => Ok(()),
         }
     });

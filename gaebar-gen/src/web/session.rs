@@ -22,7 +22,7 @@ use crate::names::hex;
 pub const VARIABLE: &str = "GAEBAR_TOKEN";
 
 /// A session that is not used ends after so long.
-const IDLE: Duration = Duration::from_secs(12 * 60 * 60);
+const IDLE: Duration = Duration::from_hours(12);
 /// Sessions at once. The one that was not used for the longest time makes room.
 const MOST_SESSIONS: usize = 100;
 /// Shorter tokens could be guessed.

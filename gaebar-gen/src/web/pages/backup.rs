@@ -42,7 +42,7 @@ pub(in super::super) async fn backup(
             (kinds(links, &backup, (at - 1) * MOST))
             (pager(at, pages, "kinds", |page| format!("{}?page={page}#kinds", links.backup(&name))))
         };
-        Ok(page(&visitor, &name, &[trail(links)], main))
+        Ok(page(&visitor, &name, &[trail(links)], &main))
     })
     .await
 }

@@ -55,7 +55,7 @@ pub(in super::super) async fn backups(
             }
             (pager(at, pages, "backups", |page| format!("{}?page={page}", links.home())))
         };
-        Ok(page(&visitor, "Backups", &[], main))
+        Ok(page(&visitor, "Backups", &[], &main))
     })
     .await
 }

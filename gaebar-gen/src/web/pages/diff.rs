@@ -63,8 +63,8 @@ pub(in super::super) async fn diff(
         let links = &visitor.links;
         let comparison = app.comparisons.get(&backup.name, store);
         let main = html! {
-            h1 { (visible(&backup.name)) " and " (visible(store)) }
-            p.state { "The backup, and what " code { (url) } " holds." }
+            h1 { (visible(&backup.name)) " and the store " (visible(store)) }
+            p.state { "The backup, and what " code { (url) } " held when it was compared." }
             @match comparison.as_deref().map(|comparison| (comparison, comparison.ended())) {
                 None => (again(&visitor, &backup.name, store, "Compare")),
                 Some((comparison, None)) => (running(&visitor, &backup.name, store, comparison)),
@@ -79,7 +79,7 @@ pub(in super::super) async fn diff(
             }
         };
         let trail = [trail(links), (backup.name.as_str(), links.backup(&backup.name))];
-        Ok(page(&visitor, &format!("Compared with {store}"), &trail, main))
+        Ok(page(&visitor, &format!("Compared with {store}"), &trail, &main))
     })
     .await
 }

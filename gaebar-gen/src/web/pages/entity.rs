@@ -47,7 +47,7 @@ pub(in super::super) async fn entity(
             (referrers(links, &backup.name, &found))
             (search(links, &backup.name, &key))
         };
-        Ok(page(&visitor, &shown(&key), &[trail(links), (backup.name.as_str(), links.backup(&backup.name))], main))
+        Ok(page(&visitor, &shown(&key), &[trail(links), (backup.name.as_str(), links.backup(&backup.name))], &main))
     })
     .await
 }

@@ -60,7 +60,7 @@ pub(in super::super) async fn kind(
             (pager(at, pages, "shards", |page| format!("{}?page={page}#shards", links.kind(&backup.name, &file))))
         };
         let trail = [trail(links), (backup.name.as_str(), links.backup(&backup.name))];
-        Ok(page(&visitor, &manifest.kind, &trail, main))
+        Ok(page(&visitor, &manifest.kind, &trail, &main))
     })
     .await
 }

@@ -68,5 +68,5 @@ fn form(visitor: &Visitor, next: &str, wrong: Option<&str>) -> Html<String> {
             }
         }
     };
-    page(visitor, "Log in", &[], main)
+    page(visitor, "Log in", &[], &main)
 }

@@ -29,11 +29,11 @@ use crate::emit::visible;
 type Page = Result<Html<String>, Problem>;
 
 /// A page's frame.
-fn page(visitor: &Visitor, title: &str, trail: &[(&str, String)], main: Markup) -> Html<String> {
+fn page(visitor: &Visitor, title: &str, trail: &[(&str, String)], main: &Markup) -> Html<String> {
     frame(&visitor.links, Some(visitor), title, trail, main)
 }
 
-fn frame(links: &Links, visitor: Option<&Visitor>, title: &str, trail: &[(&str, String)], main: Markup) -> Html<String> {
+fn frame(links: &Links, visitor: Option<&Visitor>, title: &str, trail: &[(&str, String)], main: &Markup) -> Html<String> {
     let version = env!("CARGO_PKG_VERSION");
     let asset = |name: &str| links.to(&format!("assets/{name}{}", query(&[("v", version)])));
     let title = visible(title);
@@ -87,7 +87,7 @@ pub(super) fn problem(links: &Links, visitor: Option<&Visitor>, problem: &Proble
         (told(problem))
         p { a href=(links.home()) { "All backups" } }
     };
-    frame(links, visitor, title, &[], main)
+    frame(links, visitor, title, &[], &main)
 }
 
 /// What failed, and what to do.

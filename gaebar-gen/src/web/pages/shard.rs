@@ -72,7 +72,7 @@ pub(in super::super) async fn shard(
             (backup.name.as_str(), links.backup(&backup.name)),
             (kind.manifest.kind.as_str(), links.kind(&backup.name, &file)),
         ];
-        Ok(page(&visitor, shard.file.rsplit('/').next().unwrap_or_default(), &trail, main))
+        Ok(page(&visitor, shard.file.rsplit('/').next().unwrap_or_default(), &trail, &main))
     })
     .await
 }
