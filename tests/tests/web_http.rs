@@ -109,12 +109,11 @@ fn every_page_is_linked_to_and_light_wherever_the_router_is_mounted() {
     ];
     for (mount, app) in apps {
         let address = mounted(app);
-        let first = get(address, mount).send();
-        assert_eq!((first.status, resolve(mount, first.header("location"))), (308, format!("{mount}/")), "{mount}");
-        let pages = crawl(address, &format!("{mount}/"));
-        let below: Vec<_> = pages.keys().map(|path| path.strip_prefix(mount).unwrap()).collect();
-        assert_eq!(below, alone.keys().map(String::as_str).collect::<Vec<_>>());
-        let cookie = pages[&format!("{mount}/")].header("set-cookie");
+        let pages = crawl(address, mount);
+        let below =
+            pages.keys().map(|path| path.strip_prefix(mount).unwrap()).map(|path| if path.is_empty() { "/" } else { path });
+        assert_eq!(below.collect::<Vec<_>>(), alone.keys().map(String::as_str).collect::<Vec<_>>());
+        let cookie = pages[mount].header("set-cookie");
         assert!(cookie.contains(&format!("; Path={mount}; ")), "{cookie}");
     }
 }
@@ -429,7 +428,7 @@ fn hostile_names_and_edits_are_text_and_nothing_else() {
         page.body
     );
     assert!(page.body.contains("edited since it was backed up"));
-    assert_eq!(get(served.address, &format!("/backups/{}", "<script>")).send().status, 404);
+    assert_eq!(get(served.address, "/backups/%3Cscript%3E").send().status, 404);
 }
 
 /// Waits until a comparison has ended.

@@ -107,10 +107,8 @@ impl Visitor {
 
 /// The guard itself.
 pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    if let Some(redirect) = without_slash(&request) {
-        return redirect.into_response();
-    }
-    let links = Links::from(request.uri().path());
+    let whole = request.extensions().get::<OriginalUri>().map_or_else(|| request.uri(), |OriginalUri(whole)| whole);
+    let links = Links::from(request.uri().path(), whole.path());
     let wants_page = accepts_html(request.headers());
     let asset = request.uri().path().starts_with("/assets/");
     let (mut response, visitor) = match admit(&app, request, links.clone()).await {
@@ -271,13 +269,6 @@ fn mount(whole: Option<&str>, path: &str) -> String {
     // Nothing else could stand in a cookie's attribute.
     let is_plain = !mount.is_empty() && mount.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';' && byte != b',');
     if is_plain { mount.to_owned() } else { "/".to_owned() }
-}
-
-/// Relative addresses on the first page need its path to end in `/`.
-fn without_slash(request: &Request) -> Option<Redirect> {
-    let OriginalUri(whole) = request.extensions().get()?;
-    let last = whole.path().rsplit('/').next().filter(|last| !last.is_empty() && request.uri().path() == "/")?;
-    Some(Redirect::permanent(&format!("./{last}/")))
 }
 
 fn accepts_html(headers: &HeaderMap) -> bool {

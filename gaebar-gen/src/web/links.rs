@@ -11,21 +11,31 @@ const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.')
 /// Addresses, as seen from one page.
 #[derive(Debug, Clone)]
 pub(super) struct Links {
-    /// The way up to where Gaebar is mounted: `./`, `../`, `../../`.
+    /// The way up to what is below the mount: `./`, `../`, `../../`.
     up: String,
+    /// The way to the first page.
+    home: String,
 }
 
 impl Links {
-    /// As seen from a path below the mount.
-    pub(super) fn from(path: &str) -> Self {
-        match path.matches('/').count() {
-            0 | 1 => Self { up: "./".to_owned() },
-            slashes => Self { up: "../".repeat(slashes - 1) },
+    /// As seen from a page, by its path below the mount, and by its whole path. The first page may stand at `/gaebar` or `/gaebar/`:
+    /// an axum router that is nested takes the first alone.
+    pub(super) fn from(path: &str, whole: &str) -> Self {
+        let mount = whole.strip_suffix(path).unwrap_or(whole).trim_end_matches('/');
+        let last = mount.rsplit('/').next().unwrap_or_default();
+        if path == "/" && !whole.ends_with('/') {
+            return Self { up: format!("./{last}/"), home: format!("./{last}") };
         }
+        let up = match path.matches('/').count() {
+            0 | 1 => "./".to_owned(),
+            slashes => "../".repeat(slashes - 1),
+        };
+        let home = if last.is_empty() { up.clone() } else { format!("{up}../{last}") };
+        Self { up, home }
     }
 
     pub(super) fn home(&self) -> String {
-        self.up.clone()
+        self.home.clone()
     }
 
     /// A path below the mount, as it stands.
@@ -83,10 +93,18 @@ mod tests {
 
     #[test]
     fn links_lead_up_to_the_mount_and_down_from_there() {
-        assert_eq!(Links::from("/").backup("a b"), "./backups/a%20b");
-        assert_eq!(Links::from("/login").home(), "./");
-        let links = Links::from("/backups/a/kinds/k");
-        assert_eq!(links.home(), "../../../");
+        for (path, whole, home, backup) in [
+            ("/", "/", "./", "./backups/a%20b"),
+            ("/", "/gaebar", "./gaebar", "./gaebar/backups/a%20b"),
+            ("/", "/x/gaebar/", "./../gaebar", "./backups/a%20b"),
+            ("/login", "/gaebar/login", "./../gaebar", "./backups/a%20b"),
+            ("/backups/a", "/backups/a", "../", "../backups/a%20b"),
+            ("/backups/a", "/gaebar/backups/a", "../../gaebar", "../backups/a%20b"),
+        ] {
+            let links = Links::from(path, whole);
+            assert_eq!((links.home().as_str(), links.backup("a b").as_str()), (home, backup), "{whole}");
+        }
+        let links = Links::from("/backups/a/kinds/k", "/backups/a/kinds/k");
         assert_eq!(
             links.shard("a", "k", "volumes/k_0/src/shard_1.rs", Some(7)),
             "../../../backups/a/kinds/k/k_0/shard_1.rs?row=7#row_7"

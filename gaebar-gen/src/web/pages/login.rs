@@ -41,7 +41,11 @@ pub(in super::super) async fn log_in(
     app.sessions.open(id);
     // `./` keeps it below the mount: whatever stands in `next`, it is no other host.
     let next = if next.contains(|c: char| c == '\\' || c.is_control()) { "" } else { next };
-    let mut response = Redirect::to(&visitor.links.to(next.trim_start_matches('/'))).into_response();
+    let to = match next.trim_start_matches('/') {
+        "" => visitor.links.home(),
+        next => visitor.links.to(next),
+    };
+    let mut response = Redirect::to(&to).into_response();
     visitor.set_cookie(&mut response, id);
     Ok(response)
 }
