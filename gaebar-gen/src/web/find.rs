@@ -3,7 +3,7 @@
 //! A key has exactly one spelling, in rows too. So shards are searched for that text, and only rows that have it are looked at.
 
 use gaebar_runtime::model::Key;
-use memchr::memmem::Finder;
+use memchr::memmem::{self, Finder};
 use rayon::prelude::*;
 
 use super::library::{Backup, BackupKind, Shard};
@@ -97,9 +97,10 @@ fn in_shard(backup: &Backup, kind: &BackupKind, shard: &Shard, literal: &str, fi
 
 /// The row around a place in a shard, and where it begins.
 fn row_around(text: &str, at: usize) -> Option<(usize, &str)> {
-    let start = text.get(..at)?.rfind(ROW)? + 1;
+    let start = memmem::rfind(text.get(..at)?.as_bytes(), ROW.as_bytes())? + 1;
     let rest = text.get(start..)?;
-    Some((start, rest.find(ROW).map_or(rest, |end| rest.get(..end).unwrap_or(rest)).trim_end_matches('\n')))
+    let row = memmem::find(rest.as_bytes(), ROW.as_bytes()).and_then(|end| rest.get(..end)).unwrap_or(rest);
+    Some((start, row.trim_end_matches('\n')))
 }
 
 /// The number of a row, by its text.
