@@ -4,7 +4,7 @@ use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
 use anyhow::Context as _;
 use gaebar_runtime::model::{Data, Entity, Key, Properties, Timestamp, Value};
-use gaebar_runtime::store::{self, Scan, Store};
+use gaebar_runtime::store::{self, Scan, Store, View};
 
 /// Entities written, or read, at a time.
 const BATCH: u64 = 500;
@@ -51,7 +51,7 @@ pub(crate) fn change(url: &str, share: Share, round: u64) -> anyhow::Result<u64>
         let mut cursor = None;
         loop {
             // A snapshot a page: what was written meanwhile does not change keys.
-            let page = store.snapshot(None)?.page(&scan, cursor.as_ref(), usize::try_from(BATCH)?)?;
+            let page = store.snapshot(View::Now)?.page(&scan, cursor.as_ref(), usize::try_from(BATCH)?)?;
             let mut entities: Vec<Entity> = page
                 .entities
                 .into_iter()
@@ -77,7 +77,7 @@ pub(crate) fn change(url: &str, share: Share, round: u64) -> anyhow::Result<u64>
 
 /// A scan of each kind of each namespace.
 pub(crate) fn scans(store: &dyn Store) -> anyhow::Result<Vec<Scan>> {
-    let snapshot = store.snapshot(None)?;
+    let snapshot = store.snapshot(View::Now)?;
     let mut scans = Vec::new();
     for namespace in snapshot.namespaces()? {
         for kind in snapshot.kinds(&namespace).context("list kinds")? {

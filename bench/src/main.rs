@@ -9,12 +9,13 @@ use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, bail};
+use gaebar_gen::checkpoint::Checkpoints;
 use gaebar_gen::progress::Silent;
 use gaebar_gen::read::{Selection, read};
 use gaebar_gen::spool::Spool;
 use gaebar_runtime::cli::print;
 use gaebar_runtime::say;
-use gaebar_runtime::store;
+use gaebar_runtime::store::{self, View};
 
 use crate::data::Share;
 use crate::variant::Form;
@@ -100,6 +101,13 @@ fn read_store(url: &str, below: &Path) -> anyhow::Result<u64> {
     let folder = tempfile::tempdir_in(below)?;
     let spool = Spool::new(folder.path().to_owned());
     let selection = Selection { rows_per_step: 500, ..Selection::default() };
-    read(store.snapshot(None)?.as_ref(), &selection, &spool, &Silent, &AtomicBool::new(false))?;
+    read(
+        store.snapshot(View::Now)?.as_ref(),
+        &selection,
+        &spool,
+        (&Checkpoints::none(), None),
+        &Silent,
+        &AtomicBool::new(false),
+    )?;
     Ok(spool.into_kinds().values().map(gaebar_gen::spool::SpooledKind::rows).sum())
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
-use gaebar_runtime::model::Entity;
+use gaebar_runtime::model::{Entity, Properties, Value};
 use gaebar_runtime::store::{Store, View};
 use thiserror::Error;
 
@@ -78,6 +78,15 @@ pub fn compare(
         equal += merge(first.get(kind).unwrap_or(&none), second.get(kind).unwrap_or(&none), stop, tell)?;
     }
     Ok(equal)
+}
+
+/// The properties that differ, by name: before, and after.
+pub fn changes<'a>(
+    before: &'a Properties,
+    after: &'a Properties,
+) -> impl Iterator<Item = (&'a str, Option<&'a Value>, Option<&'a Value>)> {
+    let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    names.into_iter().map(|name| (name.as_str(), before.get(name), after.get(name))).filter(|(_, before, after)| before != after)
 }
 
 fn spool(

@@ -50,6 +50,11 @@ impl Fingerprint {
         self.sha256 == other.sha256
     }
 
+    /// How many rows a shard had; none, if it was no shard.
+    pub fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
     /// Which of the rows that a shard has now it did not have, and how many that it had are gone or changed.
     pub fn edits<'a, T>(&self, rows: &'a [T], text: impl Fn(&T) -> &str) -> (Vec<&'a T>, usize) {
         let before: HashSet<_> = self.rows.iter().copied().collect();

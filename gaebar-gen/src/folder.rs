@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use gaebar_runtime::cli::thousands;
 use thiserror::Error;
 
 /// A file or folder that can't be written or read, and why.
@@ -103,4 +104,13 @@ pub fn sync_folder(folder: &Path) -> Result<(), FolderError> {
         File::open(folder).and_then(|file| file.sync_all()).map_err(FolderError::at("sync", folder))?;
     }
     Ok(())
+}
+
+/// `1.2 MB`, in the units of disks.
+pub fn bytes(number: u64) -> String {
+    match number {
+        0..1_000 => format!("{number} B"),
+        1_000..1_000_000 => format!("{} kB", number / 1_000),
+        _ => format!("{}.{} MB", thousands(number / 1_000_000), number / 100_000 % 10),
+    }
 }

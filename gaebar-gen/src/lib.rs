@@ -39,3 +39,6 @@ pub mod config;
 pub mod progress;
 pub mod seed;
 pub mod stop;
+
+#[cfg(feature = "web")]
+pub mod web;

@@ -167,6 +167,17 @@ impl KindManifest {
         Origin { source: self.source.clone(), read_time: self.read_time.clone(), consistent: self.consistent }
     }
 
+    /// The kind's shards and what each was.
+    pub fn shards(&self) -> impl Iterator<Item = (&str, &Fingerprint)> {
+        let shards = self.files.iter().filter(|(file, _)| file.starts_with("volumes/") && file.contains("/src/shard_"));
+        shards.map(|(file, fingerprint)| (file.as_str(), fingerprint))
+    }
+
+    /// The bytes of the kind's files as they are now.
+    pub fn size(&self, backup: &Path) -> u64 {
+        self.files.keys().filter_map(|file| backup.join(file).metadata().ok()).map(|file| file.len()).sum()
+    }
+
     fn own_hash(&self) -> String {
         let without = Self { sha256: String::new(), ..self.clone() };
         hex(&Sha256::digest(without.to_text().as_bytes()))

@@ -1,11 +1,14 @@
 //! The harness: the built binary, the emulators, entities of every shape.
 
+pub mod browser;
 pub mod command;
 pub mod compare;
 pub mod emulator;
 pub mod faulty;
 pub mod fuzz;
+pub mod http;
 pub mod kills;
 pub mod needs;
+pub mod serve;
 pub mod strategy;
 pub mod tree;

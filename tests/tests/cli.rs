@@ -8,9 +8,9 @@ use gaebar_tests::command::{folder, gaebar, run, workspace};
 fn help_says_what_it_said() {
     let folder = folder("help");
     let mut said = String::new();
-    for command in
-        ["", "demo", "seed", "backup", "build", "restore", "verify", "diff", "show", "merge", "upgrade", "list", "doctor"]
-    {
+    for command in [
+        "", "demo", "seed", "backup", "build", "restore", "verify", "diff", "show", "merge", "upgrade", "list", "serve", "doctor",
+    ] {
         let arguments: Vec<_> = command.split_whitespace().chain(["--help"]).collect();
         let (help, _) = run(&mut gaebar(&folder, &arguments), 0);
         said.push_str(&format!("$ gaebar {}\n{help}\n", arguments.join(" ")));

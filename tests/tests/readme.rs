@@ -31,6 +31,8 @@ fn every_command_of_the_readme_runs() {
         format!("{copies}{block}")
     };
     let script = gaebar.iter().map(with_settings).collect::<Vec<_>>().join("\n").replace("localhost:8081", &emulator.host());
+    // A reader ends it with Ctrl-C.
+    let script = script.replace("gaebar serve", "timeout --preserve-status --signal INT 2 gaebar serve");
     assert!(script.matches("gaebar ").count() >= 8, "the commands were not found:\n{script}");
     fs::write(folder.join("settings.toml"), &blocks("toml")[0]).unwrap();
     // A project of its own, in which there is something, and a repository to commit to.

@@ -63,6 +63,9 @@ pub(crate) enum Command {
     Upgrade(UpgradeArgs),
     /// Show what a backup holds
     List(ListArgs),
+    /// Show backups in the browser: rows, entities, and how they differ from stores
+    #[cfg(feature = "web")]
+    Serve(ServeArgs),
     /// Show what this machine has of what Gaebar needs
     Doctor,
 }
@@ -314,4 +317,33 @@ pub(crate) struct ListArgs {
     /// The backup's folder
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
+}
+
+#[cfg(feature = "web")]
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Without a token, only this machine can reach the page. It speaks plain HTTP: beyond this machine, put a proxy
+that speaks HTTPS in front of it, or a tunnel (`ssh -L 8734:localhost:8734 HOST`).
+
+Examples:
+  gaebar serve
+  gaebar serve --backups /srv/backups --listen 127.0.0.1:9000
+  GAEBAR_TOKEN=$(openssl rand -hex 32) gaebar serve --listen 0.0.0.0:8734 --host backups.example.com"
+)]
+pub(crate) struct ServeArgs {
+    /// The address to listen at; port 0 takes any that is free
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8734")]
+    pub(crate) listen: std::net::SocketAddr,
+
+    /// The folder that holds the backups
+    #[arg(long, value_name = "DIR", default_value = "backups")]
+    pub(crate) backups: PathBuf,
+
+    /// A file with the token that the page asks for [default: the variable `GAEBAR_TOKEN`, if it is set]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+
+    /// A name under which the page may be asked for, beside localhost and addresses
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Vec<String>,
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 use gaebar_gen::backup::{BackedUp, Options, backup};
 use gaebar_gen::config::Config;
 use gaebar_gen::emit::visible;
+use gaebar_gen::folder::bytes;
 use gaebar_gen::read::Selection;
 use gaebar_gen::reading::Begin;
 use gaebar_gen::shards::SHARD_BYTES;
@@ -131,15 +132,6 @@ fn summarise(done: &BackedUp, options: &Options, seconds: f64, format: Format) -
         kinds: done.kinds.iter().map(|(kind, written)| (kind.as_str(), written.into())).collect(),
         seconds,
     })
-}
-
-/// `1.2 MB`, in the units of disks.
-pub(super) fn bytes(number: u64) -> String {
-    match number {
-        0..1_000 => format!("{number} B"),
-        1_000..1_000_000 => format!("{} kB", number / 1_000),
-        _ => format!("{}.{} MB", thousands(number / 1_000_000), number / 100_000 % 10),
-    }
 }
 
 /// What `--format json` says at the end.

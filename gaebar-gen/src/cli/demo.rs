@@ -9,18 +9,19 @@ use anyhow::{Context as _, bail};
 use gaebar_gen::backup::{Options, backup};
 use gaebar_gen::compare::{Side, compare};
 use gaebar_gen::fingerprint::Fingerprint;
+use gaebar_gen::folder::bytes;
 use gaebar_gen::read::Selection;
 use gaebar_gen::seed::Headline;
 use gaebar_runtime::cli::{DEFAULT_JOBS, Format, RestoreOptions, plural};
 use gaebar_runtime::store::{self, StoreUrl};
 use serde::Serialize;
 
+use super::STOP;
 use super::args::DemoArgs;
 use super::bars::BackupBars;
 use super::build::build;
 use super::restore::restore;
 use super::seed::write;
-use super::{STOP, backup::bytes};
 
 /// Entities of the sample.
 const ROWS: u64 = 500;

@@ -1,11 +1,11 @@
 //! `gaebar diff`
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use gaebar_gen::compare::{Difference, Side, compare};
+use gaebar_gen::compare::{Difference, Side, changes, compare};
 use gaebar_gen::config::Config;
 use gaebar_gen::emit::{notation, visible};
 use gaebar_gen::read::Selection;
@@ -138,15 +138,6 @@ impl Teller {
         say!("From {first} to {second}: {added} added, {removed} removed, {changed} changed; {} equal", plural(equal, "row"));
         self.format.event(&Summary { event: "compared", equal, added, removed, changed, kinds: &self.counts })
     }
-}
-
-/// The properties that differ, by name.
-fn changes<'a>(
-    before: &'a Properties,
-    after: &'a Properties,
-) -> impl Iterator<Item = (&'a str, Option<&'a Value>, Option<&'a Value>)> {
-    let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
-    names.into_iter().map(|name| (name.as_str(), before.get(name), after.get(name))).filter(|(_, before, after)| before != after)
 }
 
 /// What `--format json` says of an entity.

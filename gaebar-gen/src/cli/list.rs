@@ -4,12 +4,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use gaebar_gen::emit::visible;
+use gaebar_gen::folder::bytes;
 use gaebar_gen::manifest::{BackupManifest, KindManifest};
 use gaebar_runtime::cli::{Format, print, thousands};
 use serde::Serialize;
 
 use super::args::ListArgs;
-use super::backup::bytes;
 
 pub(super) fn run(args: &ListArgs, format: Format) -> anyhow::Result<ExitCode> {
     let folder = args.folder.as_path();
@@ -52,11 +52,10 @@ struct Line {
 
 impl Line {
     fn new(folder: &Path, manifest: KindManifest) -> Self {
-        let shard = |file: &&String| file.starts_with("volumes/") && file.contains("/src/shard_");
         Self {
             event: "kind",
-            shards: manifest.files.keys().filter(shard).count(),
-            bytes: manifest.files.keys().filter_map(|file| folder.join(file).metadata().ok()).map(|file| file.len()).sum(),
+            shards: manifest.shards().count(),
+            bytes: manifest.size(folder),
             kind: manifest.kind,
             source: manifest.source,
             read_time: manifest.read_time,

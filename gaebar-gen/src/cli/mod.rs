@@ -11,6 +11,8 @@ mod list;
 mod merge;
 mod restore;
 mod seed;
+#[cfg(feature = "web")]
+mod serve;
 mod show;
 mod upgrade;
 mod verify;
@@ -94,6 +96,8 @@ fn run(Cli { config, format, verbose, command }: Cli) -> anyhow::Result<ExitCode
         Command::Merge(args) => merge::run(&args, format),
         Command::Upgrade(args) => upgrade::run(&args, format),
         Command::List(args) => list::run(&args, format),
+        #[cfg(feature = "web")]
+        Command::Serve(args) => serve::run(&args, &config, format),
         Command::Doctor => doctor::run(format),
     }
 }

@@ -165,7 +165,8 @@ fn is_plain(byte: u8) -> bool {
     (0x20..0x7f).contains(&byte)
 }
 
-fn is_hidden(c: char) -> bool {
+/// Whether a character does not show, or changes how what stands around it shows. Gaebar writes none.
+pub fn is_hidden(c: char) -> bool {
     let c = u32::from(c);
     let at = HIDDEN.partition_point(|(_, last)| *last < c);
     HIDDEN.get(at).is_some_and(|(first, _)| *first <= c) || (c & 0xfffe) == 0xfffe

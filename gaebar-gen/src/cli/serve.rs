@@ -1,0 +1,47 @@
+//! `gaebar serve`
+
+use std::process::ExitCode;
+
+use gaebar_gen::config::Config;
+use gaebar_gen::web::{self, Access, Settings, Token, VARIABLE};
+use gaebar_runtime::cli::Format;
+use gaebar_runtime::say;
+use serde::Serialize;
+
+use super::args::ServeArgs;
+use super::{STOP, Usage};
+
+pub(super) fn run(args: &ServeArgs, config: &Config, format: Format) -> anyhow::Result<ExitCode> {
+    let token = match &args.token_file {
+        Some(file) => Some(Token::from_file(file)?),
+        None => Token::from_environment()?,
+    };
+    let access = token.map_or(Access::Elsewhere, Access::Token);
+    let mut settings = Settings::new(&args.backups, access);
+    settings.hosts.clone_from(&args.host);
+    for name in config.stores.keys() {
+        settings.stores.insert(name.clone(), config.store(name).map_err(Usage::from)?);
+    }
+    if !args.backups.is_dir() {
+        say!("note: there is no folder {} yet", args.backups.display());
+    }
+    let listener = web::bind(args.listen, &settings.access)?;
+    let url = format!("http://{}/", listener.local_addr()?);
+    say!("Gaebar's page: {url} (Ctrl-C ends it)");
+    match (&settings.access, &args.token_file) {
+        (Access::Elsewhere, _) => say!("It asks for no token: whoever uses this machine can see it; {VARIABLE} sets one"),
+        (Access::Token(_), Some(file)) => say!("It asks for the token in {}", file.display()),
+        (Access::Token(_), None) => say!("It asks for the token in {VARIABLE}"),
+    }
+    format.event(&Event { event: "serving", url })?;
+    web::serve(listener, settings, &STOP)?;
+    say!("Stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What `--format json` says.
+#[derive(Serialize)]
+struct Event {
+    event: &'static str,
+    url: String,
+}

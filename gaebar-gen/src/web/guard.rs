@@ -1,0 +1,295 @@
+//! What every request passes: by which name was Gaebar asked, how often, by whom, and was it meant?
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{ConnectInfo, OriginalUri, Request, State};
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::http::uri::Authority;
+use axum::http::{Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Redirect, Response};
+
+use super::links::{Links, query};
+use super::pages;
+use super::problem::Problem;
+use super::session::Id;
+use super::{Access, App};
+
+/// The field that every form carries.
+pub(super) const FORM_TOKEN: &str = "form-token";
+/// The longest form.
+const MOST_FORM: usize = 16 << 10;
+
+/// Nothing but Gaebar's own files, in nobody else's frame.
+const CONTENT: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The answer's headers. `Referrer-Policy: no-referrer` would make browsers send `Origin: null` with Gaebar's own forms; this one
+/// tells other hosts just as little.
+const HEADERS: [(HeaderName, &str); 7] = [
+    (header::CONTENT_SECURITY_POLICY, CONTENT),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("x-robots-tag"), "noindex"),
+];
+
+/// Who asks, and from where.
+#[derive(Clone)]
+pub(super) struct Visitor {
+    pub(super) links: Links,
+    /// Whether pages are shown.
+    pub(super) is_admitted: bool,
+    /// Whether there is a session to end.
+    pub(super) has_session: bool,
+    /// Whether the browser was not known before.
+    is_new: bool,
+    /// What it is known by.
+    pub(super) id: Id,
+    /// What forms carry.
+    pub(super) form_token: String,
+    pub(super) address: Option<IpAddr>,
+    /// The cookie's name and attributes.
+    cookie: Cookie,
+}
+
+/// The fields of a form that was meant.
+#[derive(Clone)]
+pub(super) struct Fields(BTreeMap<String, String>);
+
+impl Fields {
+    /// The fields of a form, or of the part of an address behind `?`.
+    pub(super) fn parse(text: &[u8]) -> Self {
+        Self(form_urlencoded::parse(text).into_owned().collect())
+    }
+
+    /// A field's value; empty if there is none.
+    pub(super) fn get(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+}
+
+#[derive(Clone)]
+struct Cookie {
+    name: String,
+    path: String,
+    is_secure: bool,
+}
+
+impl Cookie {
+    fn set(&self, value: &str, more: &str) -> Option<HeaderValue> {
+        let Self { name, path, is_secure } = self;
+        let secure = if *is_secure { "; Secure" } else { "" };
+        HeaderValue::from_str(&format!("{name}={value}; Path={path}; HttpOnly; SameSite=Strict{secure}{more}")).ok()
+    }
+}
+
+impl Visitor {
+    /// Gives the browser another id.
+    pub(super) fn set_cookie(&self, response: &mut Response, id: Id) {
+        if let Some(cookie) = self.cookie.set(&id.to_text(), "") {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+    }
+
+    /// Takes its id away.
+    pub(super) fn remove_cookie(&self, response: &mut Response) {
+        if let Some(cookie) = self.cookie.set("", "; Max-Age=0") {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+    }
+}
+
+/// The guard itself.
+pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let whole = request.extensions().get::<OriginalUri>().map_or_else(|| request.uri(), |OriginalUri(whole)| whole);
+    let links = Links::from(request.uri().path(), whole.path());
+    let wants_page = accepts_html(request.headers());
+    let asset = request.uri().path().starts_with("/assets/");
+    let (mut response, visitor) = match admit(&app, request, links.clone()).await {
+        Ok((request, visitor)) => (pass(request, &visitor, next).await, Some(visitor)),
+        Err(problem) => (problem.into_response(), None),
+    };
+    if wants_page && let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        let page = pages::problem(&links, visitor.as_ref(), &problem).into_response();
+        let (mut parts, _) = response.into_parts();
+        parts.headers.remove(header::CONTENT_LENGTH);
+        parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        response = Response::from_parts(parts, page.into_body());
+    }
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    if !asset {
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
+}
+
+/// Hands a request on, if its sender may see what it asks for.
+async fn pass(mut request: Request, visitor: &Visitor, next: Next) -> Response {
+    let (path, method) = (request.uri().path(), request.method().clone());
+    let is_open = path == "/login" || path.starts_with("/assets/");
+    if !visitor.is_admitted && !is_open {
+        if request.headers().contains_key(header::AUTHORIZATION) || method != Method::GET {
+            let mut response =
+                Problem::new(StatusCode::UNAUTHORIZED, "This is not Gaebar's token.", "Log in, or send it as a bearer token.")
+                    .into_response();
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            return response;
+        }
+        let wanted = request.uri().path_and_query().map_or("", |wanted| wanted.as_str().trim_start_matches('/'));
+        return Redirect::to(&visitor.links.to(&format!("login{}", query(&[("next", wanted)])))).into_response();
+    }
+    request.extensions_mut().insert(visitor.clone());
+    let mut response = next.run(request).await;
+    if method == Method::GET && !response.headers().contains_key(header::SET_COOKIE) && visitor.is_new {
+        visitor.set_cookie(&mut response, visitor.id);
+    }
+    response
+}
+
+/// Looks at a request, and reads its form.
+async fn admit(app: &App, request: Request, links: Links) -> Result<(Request, Visitor), Problem> {
+    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
+    if app.requests.count(address) {
+        return Err(Problem::too_many("There were too many requests from here."));
+    }
+    let host = host(app, &request)?;
+    let (mut parts, body) = request.into_parts();
+    check_origin(&parts.method, &parts.headers, &host)?;
+
+    let bearer = bearer(app, &parts.headers, address)?;
+    let cookie = Cookie {
+        // Cookies are shared by all ports of a host.
+        name: host.port_u16().map_or_else(|| "gaebar".to_owned(), |port| format!("gaebar-{port}")),
+        path: mount(parts.extensions.get::<OriginalUri>().map(|OriginalUri(uri)| uri.path()), parts.uri.path()),
+        is_secure: parts.headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https://")),
+    };
+    let known = ids(&parts.headers, &cookie.name);
+    let session = known.iter().copied().find(|id| app.sessions.is_open(*id));
+    let id = match session.or(known.first().copied()) {
+        Some(id) => id,
+        None => Id::new().map_err(|_| Problem::broken())?,
+    };
+    let visitor = Visitor {
+        links,
+        is_admitted: bearer || session.is_some() || matches!(app.settings.access, Access::Elsewhere),
+        has_session: session.is_some(),
+        is_new: known.is_empty(),
+        id,
+        form_token: app.sessions.form_token(id).ok_or_else(Problem::broken)?,
+        address,
+        cookie,
+    };
+    if matches!(parts.method, Method::GET | Method::HEAD) {
+        return Ok((Request::from_parts(parts, body), visitor));
+    }
+    let body = to_bytes(body, MOST_FORM).await.map_err(|_| {
+        let what = "The form is too long, or was not sent to its end.";
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, what, "Send it again, from Gaebar's own page.")
+    })?;
+    let fields = Fields::parse(&body);
+    // No browser adds a bearer token by itself, so who sends one has meant it.
+    if !bearer && (visitor.is_new || !app.sessions.is_form_token(id, fields.get(FORM_TOKEN))) {
+        let what = "This form is not of a page that Gaebar gave to this browser since it was started.";
+        return Err(Problem::refused(what, "Reload the page, and send its form again."));
+    }
+    parts.extensions.insert(fields);
+    Ok((Request::from_parts(parts, Body::empty()), visitor))
+}
+
+/// The host that was asked for, if it is one of ours. A page of somebody else's can make its own name lead here (DNS rebinding), but
+/// no address, and no name of ours.
+fn host(app: &App, request: &Request) -> Result<Authority, Problem> {
+    let given = request.headers().get_all(header::HOST).iter().map(|host| Authority::try_from(host.as_bytes()).ok());
+    let mut given = given.chain(request.uri().authority().cloned().map(Some));
+    let host = given.next().flatten().filter(|host| given.all(|other| other.as_ref() == Some(host)));
+    let host =
+        host.ok_or_else(|| Problem::bad("The request names no host, or several.", "Use a browser, or a client of HTTP/1.1."))?;
+    let name = host.host().trim_start_matches('[').trim_end_matches(']');
+    let is_ours = name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok()
+        || app.settings.hosts.iter().any(|ours| ours.eq_ignore_ascii_case(name));
+    if is_ours && !host.as_str().contains('@') {
+        return Ok(host);
+    }
+    let next = "If that name is meant, start it with `gaebar serve --host NAME`, or put it into the settings' hosts.";
+    Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "Gaebar is not served under this name.", next))
+}
+
+/// A request that changes something comes from a page of the same host, or from no page at all.
+fn check_origin(method: &Method, headers: &HeaderMap, host: &Authority) -> Result<(), Problem> {
+    if matches!(*method, Method::GET | Method::HEAD) {
+        return Ok(());
+    }
+    let is_ours = |origin: &HeaderValue| {
+        let origin = origin.to_str().unwrap_or_default();
+        let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host.as_str()))
+    };
+    let is_foreign_site = headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none");
+    if is_foreign_site || !headers.get_all(header::ORIGIN).iter().all(is_ours) {
+        return Err(Problem::refused("This request comes from a page of another host.", "Use the forms of Gaebar's own page."));
+    }
+    Ok(())
+}
+
+/// Whether the request has Gaebar's token. What an application's own layer asks for is not ours to look at.
+fn bearer(app: &App, headers: &HeaderMap, address: Option<IpAddr>) -> Result<bool, Problem> {
+    let (Access::Token(token), Some(given)) = (&app.settings.access, headers.get(header::AUTHORIZATION)) else {
+        return Ok(false);
+    };
+    if app.wrong_tokens.is_exceeded(address) {
+        return Err(Problem::too_many("There were too many wrong tokens from here."));
+    }
+    let is_right = given.as_bytes().strip_prefix(b"Bearer ").is_some_and(|given| token.is(given));
+    if !is_right {
+        app.wrong_tokens.count(address);
+    }
+    Ok(is_right)
+}
+
+/// The ids that a browser sends.
+fn ids(headers: &HeaderMap, name: &str) -> Vec<Id> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
+    let pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter(|(found, _)| *found == name).filter_map(|(_, id)| Id::from_text(id)).collect()
+}
+
+/// The path that Gaebar is mounted at, by the whole path and what is left of it here.
+fn mount(whole: Option<&str>, path: &str) -> String {
+    let whole = whole.unwrap_or(path);
+    let mount = whole.strip_suffix(path).unwrap_or(whole).trim_end_matches('/');
+    // Nothing else could stand in a cookie's attribute.
+    let is_plain = !mount.is_empty() && mount.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';' && byte != b',');
+    if is_plain { mount.to_owned() } else { "/".to_owned() }
+}
+
+fn accepts_html(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).is_some_and(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mount_is_what_the_whole_path_has_before_ours() {
+        for (whole, path, mount_is) in [
+            ("/gaebar/login", "/login", "/gaebar"),
+            ("/admin/backup", "/", "/admin/backup"),
+            ("/admin/backup/", "/", "/admin/backup"),
+            ("/login", "/login", "/"),
+            ("/", "/", "/"),
+            ("/a;b/login", "/login", "/"),
+        ] {
+            assert_eq!(mount(Some(whole), path), mount_is, "{whole}");
+        }
+    }
+}

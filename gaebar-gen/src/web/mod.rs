@@ -1,0 +1,158 @@
+//! The Gaebar page: a router that an application mounts where it likes, and that `gaebar serve` runs alone.
+//!
+//! Every request passes the [`guard`], which knows by which name the page was asked for, by whom, and whether the request was meant.
+//! What is behind it reads backups from the disk ([`library`]), finds entities in them ([`find`]), compares them with stores
+//! ([`comparisons`]), and writes [`pages`]. Nothing here writes to a store or to a backup. Addresses in pages are relative, so the
+//! page works wherever it is mounted:
+//!
+//! ```no_run
+//! use gaebar_gen::web::{Access, Settings, router};
+//!
+//! let settings = Settings::new("backups", Access::Elsewhere);
+//! let app: axum::Router = axum::Router::new().nest_service("/admin/backup", router(settings));
+//! ```
+
+mod assets;
+mod comparisons;
+mod find;
+mod guard;
+mod library;
+mod limit;
+mod links;
+mod pages;
+mod parts;
+mod problem;
+mod serve;
+mod session;
+mod tokens;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use gaebar_runtime::store::StoreUrl;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+
+pub use serve::{ServeError, bind, serve};
+pub use session::{Token, TokenError, VARIABLE};
+
+use comparisons::Comparisons;
+use library::Library;
+use limit::Limiter;
+use problem::Problem;
+use session::Sessions;
+
+/// The longest that a comparison takes, unless settings say otherwise.
+const COMPARISON: Duration = Duration::from_mins(10);
+/// Wrong tokens from one address, in a minute.
+const WRONG_TOKENS: u32 = 10;
+/// Requests from one address, in a minute.
+const REQUESTS: u32 = 1_200;
+/// Pages that are being made from what is on disk at once.
+const READS: usize = 4;
+/// The longest that a page may take.
+const PAGE: Duration = Duration::from_secs(20);
+
+/// What a page is made of, and who may see it.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The folder that holds the backups, a folder each.
+    pub backups: PathBuf,
+    /// Stores that backups are compared with, by the names that the page gives them.
+    pub stores: BTreeMap<String, StoreUrl>,
+    /// Who may use the page.
+    pub access: Access,
+    /// Names of hosts under which it is reached, beside `localhost` and any address. Others are refused: a foreign name may be made
+    /// to lead here.
+    pub hosts: Vec<String>,
+    /// The longest that a comparison with a store may take.
+    pub comparison: Duration,
+}
+
+impl Settings {
+    /// Settings without stores and names of hosts.
+    pub fn new(backups: impl Into<PathBuf>, access: Access) -> Self {
+        Self { backups: backups.into(), stores: BTreeMap::new(), access, hosts: Vec::new(), comparison: COMPARISON }
+    }
+}
+
+/// Who may use the page.
+#[derive(Debug, Clone)]
+pub enum Access {
+    /// Who has Gaebar's token: programs send it as a bearer token, people log in with it.
+    Token(Token),
+    /// Whoever gets through to the page: a layer of the application's own has asked already, or nobody else can reach it.
+    Elsewhere,
+}
+
+/// The page, to be mounted: `app.nest_service("/gaebar", router(settings))`.
+pub fn router(settings: Settings) -> Router {
+    routes(Arc::new(App::new(settings)))
+}
+
+/// What all requests share.
+#[derive(Debug)]
+struct App {
+    settings: Settings,
+    library: Library,
+    sessions: Sessions,
+    comparisons: Comparisons,
+    wrong_tokens: Limiter,
+    requests: Limiter,
+    reads: Arc<Semaphore>,
+}
+
+impl App {
+    fn new(settings: Settings) -> Self {
+        Self {
+            library: Library::new(settings.backups.clone()),
+            sessions: Sessions::default(),
+            comparisons: Comparisons::default(),
+            wrong_tokens: Limiter::new(WRONG_TOKENS),
+            requests: Limiter::new(REQUESTS),
+            reads: Arc::new(Semaphore::new(READS)),
+            settings,
+        }
+    }
+
+    /// Runs what reads from the disk on a thread where that holds nobody up.
+    async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let app = Arc::clone(self);
+        let work = async {
+            // The permit goes along: who has stopped waiting has not stopped the work.
+            let permit = Arc::clone(&app.reads).acquire_owned().await.map_err(|_| Problem::stopping())?;
+            let done = spawn_blocking(move || {
+                let result = work(&app);
+                drop(permit);
+                result
+            });
+            done.await.map_err(|_| Problem::broken())?
+        };
+        tokio::time::timeout(PAGE, work).await.map_err(|_| Problem::slow(PAGE))?
+    }
+}
+
+fn routes(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/", get(pages::backups))
+        .route("/login", get(pages::login).post(pages::log_in))
+        .route("/logout", post(pages::log_out))
+        .route("/assets/{name}", get(assets::asset))
+        .route("/backups/{backup}", get(pages::backup))
+        .route("/backups/{backup}/kinds/{kind}", get(pages::kind))
+        .route("/backups/{backup}/kinds/{kind}/{volume}/{shard}", get(pages::shard))
+        .route("/backups/{backup}/entity", get(pages::entity))
+        .route("/backups/{backup}/diff", get(pages::diff).post(pages::compare))
+        .fallback(pages::nothing_here)
+        .method_not_allowed_fallback(pages::not_so)
+        .layer(from_fn_with_state(Arc::clone(&app), guard::guard))
+        .with_state(app)
+}

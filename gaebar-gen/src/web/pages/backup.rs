@@ -1,0 +1,89 @@
+//! A backup: its kinds, and what can be done with it.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Path, RawQuery, State};
+use gaebar_runtime::cli::thousands;
+use maud::{Markup, html};
+
+use super::super::App;
+use super::super::guard::{Fields, Visitor};
+use super::super::library::{Backup, BackupKind};
+use super::super::links::Links;
+use super::backups::{facts, no_snapshot, trail};
+use super::{Page, asked, bar, form_token, page, pager, search, time};
+use crate::emit::visible;
+use crate::folder::bytes;
+
+/// Kinds on a page.
+const MOST: usize = 50;
+
+pub(in super::super) async fn backup(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Page {
+    let asked_for = Fields::parse(query.unwrap_or_default().as_bytes());
+    app.read(move |app| {
+        let backup = app.library.open(&name)?;
+        let pages = backup.kinds.len().div_ceil(MOST);
+        let at = asked(asked_for.get("page"), pages)?;
+        let links = &visitor.links;
+        let main = html! {
+            h1 { (visible(&name)) }
+            (facts(&backup))
+            div.actions {
+                (search(links, &name, ""))
+                (compare(app, &visitor, &name))
+            }
+            h2 #kinds { "Kinds" }
+            (kinds(links, &backup, (at - 1) * MOST))
+            (pager(at, pages, "kinds", |page| format!("{}?page={page}#kinds", links.backup(&name))))
+        };
+        Ok(page(&visitor, &name, &[trail(links)], &main))
+    })
+    .await
+}
+
+/// A form for each store that the backup may be compared with.
+fn compare(app: &App, visitor: &Visitor, backup: &str) -> Markup {
+    html! {
+        section.stores aria-labelledby="compare" {
+            h2.label #compare { "Compare with a store" }
+            @if app.settings.stores.is_empty() {
+                p.hint { "No store has a name here. " code { "[stores]" } " in gaebar.toml gives them names." }
+            }
+            @for (store, url) in &app.settings.stores {
+                form method="post" action=(visitor.links.diff(backup, store)) {
+                    (form_token(visitor))
+                    button title=(url) { (visible(store)) }
+                }
+            }
+        }
+    }
+}
+
+/// Kinds with a chart of their rows and bytes.
+fn kinds(links: &Links, backup: &Backup, from: usize) -> Markup {
+    let most = |of: fn(&BackupKind) -> u64| backup.kinds.iter().map(of).max().unwrap_or_default();
+    let (most_rows, most_bytes) = (most(|kind| kind.manifest.rows), most(|kind| kind.bytes));
+    html! {
+        table.chart {
+            thead { tr { th scope="col" { "Kind" } th scope="col" { "Rows" } th scope="col" { "Size" } } }
+            tbody {
+                @for kind in backup.kinds.iter().skip(from).take(MOST) {
+                    tr {
+                        th scope="row" {
+                            a href=(links.kind(&backup.name, &kind.file)) { (visible(&kind.manifest.kind)) }
+                            small { (time(&kind.manifest.read_time)) @if !kind.manifest.consistent { " " (no_snapshot()) } }
+                        }
+                        td { (thousands(kind.manifest.rows)) (bar(kind.manifest.rows, most_rows, "bar")) }
+                        td { (bytes(kind.bytes)) (bar(kind.bytes, most_bytes, "bar size")) }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The backups that there are.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{RawQuery, State};
+use gaebar_runtime::cli::thousands;
+use maud::{Markup, html};
+
+use super::super::App;
+use super::super::guard::{Fields, Visitor};
+use super::super::library::{Backup, Open};
+use super::super::links::Links;
+use super::{Page, asked, page, pager, time};
+use crate::emit::visible;
+use crate::folder::bytes;
+use crate::manifest::ManifestError;
+
+/// Backups on a page.
+const MOST: usize = 40;
+
+pub(in super::super) async fn backups(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    RawQuery(query): RawQuery,
+) -> Page {
+    let asked_for = Fields::parse(query.unwrap_or_default().as_bytes());
+    app.read(move |app| {
+        let mut backups: Vec<_> = app.library.names()?.into_iter().map(|name| (name.clone(), app.library.read(name))).collect();
+        // The latest first.
+        let read_time = |backup: &Result<Open, ManifestError>| backup.as_ref().map(|backup| backup.read_time().to_owned()).ok();
+        backups.sort_by_cached_key(|(_, backup)| std::cmp::Reverse(read_time(backup)));
+        let pages = backups.len().div_ceil(MOST);
+        let at = asked(asked_for.get("page"), pages)?;
+        let links = &visitor.links;
+        let main = html! {
+            h1 { "Backups" }
+            @if backups.is_empty() {
+                p.empty {
+                    "There are none in " code { (app.library.folder().display()) } " yet. "
+                    "On the machine that serves this page, this makes one:"
+                }
+                pre.command { code { "gaebar backup STORE " (app.library.folder().join("NAME").display()) } }
+            }
+            ul.cards {
+                @for (name, backup) in backups.iter().skip((at - 1) * MOST).take(MOST) {
+                    li {
+                        h2 { a href=(links.backup(name)) { (visible(name)) } }
+                        @match backup {
+                            Ok(backup) => (facts(backup)),
+                            Err(error) => p.problem { strong { "This backup can’t be read. " } (visible(&error.to_string())) },
+                        }
+                    }
+                }
+            }
+            (pager(at, pages, "backups", |page| format!("{}?page={page}", links.home())))
+        };
+        Ok(page(&visitor, "Backups", &[], &main))
+    })
+    .await
+}
+
+/// What there is to say of a backup.
+pub(super) fn facts(backup: &Backup) -> Markup {
+    html! {
+        dl.facts {
+            div { dt { "Read" } dd { (time(backup.read_time())) @if !backup.is_consistent() { " " (no_snapshot()) } } }
+            div.wide { dt { "Source" } dd { @for source in backup.sources() { span.source { (visible(source)) } } } }
+            div { dt { "Kinds" } dd { (thousands(backup.kinds.len() as u64)) } }
+            div { dt { "Rows" } dd { (thousands(backup.rows())) } }
+            div { dt { "Size" } dd { (bytes(backup.bytes())) } }
+        }
+    }
+}
+
+pub(super) fn no_snapshot() -> Markup {
+    html! { span.tag title="The store offered none: what was written meanwhile may be half in the backup" { "no snapshot" } }
+}
+
+/// The way back to here.
+pub(super) fn trail(links: &Links) -> (&'static str, String) {
+    ("Backups", links.home())
+}

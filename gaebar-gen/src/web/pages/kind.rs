@@ -1,0 +1,66 @@
+//! A kind: its shards.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Path, RawQuery, State};
+use gaebar_runtime::cli::thousands;
+use maud::html;
+
+use super::super::App;
+use super::super::guard::{Fields, Visitor};
+use super::backups::{no_snapshot, trail};
+use super::{Page, asked, bar, page, pager, time};
+use crate::emit::visible;
+use crate::folder::bytes;
+
+/// Shards on a page.
+const MOST: usize = 80;
+
+pub(in super::super) async fn kind(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    Path((backup, file)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Page {
+    let asked_for = Fields::parse(query.unwrap_or_default().as_bytes());
+    app.read(move |app| {
+        let backup = app.library.open(&backup)?;
+        let kind = backup.kind(&file)?;
+        let manifest = &kind.manifest;
+        let pages = kind.shards.len().div_ceil(MOST);
+        let at = asked(asked_for.get("page"), pages)?;
+        let links = &visitor.links;
+        let longest = kind.shards.iter().map(|shard| shard.bytes).max().unwrap_or_default();
+        let main = html! {
+            h1 { (visible(&manifest.kind)) }
+            dl.facts {
+                div {
+                    dt { "Read" }
+                    dd { (time(&manifest.read_time)) @if !manifest.consistent { " " (no_snapshot()) } }
+                }
+                div.wide { dt { "Source" } dd { span.source { (visible(&manifest.source)) } } }
+                div { dt { "Rows" } dd { (thousands(manifest.rows)) } }
+                div { dt { "Shards" } dd { (thousands(kind.shards.len() as u64)) } }
+                div { dt { "Size" } dd { (bytes(kind.bytes)) } }
+            }
+            h2 #shards { "Shards" }
+            table.chart {
+                thead { tr { th scope="col" { "Shard" } th scope="col" { "Rows" } th scope="col" { "Size" } } }
+                tbody {
+                    @for shard in kind.shards.iter().skip((at - 1) * MOST).take(MOST) {
+                        tr {
+                            th scope="row" { a.file href=(links.shard(&backup.name, &file, &shard.file, None)) { (shard.file) } }
+                            td { (thousands(shard.backed_up.rows() as u64)) }
+                            td { (bytes(shard.bytes)) (bar(shard.bytes, longest, "bar size")) }
+                        }
+                    }
+                }
+            }
+            (pager(at, pages, "shards", |page| format!("{}?page={page}#shards", links.kind(&backup.name, &file))))
+        };
+        let trail = [trail(links), (backup.name.as_str(), links.backup(&backup.name))];
+        Ok(page(&visitor, &manifest.kind, &trail, &main))
+    })
+    .await
+}

@@ -1,0 +1,92 @@
+//! What went wrong, and what to do.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use crate::folder::FolderError;
+use crate::manifest::ManifestError;
+use crate::update::UpdateError;
+
+/// Why there is no page. The guard makes a page of it.
+#[derive(Debug, Clone)]
+pub(super) struct Problem {
+    pub(super) status: StatusCode,
+    /// What failed.
+    pub(super) what: String,
+    /// What to do.
+    pub(super) next: String,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { status, what: what.into(), next: next.into() }
+    }
+
+    /// There is no such thing.
+    pub(super) fn missing(what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, what, next)
+    }
+
+    /// The request makes no sense.
+    pub(super) fn bad(what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, what, next)
+    }
+
+    /// The request is refused.
+    pub(super) fn refused(what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, what, next)
+    }
+
+    /// Too often.
+    pub(super) fn too_many(what: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, what, "Wait a minute, and try again.")
+    }
+
+    pub(super) fn slow(limit: Duration) -> Self {
+        let next = "Try again when the machine has less to do, or use the command line, which has no such limit.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, format!("This took more than {} s and was given up.", limit.as_secs()), next)
+    }
+
+    pub(super) fn stopping() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Gaebar is being stopped.", "Start it again, and reload.")
+    }
+
+    pub(super) fn broken() -> Self {
+        let next = "This is a bug in Gaebar: what the server wrote to its standard error says more.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The page could not be made.", next)
+    }
+}
+
+impl From<ManifestError> for Problem {
+    fn from(error: ManifestError) -> Self {
+        let next = "`gaebar verify` names every file of a backup that is not as it should be.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string(), next)
+    }
+}
+
+impl From<UpdateError> for Problem {
+    fn from(error: UpdateError) -> Self {
+        ManifestError::from(error).into()
+    }
+}
+
+impl From<FolderError> for Problem {
+    fn from(error: FolderError) -> Self {
+        let next = "Look at the folder on the machine that serves this page.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string(), next)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = format!("{}\n{}\n", self.what, self.next);
+        let mut response = (self.status, body).into_response();
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            response.headers_mut().insert(axum::http::header::RETRY_AFTER, axum::http::HeaderValue::from_static("60"));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}

@@ -1,0 +1,167 @@
+//! The Gaebar page in a real browser. Pictures are kept in `target/gaebar-tests/screenshots`.
+
+use std::path::PathBuf;
+
+use gaebar_tests::browser::Browser;
+use gaebar_tests::command::folder;
+use gaebar_tests::serve::{Serving, TOKEN, with_backup};
+use thirtyfour::Key;
+
+const PAGES: [(&str, &str); 7] = [
+    ("backups", "/"),
+    ("backup", "/backups/production"),
+    ("kind", "/backups/production/kinds/nesting"),
+    ("shard", "/backups/production/kinds/profile/profile_0/shard_0.rs"),
+    ("shard-wide", "/backups/production/kinds/nesting/nesting_0/shard_0.rs"),
+    ("entity", "/backups/production/entity?key=Profile/2"),
+    ("problem", "/backups/none"),
+];
+
+/// A server with a backup, and a browser in front of it.
+fn start(test: &str, token: Option<&str>) -> Option<(PathBuf, Serving, Browser)> {
+    let folder = folder(test);
+    with_backup(&folder);
+    let served = Serving::start(&folder, token, &[]);
+    let browser = Browser::start(served.address)?;
+    Some((folder, served, browser))
+}
+
+#[test]
+fn a_person_logs_in_after_a_wrong_token_and_finds_a_row() {
+    let Some((_, _served, browser)) = start("browser-login", Some(TOKEN)) else { return };
+    browser.open("/backups/production");
+    assert!(browser.path().starts_with("/login"), "{}", browser.path());
+    assert_eq!(browser.script("return document.activeElement.id"), "token", "one can type at once");
+    browser.type_into("#token", "not the token at all");
+    browser.press(Key::Enter);
+    browser.wait_for("[role=alert]");
+    assert!(browser.text("[role=alert]").contains("This is not Gaebar’s token"));
+    browser.picture("login-wrong");
+    // Chromium tells of the answer's status.
+    assert!(browser.errors().iter().all(|error| error.contains("401")));
+    browser.type_into("#token", TOKEN);
+    browser.click("main button");
+    browser.wait_for("table.chart");
+    assert_eq!(browser.path(), "/backups/production", "one gets where one wanted to go");
+
+    browser.follow("Profile");
+    browser.follow("volumes/profile_0/src/shard_0.rs");
+    let file =
+        std::fs::read_to_string(folder_of("browser-login").join("backups/production/volumes/profile_0/src/shard_0.rs")).unwrap();
+    assert_eq!(browser.script("return document.querySelector('.code code').textContent"), file.as_str());
+    assert_eq!(browser.script("return document.cookie"), "", "scripts see no cookie");
+    browser.follow("\"Profile/2\"");
+    browser.wait_for("ul.keys");
+    assert_eq!(browser.text("h1"), "Profile/2");
+    browser.follow("AllOtherTypes/1");
+    browser.wait_for(".code");
+    assert!(browser.path().ends_with("?row=1") && browser.text("span.row:target") == "row_1");
+    assert_eq!(browser.errors(), [""; 0]);
+    browser.click("header form button");
+    browser.wait_for("#token");
+    browser.open("/");
+    assert!(browser.path().starts_with("/login"), "one is logged out");
+}
+
+fn folder_of(test: &str) -> PathBuf {
+    gaebar_tests::command::binary().parent().unwrap().parent().unwrap().join("gaebar-tests").join(test)
+}
+
+#[test]
+fn a_comparison_shows_how_far_it_is_and_then_what_differs() {
+    let Some((_, _served, browser)) = start("browser-diff", None) else { return };
+    browser.open("/backups/production");
+    browser.script("[...document.querySelectorAll('.stores button')].find((button) => button.textContent == 'other').click()");
+    // The script looks again until it is done.
+    browser.wait_for("article.difference");
+    assert!(browser.text("main").contains("3 differ"), "{}", browser.text("main"));
+    assert_eq!(browser.script("return document.querySelectorAll('article.difference').length"), 3);
+    assert!(browser.text("main").contains("</code><script>alert(1)</script>"), "it is shown as it is");
+    browser.picture("diff");
+    browser.screen(1100, 900, true);
+    browser.picture("diff-dark");
+    browser.screen(360, 740, false);
+    assert_eq!(browser.script("return document.documentElement.scrollWidth <= innerWidth"), true);
+    browser.picture("diff-phone");
+    assert_eq!(browser.errors(), [""; 0]);
+}
+
+#[test]
+fn pages_are_readable_in_the_dark_and_on_a_phone() {
+    let Some((_, _served, browser)) = start("browser-looks", None) else { return };
+    for (name, path) in PAGES {
+        browser.screen(1100, 900, false);
+        browser.open(path);
+        let background = || browser.script("return getComputedStyle(document.body).backgroundColor");
+        let light = background();
+        browser.picture(name);
+        browser.screen(1100, 900, true);
+        assert_ne!(background(), light, "{path} is as light in the dark");
+        browser.picture(&format!("{name}-dark"));
+        browser.screen(360, 740, false);
+        let wide = "return [...document.querySelectorAll('main *')].filter((element) => !element.closest('.code, .scroll') && \
+                    element.getBoundingClientRect().right > innerWidth + 1).map((element) => element.outerHTML)";
+        assert_eq!(browser.script(wide), serde_json::json!([]), "{path} is wider than a phone");
+        assert_eq!(browser.script("return document.documentElement.scrollWidth <= innerWidth"), true, "{path} scrolls sideways");
+        browser.picture(&format!("{name}-phone"));
+        let errors = browser.errors();
+        assert!(errors.iter().all(|error| name == "problem" && error.contains("404")), "{path}: {errors:?}");
+    }
+}
+
+#[test]
+fn pages_have_what_a_keyboard_and_a_screen_reader_need() {
+    let Some((_, _served, browser)) = start("browser-access", None) else { return };
+    for (_, path) in PAGES {
+        browser.open(path);
+        for (what, script) in [
+            ("one heading of the first level", "return document.querySelectorAll('h1').length == 1"),
+            ("landmarks", "return ['header', 'main', 'footer', 'nav[aria-label]'].every((one) => document.querySelector(one))"),
+            ("a language and a title", "return document.documentElement.lang == 'en' && document.title.length > 0"),
+            ("labels", "return [...document.querySelectorAll('input:not([type=hidden])')].every((input) => input.labels.length)"),
+            (
+                "names of buttons and links",
+                "return [...document.querySelectorAll('a, button')].every((one) => one.textContent.trim())",
+            ),
+            (
+                "no level of headings left out",
+                "return [...document.querySelectorAll('h1, h2, h3')].map((one) => +one.tagName[1]) \
+                 .every((level, at, all) => level <= (all[at - 1] ?? 0) + 1)",
+            ),
+            (
+                "text that stands out: 4.5 to 1 or more",
+                "const light = (color) => { const [r, g, b] = color.match(/[\\d.]+/g).slice(0, 3).map((x) => x / 255) \
+                     .map((x) => x <= .04045 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4); return .2126 * r + .7152 * g + .0722 * b; }; \
+                 const behind = (one) => { const color = one ? getComputedStyle(one).backgroundColor : 'rgb(255, 255, 255)'; \
+                     return color == 'rgba(0, 0, 0, 0)' ? behind(one.parentElement) : color; }; \
+                 return [...document.querySelectorAll('main *, header *')].filter((one) => \
+                     [...one.childNodes].some((node) => node.nodeType == 3 && node.data.trim())).every((one) => { \
+                     const [a, b] = [getComputedStyle(one).color, behind(one)].map(light); \
+                     return (Math.max(a, b) + .05) / (Math.min(a, b) + .05) >= 4.5; })",
+            ),
+        ] {
+            for dark in [false, true] {
+                browser.screen(1100, 900, dark);
+                assert_eq!(browser.script(script), true, "{path} lacks {what} (dark: {dark})");
+            }
+        }
+    }
+    browser.screen(1100, 900, false);
+    browser.open("/backups/production");
+    browser.press(Key::Tab);
+    assert_eq!(browser.script("return document.activeElement.className"), "skip");
+    assert_eq!(
+        browser.script("return document.activeElement.getBoundingClientRect().left >= 0"),
+        true,
+        "it is seen once it has the focus"
+    );
+    browser.press(Key::Enter);
+    browser.press(Key::Tab);
+    assert_eq!(browser.script("return document.activeElement.id"), "key", "the content comes next");
+    let outline = "const style = getComputedStyle(document.activeElement); return style.outlineStyle != 'none' && parseFloat(style.outlineWidth) >= 2";
+    assert_eq!(browser.script(outline), true, "one sees where the focus is");
+    browser.type_into("#key", "Profile/2");
+    browser.press(Key::Enter);
+    browser.wait_for("ul.keys");
+    assert_eq!(browser.path(), "/backups/production/entity?key=Profile%2F2");
+}
