@@ -168,6 +168,10 @@ fn is_plain(byte: u8) -> bool {
 /// Whether a character does not show, or changes how what stands around it shows. Gaebar writes none.
 pub fn is_hidden(c: char) -> bool {
     let c = u32::from(c);
+    // Most characters of most texts.
+    if (0x20..0x7f).contains(&c) {
+        return false;
+    }
     let at = HIDDEN.partition_point(|(_, last)| *last < c);
     HIDDEN.get(at).is_some_and(|(first, _)| *first <= c) || (c & 0xfffe) == 0xfffe
 }
