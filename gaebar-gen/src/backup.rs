@@ -67,6 +67,8 @@ pub struct BackedUp {
     pub read_time: ReadTime,
     /// Entities that an interrupted backup had read before.
     pub resumed: u64,
+    /// Whether an interrupted backup was to be gone on with, and the store can't be read any more as it was then.
+    pub began_anew: bool,
     /// What was written of each kind that was read.
     pub kinds: BTreeMap<String, Written>,
     /// Whether there was a backup already, which was updated.
@@ -165,9 +167,14 @@ fn ended(private: &Private, result: Result<BackedUp, BackupError>) -> Result<Bac
         Err(error) if error.can_be_resumed() && has_rows(&private.spool()) => {
             Err(BackupError::Unfinished { source: Box::new(error), spool: private.spool() })
         }
-        result => {
+        Err(error) => {
+            // Why there is no backup matters more than what could not be tidied up.
+            let _ = private.clear_spool();
+            Err(error)
+        }
+        Ok(done) => {
             private.clear_spool()?;
-            result
+            Ok(done)
         }
     }
 }
@@ -181,6 +188,8 @@ fn into_new_folder(
 ) -> Result<BackedUp, BackupError> {
     let reading = Reading::new(store, &options.selection, options.begin, &staging.private().spool())?;
     let (read_time, resumed) = (reading.read_time(), reading.resumed());
+    let began_anew = options.begin.resumes() && resumed.is_none();
+    let resumed = resumed.unwrap_or_default();
     let spooled = spool(reading, store, &BTreeMap::new(), options, stages, stop)?;
     let plan = Plan {
         staging: &staging.folder(),
@@ -195,7 +204,18 @@ fn into_new_folder(
     let Staged { kinds, reshaped, .. } = stage(&plan, &spooled, stages, stop)?;
     let (folder, source) = (staging.publish()?, store.place().clone());
     let (other_sources, replaced_edits) = (Vec::new(), Vec::new());
-    Ok(BackedUp { folder, source, other_sources, read_time, resumed, kinds, updated: false, reshaped, replaced_edits })
+    Ok(BackedUp {
+        folder,
+        source,
+        other_sources,
+        read_time,
+        resumed,
+        began_anew,
+        kinds,
+        updated: false,
+        reshaped,
+        replaced_edits,
+    })
 }
 
 fn into_backup(
@@ -208,6 +228,8 @@ fn into_backup(
 ) -> Result<BackedUp, BackupError> {
     let reading = Reading::new(store, &options.selection, options.begin, &update.private().spool())?;
     let (read_time, resumed) = (reading.read_time(), reading.resumed());
+    let began_anew = options.begin.resumes() && resumed.is_none();
+    let resumed = resumed.unwrap_or_default();
     let (contents, previous) = previous(folder, &options.selection, reading.spool())?;
     let replaced_edits = replaced_edits(&contents, &options.selection)?;
     let spooled = spool(reading, store, &previous, options, stages, stop)?;
@@ -230,7 +252,7 @@ fn into_backup(
     update.commit(removed)?;
     let (folder, source, before) = (folder.to_owned(), store.place().clone(), contents.taken_from());
     let other_sources = before.into_iter().filter(|before| *before != source.url.to_string()).collect();
-    Ok(BackedUp { folder, source, other_sources, read_time, resumed, kinds, updated: true, reshaped, replaced_edits })
+    Ok(BackedUp { folder, source, other_sources, read_time, resumed, began_anew, kinds, updated: true, reshaped, replaced_edits })
 }
 
 /// The edits that the update replaces by what the store holds. Edits in kinds that are not read stay edits; a row that is kept in a

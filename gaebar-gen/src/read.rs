@@ -183,7 +183,8 @@ impl Reading<'_> {
         let read = self.scan(number, &scan, may_split, &mut writer, &mut cursor);
         // Whoever goes on need not read once more what came before the failure. After one of the spool, nobody knows what is in it.
         if let (Err(ReadError::Store(_) | ReadError::Interrupted(_)), Some(cursor)) = (&read, &cursor) {
-            self.checkpoints.read(number, writer.finish()?, Some(cursor))?;
+            // Why it ended matters more than that this much is read once more.
+            let _ = writer.finish().map(|runs| self.checkpoints.read(number, runs, Some(cursor)));
         }
         read
     }

@@ -13,7 +13,7 @@ use crate::checkpoint::{Checkpoints, Pending, SoFar};
 use crate::folder::{self, FolderError};
 use crate::progress::Progress;
 use crate::read::{ReadError, Selection, read};
-use crate::spool::{Spool, SpoolError, SpooledKind};
+use crate::spool::{Spool, SpooledKind};
 
 /// As of when to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,7 +52,8 @@ pub struct Reading<'a> {
     /// Not needed where everything was read.
     snapshot: Option<Box<dyn Snapshot + 'a>>,
     read_time: ReadTime,
-    resumed: BTreeMap<String, u64>,
+    /// What an interrupted backup read, by kind. `None`: nothing of that is used.
+    resumed: Option<BTreeMap<String, u64>>,
 }
 
 impl<'a> Reading<'a> {
@@ -82,25 +83,22 @@ impl<'a> Reading<'a> {
             read_time.consistent = false;
             Some(store.snapshot(View::Latest)?)
         };
-        let mut resumed = BTreeMap::new();
+        let mut resumed: BTreeMap<_, u64> = BTreeMap::new();
         for run in &runs {
             *resumed.entry(run.kind.clone()).or_default() += run.rows;
         }
-        let failed = |source| SpoolError::Io { path: folder.to_owned(), source };
-        let spool = Spool::kept(folder.to_owned(), runs).map_err(failed)?;
-        Ok(Self { spool, checkpoints, pending, snapshot, read_time, resumed })
+        let spool = Spool::kept(folder.to_owned(), runs)?;
+        Ok(Self { spool, checkpoints, pending, snapshot, read_time, resumed: Some(resumed) })
     }
 
     fn anew(store: &'a dyn Store, selection: &Selection, view: View, folder: &Path) -> Result<Self, ReadError> {
-        let failed = |source| SpoolError::Io { path: folder.to_owned(), source };
         folder::remove(folder)?;
         fs::create_dir(folder).map_err(FolderError::at("create the folder", folder))?;
         let snapshot = store.snapshot(view)?;
         let read_time = snapshot.read_time();
         let checkpoints = Checkpoints::begin(folder, store.place(), selection, read_time)?;
-        let spool = Spool::kept(folder.to_owned(), Vec::new()).map_err(failed)?;
-        let resumed = BTreeMap::new();
-        Ok(Self { spool, checkpoints, pending: None, snapshot: Some(snapshot), read_time, resumed })
+        let spool = Spool::kept(folder.to_owned(), Vec::new())?;
+        Ok(Self { spool, checkpoints, pending: None, snapshot: Some(snapshot), read_time, resumed: None })
     }
 
     /// Where entities go. Others may be added that nobody has to read again.
@@ -113,9 +111,9 @@ impl<'a> Reading<'a> {
         self.read_time
     }
 
-    /// How many entities an interrupted backup had read, that are not read again.
-    pub fn resumed(&self) -> u64 {
-        self.resumed.values().sum()
+    /// How many entities an interrupted backup had read, that are not read again; `None` if nothing of it is used.
+    pub fn resumed(&self) -> Option<u64> {
+        self.resumed.as_ref().map(|resumed| resumed.values().sum())
     }
 
     /// Reads what is left, and gives all that was read, by kind.
@@ -127,7 +125,7 @@ impl<'a> Reading<'a> {
     ) -> Result<BTreeMap<String, SpooledKind>, ReadError> {
         let Self { spool, checkpoints, pending, snapshot, resumed, .. } = self;
         if let Some(snapshot) = snapshot {
-            for (kind, rows) in &resumed {
+            for (kind, rows) in resumed.iter().flatten() {
                 progress.add(kind, *rows);
             }
             read(snapshot.as_ref(), selection, &spool, (&checkpoints, pending), progress, stop)?;

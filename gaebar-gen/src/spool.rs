@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use gaebar_runtime::model::{Entity, order_key, parse_order_key};
-use gaebar_runtime::proto::{self, ProtoError};
+use gaebar_runtime::proto;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -37,12 +37,12 @@ pub enum SpoolError {
         source: io::Error,
     },
     /// The bytes are not what was written.
-    #[error("the spool {path} is damaged: {source}", path = .path.display())]
+    #[error("the spool {path} is damaged: {problem}", path = .path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        source: Box<ProtoError>,
+        problem: String,
     },
     /// The store gave an entity more than once.
     #[error("the store gave {0} twice: its answers overlap; try again")]
@@ -87,10 +87,11 @@ impl Spool {
     }
 
     /// A spool in a folder that has these runs, and may have leavings of others. Its runs are safe on disk once they are told.
-    pub fn kept(folder: PathBuf, runs: Vec<Run>) -> io::Result<Self> {
+    pub fn kept(folder: PathBuf, runs: Vec<Run>) -> Result<Self, SpoolError> {
+        let failed = |source| SpoolError::Io { path: folder.clone(), source };
         let mut next = 0;
-        for entry in std::fs::read_dir(&folder)? {
-            let path = entry?.path();
+        for entry in std::fs::read_dir(&folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
             let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<usize>().ok());
             next = number.map_or(next, |number| next.max(number.saturating_add(1)));
         }
@@ -274,10 +275,13 @@ impl SpooledKind {
 
     /// The entity of a record.
     pub fn decode(&self, record: &Record) -> Result<Entity, SpoolError> {
-        let damaged = |source| SpoolError::Damaged { path: self.folder.clone(), source: Box::new(source) };
-        let entity = proto::decode(&record.bytes).map_err(damaged)?;
+        let damaged = |problem| SpoolError::Damaged { path: self.folder.clone(), problem };
+        let entity = proto::decode(&record.bytes).map_err(|error| damaged(error.to_string()))?;
         // The spool of a backup that was killed has lain on disk.
-        if order_key(entity.key()) == record.key { Ok(entity) } else { Err(damaged(ProtoError::NoKey)) }
+        if order_key(entity.key()) == record.key {
+            return Ok(entity);
+        }
+        Err(damaged(format!("{} stands in the place of another entity", entity.key())))
     }
 
     /// Finds entities again.
@@ -331,7 +335,8 @@ struct Merge<'a> {
     /// The next entity of each reader that has one, the smallest key first.
     heads: BinaryHeap<Reverse<Head>>,
     failed: Option<SpoolError>,
-    last: Option<Vec<u8>>,
+    /// The key that came last; no key is empty.
+    last: Vec<u8>,
 }
 
 struct Head {
@@ -366,7 +371,7 @@ impl<'a> Merge<'a> {
             runs.iter().map(|run| RunReader { path: run.path(folder), file: None, left: run.rows, offset: 0 }).collect();
         let mut waiting: Vec<_> = (0..runs.len()).collect();
         waiting.sort_by(|a, b| runs[*b].first.cmp(&runs[*a].first));
-        Self { runs, readers, waiting, heads: BinaryHeap::new(), failed: None, last: None }
+        Self { runs, readers, waiting, heads: BinaryHeap::new(), failed: None, last: Vec::new() }
     }
 
     /// Opens the runs that begin at or before the smallest key there is.
@@ -402,12 +407,12 @@ impl Iterator for Merge<'_> {
             return Some(Err(error));
         }
         let Reverse(Head { record, reader, offset }) = self.heads.pop()?;
-        if self.last.as_ref() == Some(&record.key) {
+        if self.last == record.key {
             self.heads.clear();
             self.waiting.clear();
             return Some(Err(twice(&record)));
         }
-        self.last = Some(record.key.clone());
+        self.last.clone_from(&record.key);
         self.refill(reader);
         Some(Ok((reader, offset, record)))
     }

@@ -25,11 +25,5 @@ pub fn programs(names: &[&str]) -> bool {
 
 /// `chromedriver` and `chromium`, which open pages. Where they are missing, that is said, and in CI it is a failure.
 pub fn chromedriver() -> Option<&'static str> {
-    let works = |program| Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
-    let works = works("chromedriver") && works("chromium");
-    if !works {
-        assert!(std::env::var_os("CI").is_none(), "chromium or chromedriver is missing");
-        eprintln!("left out: chromium or chromedriver is missing; `apt-get install chromium chromium-driver`");
-    }
-    works.then_some("chromedriver")
+    programs(&["chromedriver", "chromium"]).then_some("chromedriver")
 }

@@ -88,7 +88,7 @@ fn summarise(done: &BackedUp, options: &Options, seconds: f64, format: Format) -
     }
     if done.resumed > 0 {
         say!("note: {} had been read by the backup that was interrupted", plural(done.resumed, "row"));
-    } else if options.begin.resumes() {
+    } else if done.began_anew {
         say!("note: {} keeps no earlier versions of its entities, so that it was read from the beginning", done.source);
     }
     if !done.read_time.consistent && options.begin.is_inconsistent() {

@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 
 use crate::schema::Kind;
 
+/// What each row of a shard begins with. No line of a text in a row does: such a text is escaped.
+pub const ROW: &str = "\npub fn row_";
+
 /// A whole shard: its table, one line a row, then the rows with a blank line before each.
 pub fn shard<'a>(kind: &Kind, models_crate: &str, rows: impl IntoIterator<Item = (u32, &'a str), IntoIter: Clone>) -> String {
     let rows = rows.into_iter();

@@ -11,11 +11,8 @@ use memchr::memmem;
 
 use super::row::on;
 use super::shard::{Blobs, ReadRow};
-use crate::emit;
+use crate::emit::{self, ROW};
 use crate::schema::{Field, Kind, Scalar, Shape, Type};
-
-/// What each row begins with. No line of a text in a row does: the generator escapes such a text.
-const ROW: &str = "\npub fn row_";
 
 /// The rows of a shard, if it is exactly what the generator writes; what is wrong with it otherwise, [`thorough`](super::thorough) says.
 pub fn quick(kind: &Kind, models_crate: &str, text: &str, blobs: &dyn Blobs) -> Option<Vec<ReadRow>> {

@@ -9,13 +9,10 @@ use rayon::prelude::*;
 use super::library::{Backup, BackupKind, Shard};
 use super::problem::Problem;
 use super::tokens::{Class, Tokens};
-use crate::emit::string_literal;
+use crate::emit::{ROW, string_literal};
 
 /// Entities of one shard that refer to the one looked for and are named.
 const MOST_NAMED: usize = 100;
-
-/// What a row begins with. No line of a text in a row does.
-pub(super) const ROW: &str = "\npub fn row_";
 
 /// What was found.
 #[derive(Debug, Default)]

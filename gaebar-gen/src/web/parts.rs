@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use maud::{Escaper, Markup, PreEscaped};
 
-use super::find::{ROW, number};
+use super::find::number;
 use super::tokens::{Class, Token, Tokens};
-use crate::emit::{is_hidden, visible};
+use crate::emit::{ROW, is_hidden, visible};
 
 /// Bytes of HTML that a part comes to at the most.
 const MOST_PART: usize = 40_000;
