@@ -213,7 +213,7 @@ impl Reading<'_> {
         let mut limit = FIRST_PAGE.min(most);
         loop {
             stop::check(self.stop)?;
-            let page = self.snapshot.page(scan, cursor.as_ref(), limit)?;
+            let page = self.snapshot.encoded_page(scan, cursor.as_ref(), limit)?;
             if may_split && cursor.is_none() && page.next.is_some() {
                 let ranges = self.ranges(scan)?;
                 if !ranges.is_empty() {
@@ -221,10 +221,11 @@ impl Reading<'_> {
                     return Ok(self.checkpoints.found(Some(number), ranges)?);
                 }
             }
-            let bytes = writer.write(&page.entities)?;
-            self.progress.add(&scan.kind, page.entities.len() as u64);
-            if !page.entities.is_empty() {
-                limit = (PAGE_BYTES / (bytes / page.entities.len()).max(1)).clamp(1, most.min(limit * 2));
+            let rows = page.entities.len();
+            let bytes = writer.write(page.entities)?;
+            self.progress.add(&scan.kind, rows as u64);
+            if rows > 0 {
+                limit = (PAGE_BYTES / (bytes / rows).max(1)).clamp(1, most.min(limit * 2));
             }
             *cursor = page.next;
             if cursor.is_none() {

@@ -7,6 +7,7 @@ use std::ops::{AddAssign, ControlFlow};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use gaebar_runtime::store::Encoded;
 use rayon::prelude::*;
 use thiserror::Error;
 
@@ -16,7 +17,7 @@ use crate::folder::{self, FolderError};
 use crate::previous::{PreviousKind, PreviousShard, index, key_hash};
 use crate::progress::Progress;
 use crate::schema::Kind;
-use crate::spool::{Finder, Location, Record, SpoolError, SpooledKind};
+use crate::spool::{Finder, Location, SpoolError, SpooledKind};
 use crate::stop::{self, Interrupted};
 use crate::templates;
 
@@ -234,7 +235,7 @@ impl<'a> Writer<'a> {
     }
 
     /// New rows, with new numbers.
-    fn append_all(&mut self, records: impl Iterator<Item = Result<Record, SpoolError>>) -> Result<(), ShardError> {
+    fn append_all(&mut self, records: impl Iterator<Item = Result<Encoded, SpoolError>>) -> Result<(), ShardError> {
         let first = self.written.next_row;
         let numbered = records.zip(first..).map(|(record, number)| Ok((number, record?)));
         self.each(numbered, |writer, number, row| {
@@ -303,7 +304,7 @@ impl<'a> Writer<'a> {
     /// Makes rows, a chunk of them at a time in parallel, until `take` has enough.
     fn each(
         &mut self,
-        mut records: impl Iterator<Item = Result<(u64, Record), SpoolError>>,
+        mut records: impl Iterator<Item = Result<(u64, Encoded), SpoolError>>,
         mut take: impl FnMut(&mut Self, u32, Row) -> Result<ControlFlow<()>, ShardError>,
     ) -> Result<(), ShardError> {
         loop {
@@ -320,7 +321,7 @@ impl<'a> Writer<'a> {
                 return Ok(());
             }
             let (kind, spooled) = (self.job.kind, self.spooled);
-            let row = |(number, record): &(u32, Record)| Ok((*number, emit::row(kind, *number, &spooled.decode(record)?)));
+            let row = |(number, record): &(u32, Encoded)| Ok((*number, emit::row(kind, *number, &spooled.decode(record)?)));
             let rows: Vec<Result<_, SpoolError>> = chunk.par_iter().map(row).collect();
             for row in rows {
                 let (number, row) = row?;
@@ -459,6 +460,9 @@ impl Volume {
     }
 }
 
-fn find<'r>(rows: &'r [(u32, Location)], finder: &'r mut Finder) -> impl Iterator<Item = Result<(u64, Record), SpoolError>> + 'r {
+fn find<'r>(
+    rows: &'r [(u32, Location)],
+    finder: &'r mut Finder,
+) -> impl Iterator<Item = Result<(u64, Encoded), SpoolError>> + 'r {
     rows.iter().map(|(number, location)| Ok((u64::from(*number), finder.record(*location)?)))
 }

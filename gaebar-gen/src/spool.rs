@@ -17,6 +17,7 @@ use std::sync::{Mutex, PoisonError};
 
 use gaebar_runtime::model::{Entity, order_key, parse_order_key};
 use gaebar_runtime::proto;
+use gaebar_runtime::store::Encoded;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -36,8 +37,8 @@ pub enum SpoolError {
         /// What the system says.
         source: io::Error,
     },
-    /// The bytes are not what was written.
-    #[error("the spool {path} is damaged: {problem}", path = .path.display())]
+    /// The bytes are not those of the entity that should be there.
+    #[error("what was read into {path} is damaged: {problem}; if it is so again, something else changed the store's file", path = .path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -122,7 +123,7 @@ impl Spool {
     pub fn add(&self, entities: &[&Entity]) -> Result<(), SpoolError> {
         let Some(first) = entities.first() else { return Ok(()) };
         let mut writer = self.writer(first.kind());
-        writer.write(entities.iter().copied())?;
+        writer.write(entities.iter().map(|entity| Encoded::from(*entity)))?;
         writer.finish()?;
         Ok(())
     }
@@ -167,10 +168,9 @@ pub struct Writer<'a> {
 
 impl Writer<'_> {
     /// Adds entities. Where they do not follow those before, a new run begins. Returns how many bytes they are.
-    pub fn write<'e>(&mut self, entities: impl IntoIterator<Item = &'e Entity>) -> Result<usize, SpoolError> {
+    pub fn write(&mut self, entities: impl IntoIterator<Item = Encoded>) -> Result<usize, SpoolError> {
         let mut written = 0;
-        for entity in entities {
-            let key = order_key(entity.key());
+        for Encoded { key, bytes } in entities {
             if self.open.as_ref().is_some_and(|(run, _)| run.last >= key) {
                 self.close()?;
             }
@@ -182,7 +182,6 @@ impl Writer<'_> {
                 let file = File::create_new(run.path(&self.spool.folder)).map_err(self.spool.failed(&run))?;
                 self.open.insert((run, BufWriter::with_capacity(BUFFER, file)))
             };
-            let bytes = proto::encode(entity);
             append(file, &key, &bytes).map_err(self.spool.failed(run))?;
             written += bytes.len();
             run.last = key;
@@ -225,25 +224,14 @@ fn append(file: &mut impl io::Write, key: &[u8], bytes: &[u8]) -> io::Result<()>
     file.write_all(bytes)
 }
 
-/// A spooled entity, not decoded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// Its key, as [`order_key`] gives it.
-    pub key: Vec<u8>,
-    /// The entity, as [`proto::encode`] gives it: the same bytes are the same entity.
-    pub bytes: Vec<u8>,
-}
-
-impl Record {
-    fn read(file: &mut impl io::Read) -> io::Result<Self> {
-        let mut lengths = [[0; 4]; 2];
-        file.read_exact(lengths.as_flattened_mut())?;
-        let mut part = |length: [u8; 4]| {
-            let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
-            file.read_exact(&mut bytes).map(|()| bytes)
-        };
-        Ok(Self { key: part(lengths[0])?, bytes: part(lengths[1])? })
-    }
+fn read(file: &mut impl io::Read) -> io::Result<Encoded> {
+    let mut lengths = [[0; 4]; 2];
+    file.read_exact(lengths.as_flattened_mut())?;
+    let mut part = |length: [u8; 4]| {
+        let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
+        file.read_exact(&mut bytes).map(|()| bytes)
+    };
+    Ok(Encoded { key: part(lengths[0])?, bytes: part(lengths[1])? })
 }
 
 /// The entities of one kind.
@@ -261,12 +249,12 @@ impl SpooledKind {
     }
 
     /// The entities, ascending by namespace and key. An entity that comes twice is an error.
-    pub fn records(&self) -> impl Iterator<Item = Result<Record, SpoolError>> + '_ {
+    pub fn records(&self) -> impl Iterator<Item = Result<Encoded, SpoolError>> + '_ {
         self.located().map(|found| found.map(|(_, record)| record))
     }
 
     /// The same, each with the place where it can be found again.
-    pub fn located(&self) -> impl Iterator<Item = Result<(Location, Record), SpoolError>> + '_ {
+    pub fn located(&self) -> impl Iterator<Item = Result<(Location, Encoded), SpoolError>> + '_ {
         self.groups.iter().enumerate().flat_map(|(group, runs)| {
             Merge::new(&self.folder, runs)
                 .map(move |found| found.map(|(run, offset, record)| (Location { group, run, offset }, record)))
@@ -274,7 +262,7 @@ impl SpooledKind {
     }
 
     /// The entity of a record.
-    pub fn decode(&self, record: &Record) -> Result<Entity, SpoolError> {
+    pub fn decode(&self, record: &Encoded) -> Result<Entity, SpoolError> {
         let damaged = |problem| SpoolError::Damaged { path: self.folder.clone(), problem };
         let entity = proto::decode(&record.bytes).map_err(|error| damaged(error.to_string()))?;
         // The spool of a backup that was killed has lain on disk.
@@ -307,22 +295,22 @@ pub struct Finder<'a> {
 
 impl Finder<'_> {
     /// The entity at a place.
-    pub fn record(&mut self, location: Location) -> Result<Record, SpoolError> {
+    pub fn record(&mut self, location: Location) -> Result<Encoded, SpoolError> {
         let Location { group, run, offset } = location;
         let path = || self.kind.groups[group][run].path(&self.kind.folder);
         // Rows come run after run, so that what is closed is seldom needed again.
         if self.open.len() >= MOST_OPEN && !self.open.contains_key(&(group, run)) {
             self.open.clear();
         }
-        let read = |open: &mut BTreeMap<_, File>| -> io::Result<Record> {
+        let found = |open: &mut BTreeMap<_, File>| -> io::Result<Encoded> {
             let file = match open.entry((group, run)) {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => entry.insert(File::open(path())?),
             };
             file.seek(SeekFrom::Start(offset))?;
-            Record::read(file)
+            read(file)
         };
-        read(&mut self.open).map_err(|source| SpoolError::Io { path: path(), source })
+        found(&mut self.open).map_err(|source| SpoolError::Io { path: path(), source })
     }
 }
 
@@ -340,7 +328,7 @@ struct Merge<'a> {
 }
 
 struct Head {
-    record: Record,
+    record: Encoded,
     reader: usize,
     offset: u64,
 }
@@ -397,7 +385,7 @@ impl<'a> Merge<'a> {
 
 impl Iterator for Merge<'_> {
     /// The run, the offset in it, and the entity.
-    type Item = Result<(usize, u64, Record), SpoolError>;
+    type Item = Result<(usize, u64, Encoded), SpoolError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.open();
@@ -427,19 +415,19 @@ struct RunReader {
 }
 
 impl RunReader {
-    fn record(&mut self) -> io::Result<Record> {
+    fn record(&mut self) -> io::Result<Encoded> {
         let file = match &mut self.file {
             Some(file) => file,
             None => self.file.insert(BufReader::with_capacity(BUFFER, File::open(&self.path)?)),
         };
-        let record = Record::read(file)?;
+        let record = read(file)?;
         self.offset += (8 + record.key.len() + record.bytes.len()) as u64;
         Ok(record)
     }
 }
 
 impl Iterator for RunReader {
-    type Item = Result<Record, SpoolError>;
+    type Item = Result<Encoded, SpoolError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.left == 0 {
@@ -455,7 +443,7 @@ impl Iterator for RunReader {
     }
 }
 
-fn twice(record: &Record) -> SpoolError {
+fn twice(record: &Encoded) -> SpoolError {
     match parse_order_key(&record.key) {
         Ok(key) => SpoolError::Twice(key.to_string()),
         Err(_) => SpoolError::Twice("an entity".to_owned()),
@@ -477,7 +465,7 @@ mod tests {
         let spool = Spool::new(folder.path().to_owned());
         for scan in scans {
             let mut writer = spool.writer("K");
-            writer.write(&entities(scan)).unwrap();
+            writer.write(entities(scan).iter().map(Encoded::from)).unwrap();
             writer.finish().unwrap();
         }
         let kinds = spool.into_kinds();

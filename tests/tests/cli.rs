@@ -129,3 +129,24 @@ fn a_database_of_somebody_elses_is_left_as_it_is() {
     }
     assert!(fs::read(&path).unwrap() == before);
 }
+
+#[test]
+fn a_store_that_something_else_changed_is_not_backed_up() {
+    let folder = folder("changed");
+    run(&mut gaebar(&folder, &["seed", "suite", "--to", "sqlite:sound.db"]), 0);
+    let another = "entity = (SELECT entity FROM entities WHERE rowid = 8)";
+    for (change, told) in [
+        ("entity = x'ff'", "damaged"),
+        (another, "stands in the place of another entity"),
+        ("key = x'00'", "holds another entity"),
+        ("kind = 'Another'", "holds another entity"),
+    ] {
+        fs::copy(folder.join("sound.db"), folder.join("store.db")).unwrap();
+        let store = rusqlite::Connection::open(folder.join("store.db")).unwrap();
+        store.execute(&format!("UPDATE entities SET {change} WHERE rowid = 7"), []).unwrap();
+        drop(store);
+        let (_, error) = run(&mut gaebar(&folder, &["backup", "sqlite:store.db", "backup"]), 1);
+        assert!(error.contains(told), "{change}: {error}");
+        assert!(!folder.join("backup").exists(), "{change}");
+    }
+}

@@ -15,6 +15,6 @@ mod value;
 pub use entity::{Entity, EntityError};
 pub use key::{Database, Id, Key, KeyError, PathElement};
 pub use key_text::{KeyTextError, write_quoted};
-pub use order::{OrderError, order_key, order_path, parse_order_key, parse_order_path};
+pub use order::{OrderError, order_key, order_namespace, order_path, parse_order_key, parse_order_path};
 pub use timestamp::{Timestamp, TimestampError};
 pub use value::{Data, Double, Embedded, GeoPoint, Properties, Value};

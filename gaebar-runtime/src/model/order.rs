@@ -25,9 +25,15 @@ pub enum OrderError {
 
 /// The bytes of a complete key of the store's own database. The namespace comes first.
 pub fn order_key(key: &Key) -> Vec<u8> {
-    let mut out = Vec::with_capacity(64);
-    push_text(&mut out, key.namespace());
+    let mut out = order_namespace(key.namespace());
     push_path(&mut out, key.path());
+    out
+}
+
+/// The bytes that the keys of a namespace begin with; those of the path follow.
+pub fn order_namespace(namespace: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(64);
+    push_text(&mut out, namespace);
     out
 }
 

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
-use super::{Cursor, Page, Place, ReadTime, Realm, Scan, Snapshot, Store, StoreError, StoreUrl, View, WriteMode};
-use crate::model::{Entity, Key, PathElement, Timestamp, order_path, parse_order_path};
+use super::{Cursor, Encoded, Page, Place, ReadTime, Realm, Scan, Snapshot, Store, StoreError, StoreUrl, View, WriteMode};
+use crate::model::{Entity, Key, PathElement, Timestamp, order_namespace, order_path, parse_order_path};
 use crate::proto;
 
 /// "gaeb" in ASCII, in the file's header: says that the file is a store of Gaebar's.
@@ -264,30 +264,9 @@ impl SqliteSnapshot<'_> {
         };
         read().map_err(failed(self.place, "list namespaces and kinds"))
     }
-}
 
-impl Snapshot for SqliteSnapshot<'_> {
-    fn read_time(&self) -> ReadTime {
-        ReadTime { time: self.read_time, consistent: true }
-    }
-
-    fn namespaces(&self) -> Result<Vec<String>, StoreError> {
-        self.distinct("SELECT namespace FROM entities WHERE ?1 IS NULL OR namespace > ?1 ORDER BY namespace LIMIT 1", None)
-    }
-
-    fn kinds(&self, namespace: &str) -> Result<Vec<String>, StoreError> {
-        self.distinct(
-            "SELECT kind FROM entities WHERE namespace = ?2 AND (?1 IS NULL OR kind > ?1) ORDER BY kind LIMIT 1",
-            Some(namespace),
-        )
-    }
-
-    fn split(&self, _: &str, _: &str, _: usize) -> Result<Vec<Key>, StoreError> {
-        // One connection holds the snapshot, so ranges could not be read at once.
-        Ok(Vec::new())
-    }
-
-    fn page(&self, scan: &Scan, cursor: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
+    /// The rows of a page, as they stand in the file.
+    fn rows(&self, scan: &Scan, cursor: Option<&Cursor>, limit: usize) -> Result<Page<StoredEntity>, StoreError> {
         let path = |key: &Option<Key>| key.as_ref().map(|key| order_path(key.path()));
         // The cursor is the last key read; the smallest key past it is that key with a zero byte behind it.
         let from = match cursor {
@@ -316,14 +295,49 @@ impl Snapshot for SqliteSnapshot<'_> {
             let full = i64::try_from(page.len()).is_ok_and(|rows| rows >= limit);
             Ok((page, full))
         };
-        let (rows, full) = read().map_err(failed(self.place, "read entities"))?;
-        drop(connection);
-        let next = rows.last().filter(|_| full).map(|(key, _)| Cursor(key.clone()));
-        let entities = rows
-            .iter()
-            .map(|(key, bytes)| entity(self.place, (&scan.namespace, &scan.kind), key, bytes))
-            .collect::<Result<_, _>>()?;
+        let (entities, full) = read().map_err(failed(self.place, "read entities"))?;
+        let next = entities.last().filter(|_| full).map(|(key, _)| Cursor(key.clone()));
         Ok(Page { entities, next })
+    }
+}
+
+impl Snapshot for SqliteSnapshot<'_> {
+    fn read_time(&self) -> ReadTime {
+        ReadTime { time: self.read_time, consistent: true }
+    }
+
+    fn namespaces(&self) -> Result<Vec<String>, StoreError> {
+        self.distinct("SELECT namespace FROM entities WHERE ?1 IS NULL OR namespace > ?1 ORDER BY namespace LIMIT 1", None)
+    }
+
+    fn kinds(&self, namespace: &str) -> Result<Vec<String>, StoreError> {
+        self.distinct(
+            "SELECT kind FROM entities WHERE namespace = ?2 AND (?1 IS NULL OR kind > ?1) ORDER BY kind LIMIT 1",
+            Some(namespace),
+        )
+    }
+
+    fn split(&self, _: &str, _: &str, _: usize) -> Result<Vec<Key>, StoreError> {
+        // One connection holds the snapshot, so ranges could not be read at once.
+        Ok(Vec::new())
+    }
+
+    fn page(&self, scan: &Scan, cursor: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
+        let Page { entities, next } = self.rows(scan, cursor, limit)?;
+        let entity = |(key, bytes): &StoredEntity| entity(self.place, (&scan.namespace, &scan.kind), key, bytes);
+        Ok(Page { entities: entities.iter().map(entity).collect::<Result<_, _>>()?, next })
+    }
+
+    fn encoded_page(&self, scan: &Scan, cursor: Option<&Cursor>, limit: usize) -> Result<Page<Encoded>, StoreError> {
+        let Page { entities, next } = self.rows(scan, cursor, limit)?;
+        let namespace = order_namespace(&scan.namespace);
+        let encoded = |(path, bytes): StoredEntity| match parse_order_path(&path) {
+            Ok(elements) if elements.last().is_some_and(|last| last.kind == scan.kind) => {
+                Ok(Encoded { key: [namespace.as_slice(), &path].concat(), bytes })
+            }
+            _ => Err(another(self.place, &scan.kind)),
+        };
+        Ok(Page { entities: entities.into_iter().map(encoded).collect::<Result<_, _>>()?, next })
     }
 }
 
@@ -335,13 +349,17 @@ fn entity(place: &Place, (namespace, kind): (&str, &str), key: &[u8], bytes: &[u
         source: Box::new(source),
     })?;
     let path: Option<Vec<PathElement>> = parse_order_path(key).ok();
-    if path.as_deref() == Some(entity.key().path()) && entity.key().namespace() == namespace {
+    if path.as_deref() == Some(entity.key().path()) && (entity.key().namespace(), entity.kind()) == (namespace, kind) {
         Ok(entity)
     } else {
-        Err(StoreError::Open {
-            store: place.to_string(),
-            problem: format!("the row of {} holds another entity", entity.key()),
-            next: "something else changed the file: restore it from a backup".to_owned(),
-        })
+        Err(another(place, &entity.key().to_string()))
+    }
+}
+
+fn another(place: &Place, whose: &str) -> StoreError {
+    StoreError::Open {
+        store: place.to_string(),
+        problem: format!("the row of {whose} holds another entity"),
+        next: "something else changed the file: restore it from a backup".to_owned(),
     }
 }

@@ -22,7 +22,8 @@ pub use memory::MemoryStore;
 pub use sqlite::SqliteStore;
 pub use url::StoreUrl;
 
-use crate::model::{Entity, Key, Timestamp};
+use crate::model::{Entity, Key, Timestamp, order_key};
+use crate::proto;
 
 /// Where entities are read from and written to.
 pub trait Store: Send + Sync {
@@ -89,6 +90,13 @@ pub trait Snapshot: Send + Sync {
 
     /// The next entities of a scan in the order of their keys, at most `limit` of them.
     fn page(&self, scan: &Scan, cursor: Option<&Cursor>, limit: usize) -> Result<Page, StoreError>;
+
+    /// The same as bytes. A store that keeps entities so hands them out as they are, and leaves it to whoever decodes them to find out
+    /// that they are none.
+    fn encoded_page(&self, scan: &Scan, cursor: Option<&Cursor>, limit: usize) -> Result<Page<Encoded>, StoreError> {
+        let Page { entities, next } = self.page(scan, cursor, limit)?;
+        Ok(Page { entities: entities.iter().map(Encoded::from).collect(), next })
+    }
 }
 
 /// When a snapshot was taken.
@@ -119,11 +127,26 @@ pub struct Cursor(pub Vec<u8>);
 
 /// Some entities of a scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
+pub struct Page<T = Entity> {
     /// The entities, ascending by key.
-    pub entities: Vec<Entity>,
+    pub entities: Vec<T>,
     /// Where to go on; `None` at the end. A page may be empty and not the last.
     pub next: Option<Cursor>,
+}
+
+/// An entity as bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// Its key, as [`order_key`] gives it.
+    pub key: Vec<u8>,
+    /// The entity, as [`proto::encode`] gives it: the same bytes are the same entity.
+    pub bytes: Vec<u8>,
+}
+
+impl From<&Entity> for Encoded {
+    fn from(entity: &Entity) -> Self {
+        Self { key: order_key(entity.key()), bytes: proto::encode(entity) }
+    }
 }
 
 /// A store by name.
