@@ -32,6 +32,7 @@ pub mod reader;
 pub mod verify;
 
 pub mod interpret;
+pub mod linked;
 
 pub mod compare;
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, OriginalUri, Request, State};
@@ -22,6 +23,8 @@ use super::{Access, App};
 pub(super) const FORM_TOKEN: &str = "form-token";
 /// The longest form.
 const MOST_FORM: usize = 16 << 10;
+/// How long it may take to arrive.
+const FORM: Duration = Duration::from_secs(10);
 
 /// Nothing but Gaebar's own files, in nobody else's frame.
 const CONTENT: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -190,7 +193,12 @@ async fn admit(app: &App, request: Request, links: Links) -> Result<(Request, Vi
     if matches!(parts.method, Method::GET | Method::HEAD) {
         return Ok((Request::from_parts(parts, body), visitor));
     }
-    let body = to_bytes(body, MOST_FORM).await.map_err(|_| {
+    let body = tokio::time::timeout(FORM, to_bytes(body, MOST_FORM)).await;
+    let body = body.map_err(|_| {
+        let what = "The form was not sent to its end in time.";
+        Problem::new(StatusCode::REQUEST_TIMEOUT, what, "Send it again.")
+    })?;
+    let body = body.map_err(|_| {
         let what = "The form is too long, or was not sent to its end.";
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, what, "Send it again, from Gaebar's own page.")
     })?;
