@@ -4,6 +4,7 @@ pub mod browser;
 pub mod command;
 pub mod compare;
 pub mod emulator;
+pub mod example;
 pub mod faulty;
 pub mod fuzz;
 pub mod http;

@@ -43,6 +43,7 @@ pub(crate) async fn ask(State(password): State<Password>, request: Request, next
     if password.is_in(request.headers()) {
         next.run(request).await
     } else {
-        (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Basic realm=\"guestbook\"")], "Only for administrators.\n").into_response()
+        (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Basic realm=\"guestbook\"")], "Only for administrators.\n")
+            .into_response()
     }
 }
