@@ -135,3 +135,40 @@ impl RowSource for Linked {
         proto::decode(&(shard.row)(row.at)?).map_err(|error| error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gaebar_runtime::model::{Key, Properties};
+
+    use super::*;
+
+    fn row(at: usize) -> Result<Vec<u8>, String> {
+        match i64::try_from(at + 1) {
+            Ok(id @ 1..=3) => Ok(proto::encode(&Entity::new(Key::root("A", id), Properties::new()).unwrap())),
+            _ => Err(format!("there is no row at place {at}")),
+        }
+    }
+
+    fn linked(rows: usize, row: fn(usize) -> Result<Vec<u8>, String>) -> Linked {
+        let number = |at| u32::try_from(at).unwrap() + 1;
+        Linked::new("a", [LinkedShard { volume: "a_0", name: "shard_0", kind: "A", rows, number, row }])
+    }
+
+    #[test]
+    fn other_rows_have_another_digest() {
+        let digests = [linked(2, row), linked(3, row), linked(3, |at| row(2 - at)), linked(3, |_| Err(String::new()))];
+        let digests: std::collections::BTreeSet<_> = digests.iter().map(Linked::digest).collect();
+        assert_eq!(digests.len(), 4);
+        assert_eq!(linked(2, row).digest(), linked(2, row).digest());
+    }
+
+    #[test]
+    fn a_row_that_is_not_there_or_no_entity_is_an_error_and_has_a_place() {
+        let linked = linked(2, |at| if at == 1 { Ok(vec![0xff]) } else { row(at) });
+        let of = |shard, at| linked.entity(RowRef { shard, at });
+        assert_eq!(of(0, 0).unwrap().key().to_string(), "A/1");
+        assert!(of(0, 1).is_err() && of(0, 7).is_err() && of(1, 0).is_err());
+        assert_eq!(linked.place(RowRef { shard: 0, at: 1 }).to_string(), "row_2 in volumes/a_0/src/shard_0.rs");
+        assert_eq!(linked.place(RowRef { shard: 0, at: 9 }).number, 0);
+    }
+}

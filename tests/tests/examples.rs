@@ -45,7 +45,7 @@ fn an_application_mounts_the_page_behind_its_own_login_and_brings_backups_along(
             open(&resolve(&linked, &link));
         }
     }
-    for missing in ["linked/nothing", "linked/nothing/rows?kind=Profile", "linked/backup/rows?kind=Nothing", "linked/backup/rows"]
+    for missing in ["linked/nothing", "linked/nothing/rows?kind=Profile", "linked/backup/rows?kind=Missing", "linked/backup/rows"]
     {
         let missing = get(app.address, &format!("/admin/backup/{missing}")).with("Authorization", ADMIN).send();
         assert_eq!(missing.status, 404, "{}", missing.body);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
-use gaebar_runtime::cli::thousands;
+use gaebar_runtime::cli::{plural, thousands};
 use gaebar_runtime::model::Entity;
 use gaebar_runtime::restore::{RowRef, RowSource as _};
 use maud::{Markup, html};
@@ -112,7 +112,7 @@ pub(in super::super) async fn linked_rows(
         let mut left = MOST_BYTES;
         let main = html! {
             h1 { (visible(kind)) }
-            p.state { (thousands(rows as u64)) " rows" }
+            p.state { (plural(rows as u64, "row")) }
             (turn)
             @for row in backup.rows_of(kind).skip((at - 1) * MOST_ROWS).take(MOST_ROWS) { (told(backup, row, &mut left)) }
             (turn)
