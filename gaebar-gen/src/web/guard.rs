@@ -139,7 +139,8 @@ async fn pass(mut request: Request, visitor: &Visitor, next: Next) -> Response {
     let (path, method) = (request.uri().path(), request.method().clone());
     let is_open = path == "/login" || path.starts_with("/assets/");
     if !visitor.is_admitted && !is_open {
-        if request.headers().contains_key(header::AUTHORIZATION) || method != Method::GET {
+        let is_program = path.starts_with("/api/") || request.headers().contains_key(header::AUTHORIZATION);
+        if is_program || method != Method::GET {
             let mut response =
                 Problem::new(StatusCode::UNAUTHORIZED, "This is not Gaebar's token.", "Log in, or send it as a bearer token.")
                     .into_response();
@@ -160,14 +161,15 @@ async fn pass(mut request: Request, visitor: &Visitor, next: Next) -> Response {
 /// Looks at a request, and reads its form.
 async fn admit(app: &App, request: Request, links: Links) -> Result<(Request, Visitor), Problem> {
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
-    if app.requests.count(address) {
+    // A program with the token may have many files to ask for.
+    let bearer = bearer(app, request.headers(), address)?;
+    if !bearer && app.requests.count(address) {
         return Err(Problem::too_many("There were too many requests from here."));
     }
     let host = host(app, &request)?;
     let (mut parts, body) = request.into_parts();
     check_origin(&parts.method, &parts.headers, &host)?;
 
-    let bearer = bearer(app, &parts.headers, address)?;
     let cookie = Cookie {
         // Cookies are shared by all ports of a host.
         name: host.port_u16().map_or_else(|| "gaebar".to_owned(), |port| format!("gaebar-{port}")),

@@ -92,7 +92,8 @@ pub(super) fn query(pairs: &[(&str, &str)]) -> String {
     })
 }
 
-fn part(text: &str) -> String {
+/// A text as a part of a path.
+pub(crate) fn part(text: &str) -> String {
     utf8_percent_encode(text, PART).to_string()
 }
 

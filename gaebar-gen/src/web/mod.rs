@@ -12,6 +12,7 @@
 //! let app: axum::Router = axum::Router::new().nest_service("/admin/backup", router(settings));
 //! ```
 
+mod api;
 mod assets;
 mod comparisons;
 mod connections;
@@ -39,6 +40,7 @@ use gaebar_runtime::store::StoreUrl;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
+pub(crate) use links::part;
 pub use serve::{ServeError, bind, serve};
 pub use session::{Token, TokenError, VARIABLE};
 
@@ -164,6 +166,9 @@ fn routes(app: Arc<App>) -> Router {
         .route("/linked/{backup}", get(pages::linked))
         .route("/linked/{backup}/rows", get(pages::linked_rows))
         .route("/backups/{backup}/diff", get(pages::diff).post(pages::compare))
+        .route("/api/backups", get(api::backups))
+        .route("/api/backups/{backup}/files", get(api::files))
+        .route("/api/backups/{backup}/files/{*path}", get(api::file))
         .fallback(pages::nothing_here)
         .method_not_allowed_fallback(pages::not_so)
         .layer(from_fn_with_state(Arc::clone(&app), guard::guard))
