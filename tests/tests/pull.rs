@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::thread;
 
 use gaebar_tests::command::{event, folder, gaebar, run};
 use gaebar_tests::http::get;
@@ -128,6 +131,30 @@ fn an_interrupted_pull_goes_on_from_what_was_checked() {
     run(&mut gaebar(&folder, &["verify", "here/production"]), 0);
 }
 
+#[test]
+fn a_pull_that_was_killed_goes_on_too() {
+    let (folder, served) = served("pull-killed");
+    let (say, hear) = channel();
+    let (count, say) = (AtomicUsize::new(0), Mutex::new(say));
+    // From some file on there is no answer, and the pull is killed while it waits.
+    let stuck = Proxy::before(served.address, move |path, raw| {
+        if path.contains("/files/") && count.fetch_add(1, Ordering::Relaxed) >= 30 {
+            let _ = say.lock().unwrap().send(());
+            thread::park();
+        }
+        raw
+    });
+    let mut killed = pull(&folder, &format!("http://{}", stuck.address)).spawn().unwrap();
+    hear.recv().unwrap();
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert!(!folder.join("here/production").exists());
+    let pulled = event(&mut pull(&folder, &format!("http://{}", served.address)));
+    assert!(pulled["kept"].as_u64().unwrap() > 20, "{pulled}");
+    assert!(backup(&folder.join("here/production")) == backup(&folder.join("backups/production")));
+    run(&mut gaebar(&folder, &["verify", "here/production"]), 0);
+}
+
 /// Changes the list of files.
 fn listing(path: &str, raw: Raw, change: impl Fn(&mut Vec<Value>)) -> Raw {
     if !path.ends_with("/files") {
@@ -224,6 +251,18 @@ fn a_remote_that_lies_is_refused_and_nothing_is_published() {
     // Whatever was tried, the honest one is pulled.
     run(&mut pull(&folder, &format!("http://{}", served.address)), 0);
     assert!(backup(&folder.join("here/production")) == backup(&folder.join("backups/production")));
+}
+
+#[test]
+fn a_remote_that_asks_to_wait_is_asked_again() {
+    let (folder, served) = served("pull-wait");
+    let asked = AtomicBool::new(false);
+    let busy = Proxy::before(served.address, move |path, raw| {
+        let is_busy = path.ends_with(SHARD) && !asked.swap(true, Ordering::Relaxed);
+        if is_busy { answer("429 Too Many Requests", "Retry-After: 0\r\n", b"") } else { raw }
+    });
+    run(&mut pull(&folder, &format!("http://{}", busy.address)), 0);
+    assert_eq!(busy.asked().iter().filter(|head| head.contains(SHARD)).count(), 2);
 }
 
 #[test]

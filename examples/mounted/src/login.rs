@@ -20,15 +20,14 @@ pub(crate) struct Password {
 impl Password {
     /// The password that is set, or one that is made up and said.
     pub(crate) fn from_environment() -> anyhow::Result<Self> {
-        let password = match std::env::var(VARIABLE) {
-            Ok(password) => password,
-            Err(_) => {
-                let mut random = [0; 12];
-                getrandom::fill(&mut random)?;
-                let password = STANDARD.encode(random);
-                eprintln!("Log in at /admin/backup as admin with the password {password}");
-                password
-            }
+        let password = if let Ok(password) = std::env::var(VARIABLE) {
+            password
+        } else {
+            let mut random = [0; 12];
+            getrandom::fill(&mut random)?;
+            let password = STANDARD.encode(random);
+            eprintln!("Log in at /admin/backup as admin with the password {password}");
+            password
         };
         Ok(Self { header: format!("Basic {}", STANDARD.encode(format!("admin:{password}"))) })
     }

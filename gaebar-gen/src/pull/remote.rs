@@ -194,7 +194,42 @@ fn is_loopback(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+    use std::net::TcpListener;
+    use std::thread;
+
     use super::*;
+
+    /// A server that sends a byte now and then, until nobody listens any more.
+    fn dripping() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n").unwrap();
+            while stream.write_all(b"x").is_ok() {
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
+        url
+    }
+
+    #[test]
+    fn an_answer_that_drips_is_given_up_and_one_that_never_ends_is_stopped() {
+        let url = dripping();
+        let remote = Remote::new(&url, None, Plain::Refused).unwrap();
+        let answer = remote.runtime.block_on(remote.answer(&url, u64::MAX, Duration::from_millis(200)));
+        assert!(matches!(answer, Err(PullError::Slow { .. })), "{answer:?}");
+
+        let remote = Remote::new(&dripping(), None, Plain::Refused).unwrap();
+        let stop = AtomicBool::new(false);
+        let answer = thread::scope(|scope| {
+            let asking = scope.spawn(|| remote.get("x", u64::MAX / 2, &stop));
+            stop.store(true, Ordering::Relaxed);
+            asking.join().unwrap()
+        });
+        assert!(matches!(answer, Err(PullError::Stopped)), "{answer:?}");
+    }
 
     #[test]
     fn a_token_goes_to_other_machines_by_https_alone() {

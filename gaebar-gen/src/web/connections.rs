@@ -25,7 +25,7 @@ const MOST: u32 = 256;
 /// From the first byte of a request, or from the end of the one before, to the end of its headers.
 const HEADERS: Duration = Duration::from_secs(10);
 /// How long a client may neither send what is waited for nor take what is sent. A page may take [`super::PAGE`].
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 /// How long it waits when the system has no more sockets.
 const RELIEF: Duration = Duration::from_millis(500);
 

@@ -153,7 +153,7 @@ fn told(backup: &Linked, row: RowRef, left: &mut usize) -> Markup {
 fn properties(entity: &Entity, left: &mut usize) -> Markup {
     let mut told = Vec::new();
     for (name, value) in &entity.properties {
-        let (name, value) = (visible(&cut(name)).to_string(), cut(&notation(value)));
+        let (name, value) = (visible(&cut(name)), cut(&notation(value)));
         // A `"` takes six bytes.
         let weight = 60 + name.len() + value.len() + 5 * value.matches(['"', '&', '<', '>']).count();
         if weight > *left {
