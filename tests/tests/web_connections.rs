@@ -53,6 +53,16 @@ fn headers_that_never_end_end_the_connection() {
 }
 
 #[test]
+fn a_connection_on_which_nothing_is_asked_ends() {
+    let served = Serving::start(&folder("web-silent"), None, &[]);
+    let [mut new, mut used] = [(); 2].map(|()| connect(served.address));
+    ask(&mut used, served.address);
+    for silent in [&mut new, &mut used] {
+        silent.read_to_end(&mut Vec::new()).expect("the server closes it");
+    }
+}
+
+#[test]
 fn a_form_that_never_ends_is_given_up() {
     let served = Serving::start(&folder("web-slow-form"), None, &[]);
     let login = get(served.address, "/login").send();

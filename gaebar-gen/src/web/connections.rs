@@ -37,7 +37,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stopped: watch:
         while let Ok(place) = Arc::clone(&places).acquire_owned().await {
             match listener.accept().await {
                 Ok((stream, address)) => {
-                    let connection = connection(stream, address, router.clone(), stopped.clone());
+                    let connection = connection(stream, address, router.clone(), SILENCE, stopped.clone());
                     tokio::spawn(async move {
                         connection.await;
                         drop(place);
@@ -58,10 +58,16 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stopped: watch:
     let _ = places.acquire_many(MOST).await;
 }
 
-async fn connection(stream: TcpStream, address: SocketAddr, router: Router, mut stopped: watch::Receiver<bool>) {
+async fn connection(
+    stream: TcpStream,
+    address: SocketAddr,
+    router: Router,
+    silence: Duration,
+    mut stopped: watch::Receiver<bool>,
+) {
     let mut stream = TimeoutStream::new(stream);
-    stream.set_read_timeout(Some(SILENCE));
-    stream.set_write_timeout(Some(SILENCE));
+    stream.set_read_timeout(Some(silence));
+    stream.set_write_timeout(Some(silence));
     let service = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(address));
@@ -76,4 +82,29 @@ async fn connection(stream: TcpStream, address: SocketAddr, router: Router, mut 
         _ = stopped.wait_for(|stopped| *stopped) => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use axum::routing::get;
+
+    use super::*;
+
+    /// More than the system buffers of a connection.
+    const LARGE: usize = 64 << 20;
+
+    #[tokio::test]
+    async fn a_client_that_takes_nothing_of_its_answer_is_let_go() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let (stream, address) = listener.accept().await.unwrap();
+        let router = Router::new().route("/", get(|| async { vec![0_u8; LARGE] }));
+        let (_say, stopped) = watch::channel(false);
+        let connection = connection(stream, address, router, Duration::from_millis(100), stopped);
+        tokio::time::timeout(Duration::from_mins(1), connection).await.expect("the connection ends");
+        drop(client);
+    }
 }
