@@ -70,7 +70,9 @@ impl Remote {
         let mut tcp = HttpConnector::new();
         tcp.set_connect_timeout(Some(CONNECT));
         tcp.enforce_http(false);
-        let connector = HttpsConnectorBuilder::new().with_native_roots().map_err(PullError::Prepare)?;
+        // Named, since an application may have several of them, and chosen none.
+        let tls = rustls::crypto::ring::default_provider();
+        let connector = HttpsConnectorBuilder::new().with_provider_and_native_roots(tls).map_err(PullError::Prepare)?;
         let connector = connector.https_or_http().enable_http1().wrap_connector(tcp);
         let client = Client::builder(TokioExecutor::new()).build(connector);
         let authorization = token.and_then(Token::bearer);
