@@ -12,10 +12,10 @@
 //! let app: axum::Router = axum::Router::new().nest_service("/admin/backup", router(settings));
 //! ```
 
-mod api;
 mod assets;
 mod comparisons;
 mod connections;
+mod downloads;
 mod find;
 mod guard;
 mod library;
@@ -163,12 +163,12 @@ fn routes(app: Arc<App>) -> Router {
         .route("/backups/{backup}/kinds/{kind}", get(pages::kind))
         .route("/backups/{backup}/kinds/{kind}/{volume}/{shard}", get(pages::shard))
         .route("/backups/{backup}/entity", get(pages::entity))
+        .route("/api/backups", get(downloads::backups))
+        .route("/api/backups/{backup}/files", get(downloads::files))
+        .route("/api/backups/{backup}/files/{*path}", get(downloads::file))
         .route("/linked/{backup}", get(pages::linked))
         .route("/linked/{backup}/rows", get(pages::linked_rows))
         .route("/backups/{backup}/diff", get(pages::diff).post(pages::compare))
-        .route("/api/backups", get(api::backups))
-        .route("/api/backups/{backup}/files", get(api::files))
-        .route("/api/backups/{backup}/files/{*path}", get(api::file))
         .fallback(pages::nothing_here)
         .method_not_allowed_fallback(pages::not_so)
         .layer(from_fn_with_state(Arc::clone(&app), guard::guard))

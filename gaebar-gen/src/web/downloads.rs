@@ -1,4 +1,4 @@
-//! What programs ask: which backups there are, and the files of one. The guard is the same; answers are JSON, or a file's bytes.
+//! What `gaebar pull` asks: which backups there are, and the files of one. Answers are JSON, or a file's bytes.
 
 use std::sync::Arc;
 
