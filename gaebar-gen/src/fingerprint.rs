@@ -40,6 +40,11 @@ impl Fingerprint {
         Self { rows: rows.into_iter().map(digest).collect(), ..Self::of(bytes) }
     }
 
+    /// The hash of the bytes, in hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
     /// Whether these are the bytes of the file.
     pub fn matches(&self, bytes: &[u8]) -> bool {
         hex(&Sha256::digest(bytes)) == self.sha256

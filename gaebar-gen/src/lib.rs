@@ -22,6 +22,7 @@ pub mod templates;
 
 pub mod fingerprint;
 pub mod folder;
+pub mod listing;
 pub mod manifest;
 pub mod private;
 pub mod publish;
@@ -32,6 +33,7 @@ pub mod reader;
 pub mod verify;
 
 pub mod interpret;
+pub mod linked;
 
 pub mod compare;
 
@@ -40,5 +42,7 @@ pub mod progress;
 pub mod seed;
 pub mod stop;
 
+#[cfg(feature = "web")]
+pub mod pull;
 #[cfg(feature = "web")]
 pub mod web;

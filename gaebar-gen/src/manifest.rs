@@ -223,18 +223,20 @@ impl KindManifest {
 }
 
 /// Whether a path is one that the generator gives a kind's file, and nothing that cargo would take for more.
-fn is_kind_file(path: &str) -> bool {
-    let plain = |name: &str| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
-    };
-    let module = |file: &str| file.strip_suffix(".rs").is_some_and(plain);
+pub(crate) fn is_kind_file(path: &str) -> bool {
+    let module = |file: &str| file.strip_suffix(".rs").is_some_and(is_plain);
     match path.split('/').collect::<Vec<_>>()[..] {
         ["models", "src", file] => module(file) && file != "lib.rs",
-        ["volumes", volume, "Cargo.toml"] => plain(volume),
-        ["volumes", volume, "src", file] => plain(volume) && module(file) && (file == "lib.rs" || file.starts_with("shard_")),
-        ["volumes", volume, "src", "blobs", hash] => plain(volume) && plain(hash),
+        ["volumes", volume, "Cargo.toml"] => is_plain(volume),
+        ["volumes", volume, "src", file] => is_plain(volume) && module(file) && (file == "lib.rs" || file.starts_with("shard_")),
+        ["volumes", volume, "src", "blobs", hash] => is_plain(volume) && is_plain(hash),
         _ => false,
     }
+}
+
+/// Whether a part of a path is one that the generator makes.
+pub(crate) fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 /// Whether git left both sides of a merge in a file.

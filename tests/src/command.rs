@@ -12,23 +12,26 @@ pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests stand in the workspace")
 }
 
-/// The `gaebar` binary. Another package gets none from cargo, so it is built here.
+/// The `gaebar` binary.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let output = gaebar_gen::compile::cargo()
-            .args(["build", "--package", "gaebar-gen", "--bin", "gaebar", "--message-format", "json-render-diagnostics"])
-            .current_dir(workspace())
-            .output()
-            .expect("cargo runs");
-        assert!(output.status.success(), "gaebar does not build:\n{}", String::from_utf8_lossy(&output.stderr));
-        let messages = String::from_utf8(output.stdout).expect("JSON is UTF-8");
-        let executable = messages.lines().rev().find_map(|line| {
-            let message: Value = serde_json::from_str(line).ok()?;
-            message.get("executable")?.as_str().map(PathBuf::from)
-        });
-        executable.expect("cargo names the binary")
-    })
+    BINARY.get_or_init(|| build("gaebar-gen", "gaebar"))
+}
+
+/// A binary of a package of this workspace. Another package gets none from cargo, so it is built here.
+pub fn build(package: &str, binary: &str) -> PathBuf {
+    let output = gaebar_gen::compile::cargo()
+        .args(["build", "--package", package, "--bin", binary, "--message-format", "json-render-diagnostics"])
+        .current_dir(workspace())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{binary} does not build:\n{}", String::from_utf8_lossy(&output.stderr));
+    let messages = String::from_utf8(output.stdout).expect("JSON is UTF-8");
+    let executable = messages.lines().rev().find_map(|line| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        message.get("executable")?.as_str().map(PathBuf::from)
+    });
+    executable.expect("cargo names the binary")
 }
 
 /// An empty folder for a test, at the same place in each run: then what was compiled for it is found again.

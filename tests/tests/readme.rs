@@ -34,7 +34,8 @@ fn every_command_of_the_readme_runs() {
     // A reader ends it with Ctrl-C.
     let script = script.replace("gaebar serve", "timeout --preserve-status --signal INT 2 gaebar serve");
     assert!(script.matches("gaebar ").count() >= 8, "the commands were not found:\n{script}");
-    fs::write(folder.join("settings.toml"), &blocks("toml")[0]).unwrap();
+    let settings = blocks("toml").into_iter().find(|block| block.starts_with("[stores]")).unwrap();
+    fs::write(folder.join("settings.toml"), settings).unwrap();
     // A project of its own, in which there is something, and a repository to commit to.
     let prelude = "set -eux\ngit init --quiet .\ngit config user.name Reader\ngit config user.email reader@example.com\n\
         git commit --quiet --allow-empty --message 'Nothing yet'\ngit branch their-backup\n\

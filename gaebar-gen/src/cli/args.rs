@@ -66,6 +66,9 @@ pub(crate) enum Command {
     /// Show backups in the browser: rows, entities, and how they differ from stores
     #[cfg(feature = "web")]
     Serve(ServeArgs),
+    /// Download a backup from a Gaebar elsewhere, and check it
+    #[cfg(feature = "web")]
+    Pull(PullArgs),
     /// Show what this machine has of what Gaebar needs
     Doctor,
 }
@@ -346,4 +349,36 @@ pub(crate) struct ServeArgs {
     /// A name under which the page may be asked for, beside localhost and addresses
     #[arg(long, value_name = "NAME")]
     pub(crate) host: Vec<String>,
+}
+
+#[cfg(feature = "web")]
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Each file's size and hash are checked, and the whole is read, before the backup appears in its folder. Interrupted or killed,
+the same command goes on from what was downloaded. Nothing of the backup is run.
+
+Examples:
+  gaebar pull https://backups.example.com production
+  gaebar pull http://127.0.0.1:8734 production backups/production --token-file ~/.gaebar-token"
+)]
+pub(crate) struct PullArgs {
+    /// The address of the other Gaebar's page
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+
+    /// The backup's name there
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+
+    /// The folder to make [default: backups/ and the backup's name]
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
+
+    /// A file with the token that the other Gaebar asks for [default: the variable `GAEBAR_TOKEN`, if it is set]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+
+    /// Send the token to another machine over plain HTTP, where everybody on the way can read it
+    #[arg(long)]
+    pub(crate) plain_http: bool,
 }

@@ -9,6 +9,8 @@ mod diff;
 mod doctor;
 mod list;
 mod merge;
+#[cfg(feature = "web")]
+mod pull;
 mod restore;
 mod seed;
 #[cfg(feature = "web")]
@@ -96,6 +98,8 @@ fn run(Cli { config, format, verbose, command }: Cli) -> anyhow::Result<ExitCode
         Command::Merge(args) => merge::run(&args, format),
         Command::Upgrade(args) => upgrade::run(&args, format),
         Command::List(args) => list::run(&args, format),
+        #[cfg(feature = "web")]
+        Command::Pull(args) => pull::run(&args, format),
         #[cfg(feature = "web")]
         Command::Serve(args) => serve::run(&args, &config, format),
         Command::Doctor => doctor::run(format),

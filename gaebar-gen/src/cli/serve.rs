@@ -12,10 +12,7 @@ use super::args::ServeArgs;
 use super::{STOP, Usage};
 
 pub(super) fn run(args: &ServeArgs, config: &Config, format: Format) -> anyhow::Result<ExitCode> {
-    let token = match &args.token_file {
-        Some(file) => Some(Token::from_file(file)?),
-        None => Token::from_environment()?,
-    };
+    let token = Token::from(args.token_file.as_deref())?;
     let access = token.map_or(Access::Elsewhere, Access::Token);
     let mut settings = Settings::new(&args.backups, access);
     settings.hosts.clone_from(&args.host);

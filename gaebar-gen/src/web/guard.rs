@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, OriginalUri, Request, State};
@@ -22,6 +23,8 @@ use super::{Access, App};
 pub(super) const FORM_TOKEN: &str = "form-token";
 /// The longest form.
 const MOST_FORM: usize = 16 << 10;
+/// How long it may take to arrive.
+const FORM: Duration = Duration::from_secs(10);
 
 /// Nothing but Gaebar's own files, in nobody else's frame.
 const CONTENT: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -136,7 +139,8 @@ async fn pass(mut request: Request, visitor: &Visitor, next: Next) -> Response {
     let (path, method) = (request.uri().path(), request.method().clone());
     let is_open = path == "/login" || path.starts_with("/assets/");
     if !visitor.is_admitted && !is_open {
-        if request.headers().contains_key(header::AUTHORIZATION) || method != Method::GET {
+        let is_program = path.starts_with("/api/") || request.headers().contains_key(header::AUTHORIZATION);
+        if is_program || method != Method::GET {
             let mut response =
                 Problem::new(StatusCode::UNAUTHORIZED, "This is not Gaebar's token.", "Log in, or send it as a bearer token.")
                     .into_response();
@@ -157,14 +161,15 @@ async fn pass(mut request: Request, visitor: &Visitor, next: Next) -> Response {
 /// Looks at a request, and reads its form.
 async fn admit(app: &App, request: Request, links: Links) -> Result<(Request, Visitor), Problem> {
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
-    if app.requests.count(address) {
+    // A program with the token may have many files to ask for.
+    let bearer = bearer(app, request.headers(), address)?;
+    if !bearer && app.requests.count(address) {
         return Err(Problem::too_many("There were too many requests from here."));
     }
     let host = host(app, &request)?;
     let (mut parts, body) = request.into_parts();
     check_origin(&parts.method, &parts.headers, &host)?;
 
-    let bearer = bearer(app, &parts.headers, address)?;
     let cookie = Cookie {
         // Cookies are shared by all ports of a host.
         name: host.port_u16().map_or_else(|| "gaebar".to_owned(), |port| format!("gaebar-{port}")),
@@ -190,7 +195,12 @@ async fn admit(app: &App, request: Request, links: Links) -> Result<(Request, Vi
     if matches!(parts.method, Method::GET | Method::HEAD) {
         return Ok((Request::from_parts(parts, body), visitor));
     }
-    let body = to_bytes(body, MOST_FORM).await.map_err(|_| {
+    let body = tokio::time::timeout(FORM, to_bytes(body, MOST_FORM)).await;
+    let body = body.map_err(|_| {
+        let what = "The form was not sent to its end in time.";
+        Problem::new(StatusCode::REQUEST_TIMEOUT, what, "Send it again.")
+    })?;
+    let body = body.map_err(|_| {
         let what = "The form is too long, or was not sent to its end.";
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, what, "Send it again, from Gaebar's own page.")
     })?;

@@ -186,9 +186,14 @@ impl Backup {
         sources
     }
 
+    /// The bytes of a file below the backup's folder, unless it is missing, a link, or too large.
+    pub(super) fn file(&self, path: &str) -> Result<Option<Vec<u8>>, FolderError> {
+        read_inside(&self.folder, path)
+    }
+
     /// A shard's bytes.
     pub(super) fn bytes_of(&self, shard: &Shard) -> Result<Vec<u8>, Problem> {
-        read_inside(&self.folder, &shard.file)?.ok_or_else(|| {
+        self.file(&shard.file)?.ok_or_else(|| {
             let what = format!("{} is missing, is a link, or is larger than {} MB.", shard.file, MOST_BYTES >> 20);
             Problem::missing(what, format!("`gaebar verify {}` tells more.", self.folder.display()))
         })

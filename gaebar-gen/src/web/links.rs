@@ -63,6 +63,15 @@ impl Links {
         link
     }
 
+    /// A backup that is compiled into the application.
+    pub(super) fn linked(&self, backup: &str) -> String {
+        self.to(&format!("linked/{}", part(backup)))
+    }
+
+    pub(super) fn linked_kind(&self, backup: &str, kind: &str) -> String {
+        format!("{}/rows{}", self.linked(backup), query(&[("kind", kind)]))
+    }
+
     pub(super) fn entity(&self, backup: &str, key: &str) -> String {
         format!("{}/entity{}", self.backup(backup), query(&[("key", key)]))
     }
@@ -83,7 +92,8 @@ pub(super) fn query(pairs: &[(&str, &str)]) -> String {
     })
 }
 
-fn part(text: &str) -> String {
+/// A text as a part of a path.
+pub(crate) fn part(text: &str) -> String {
     utf8_percent_encode(text, PART).to_string()
 }
 

@@ -14,6 +14,8 @@
 
 mod assets;
 mod comparisons;
+mod connections;
+mod downloads;
 mod find;
 mod guard;
 mod library;
@@ -38,9 +40,11 @@ use gaebar_runtime::store::StoreUrl;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
+pub(crate) use links::part;
 pub use serve::{ServeError, bind, serve};
 pub use session::{Token, TokenError, VARIABLE};
 
+use crate::linked::Linked;
 use comparisons::Comparisons;
 use library::Library;
 use limit::Limiter;
@@ -65,6 +69,8 @@ pub struct Settings {
     pub backups: PathBuf,
     /// Stores that backups are compared with, by the names that the page gives them.
     pub stores: BTreeMap<String, StoreUrl>,
+    /// Backups that are compiled into the application.
+    pub linked: Vec<Linked>,
     /// Who may use the page.
     pub access: Access,
     /// Names of hosts under which it is reached, beside `localhost` and any address. Others are refused: a foreign name may be made
@@ -75,9 +81,16 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Settings without stores and names of hosts.
+    /// Settings without stores, linked backups and names of hosts.
     pub fn new(backups: impl Into<PathBuf>, access: Access) -> Self {
-        Self { backups: backups.into(), stores: BTreeMap::new(), access, hosts: Vec::new(), comparison: COMPARISON }
+        Self {
+            backups: backups.into(),
+            stores: BTreeMap::new(),
+            linked: Vec::new(),
+            access,
+            hosts: Vec::new(),
+            comparison: COMPARISON,
+        }
     }
 }
 
@@ -150,6 +163,11 @@ fn routes(app: Arc<App>) -> Router {
         .route("/backups/{backup}/kinds/{kind}", get(pages::kind))
         .route("/backups/{backup}/kinds/{kind}/{volume}/{shard}", get(pages::shard))
         .route("/backups/{backup}/entity", get(pages::entity))
+        .route("/api/backups", get(downloads::backups))
+        .route("/api/backups/{backup}/files", get(downloads::files))
+        .route("/api/backups/{backup}/files/{*path}", get(downloads::file))
+        .route("/linked/{backup}", get(pages::linked))
+        .route("/linked/{backup}/rows", get(pages::linked_rows))
         .route("/backups/{backup}/diff", get(pages::diff).post(pages::compare))
         .fallback(pages::nothing_here)
         .method_not_allowed_fallback(pages::not_so)

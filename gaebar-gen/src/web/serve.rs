@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::runtime;
+use tokio::sync::watch;
 
-use super::{Access, App, Settings, routes};
+use super::{Access, App, Settings, connections, routes};
 
 /// How often it looks whether it should stop.
 const LOOK: Duration = Duration::from_millis(50);
@@ -51,23 +52,20 @@ pub fn serve(listener: TcpListener, settings: Settings, stop: &AtomicBool) -> Re
     let runtime = runtime::Builder::new_multi_thread().enable_all().thread_name("gaebar serve").build()?;
     let served = runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let service = routes(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
-        let (say, hear) = tokio::sync::oneshot::channel();
-        let server = axum::serve(listener, service).with_graceful_shutdown(async {
-            // The other end is there as long as this is.
-            let _ = hear.await;
-        });
+        let (say, stopped) = watch::channel(false);
+        let server = connections::serve(listener, routes(Arc::clone(&app)), stopped);
         let stopping = async {
             while !stop.load(Ordering::Relaxed) {
                 tokio::time::sleep(LOOK).await;
             }
-            let _ = say.send(());
+            let _ = say.send(true);
             tokio::time::sleep(GRACE).await;
         };
         tokio::select! {
-            result = server => result,
-            () = stopping => Ok(()),
+            () = server => {}
+            () = stopping => {}
         }
+        io::Result::Ok(())
     });
     app.comparisons.stop();
     runtime.shutdown_timeout(GRACE);

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::http::HeaderValue;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -81,6 +82,18 @@ impl Token {
     /// The token that a file has, on a line alone.
     pub fn from_file(path: &Path) -> Result<Self, TokenError> {
         Self::new(String::from_utf8_lossy(&folder::read(path)?).trim_end(), &path.display().to_string())
+    }
+
+    /// The token of a file, or else of [`VARIABLE`].
+    pub fn from(file: Option<&Path>) -> Result<Option<Self>, TokenError> {
+        file.map_or_else(Self::from_environment, |file| Self::from_file(file).map(Some))
+    }
+
+    /// What a client sends in `Authorization`.
+    pub(crate) fn bearer(&self) -> Option<HeaderValue> {
+        let mut header = HeaderValue::from_str(&format!("Bearer {}", self.0)).ok()?;
+        header.set_sensitive(true);
+        Some(header)
     }
 
     /// Whether it is this one. How long that takes says nothing of where the two differ, or of how long the token is.

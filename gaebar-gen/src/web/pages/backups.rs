@@ -11,7 +11,7 @@ use super::super::App;
 use super::super::guard::{Fields, Visitor};
 use super::super::library::{Backup, Open};
 use super::super::links::Links;
-use super::{Page, asked, page, pager, time};
+use super::{Page, asked, linked, page, pager, time};
 use crate::emit::visible;
 use crate::folder::bytes;
 use crate::manifest::ManifestError;
@@ -54,6 +54,7 @@ pub(in super::super) async fn backups(
                 }
             }
             (pager(at, pages, "backups", |page| format!("{}?page={page}", links.home())))
+            (linked::section(links, &app.settings.linked))
         };
         Ok(page(&visitor, "Backups", &[], &main))
     })

@@ -5,6 +5,7 @@ mod backups;
 mod diff;
 mod entity;
 mod kind;
+mod linked;
 mod login;
 mod shard;
 
@@ -17,6 +18,7 @@ pub(super) use backups::backups;
 pub(super) use diff::{compare, diff};
 pub(super) use entity::entity;
 pub(super) use kind::kind;
+pub(super) use linked::{linked, linked_rows};
 pub(super) use login::{log_in, log_out, login};
 pub(super) use shard::shard;
 

@@ -1,0 +1,59 @@
+//! `gaebar pull`
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use gaebar_gen::folder::bytes;
+use gaebar_gen::pull::{Plain, Remote, pull};
+use gaebar_gen::web::Token;
+use gaebar_runtime::cli::{Format, plural};
+use gaebar_runtime::say;
+use serde::Serialize;
+
+use super::args::PullArgs;
+use super::{STOP, Usage};
+
+pub(super) fn run(args: &PullArgs, format: Format) -> anyhow::Result<ExitCode> {
+    let token = Token::from(args.token_file.as_deref())?;
+    let plain = if args.plain_http { Plain::Allowed } else { Plain::Refused };
+    let folder = folder(args)?;
+    let remote = Remote::new(&args.url, token.as_ref(), plain)?;
+    say!("Pulling {} from {} into {}", args.name, args.url, folder.display());
+    let pulled = pull(&remote, &args.name, &folder, &STOP)?;
+    if pulled.kept > 0 {
+        say!("note: {} had been downloaded before", plural(pulled.kept as u64, "file"));
+    }
+    let files = plural(pulled.files as u64, "file");
+    say!("Pulled {files} ({}) into {}; every hash matches", bytes(pulled.bytes), pulled.folder.display());
+    format.event(&Event {
+        event: "pulled",
+        folder: pulled.folder.display().to_string(),
+        files: pulled.files,
+        bytes: pulled.bytes,
+        kept: pulled.kept,
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where the backup goes. A name from the command line is a folder's only if it can't lead elsewhere.
+fn folder(args: &PullArgs) -> Result<PathBuf, Usage> {
+    if let Some(folder) = &args.folder {
+        return Ok(folder.clone());
+    }
+    let is_plain = !args.name.is_empty() && !args.name.starts_with('.') && !args.name.contains(['/', '\\', ':']);
+    if is_plain {
+        Ok(Path::new("backups").join(&args.name))
+    } else {
+        Err(Usage(format!("{:?} is no name for a folder; say where the backup goes", args.name)))
+    }
+}
+
+/// What `--format json` says.
+#[derive(Serialize)]
+struct Event {
+    event: &'static str,
+    folder: String,
+    files: usize,
+    bytes: u64,
+    kept: usize,
+}

@@ -1,0 +1,78 @@
+//! Files from a remote to the disk, several at once, each checked before it is written.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{PullError, Remote};
+use crate::folder;
+use crate::listing::ListedFile;
+use crate::names::hex;
+
+/// Files that are downloaded at once.
+const AT_ONCE: usize = 4;
+
+/// Whether a file was downloaded before, and is what is listed now.
+pub(super) fn is_there(pulled: &Path, file: &ListedFile) -> bool {
+    let path = pulled.join(&file.path);
+    let has_its_size = path.symlink_metadata().is_ok_and(|metadata| metadata.len() == file.bytes);
+    has_its_size && folder::read_regular(&path).is_ok_and(|bytes| bytes.is_some_and(|bytes| hash(&bytes) == file.sha256))
+}
+
+/// Downloads files. The first that is not as it should be ends it.
+pub(super) fn all(
+    remote: &Remote,
+    backup: &str,
+    pulled: &Path,
+    files: &[&ListedFile],
+    stop: &AtomicBool,
+) -> Result<(), PullError> {
+    let left = Mutex::new(files.iter());
+    let failed = Mutex::new(None);
+    let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let has_failed = || failed.lock().is_ok_and(|failed| failed.is_some());
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while !has_failed()
+                    && let Some(file) = next()
+                {
+                    if let Err(error) = one(remote, backup, pulled, file, stop) {
+                        failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    }
+                }
+            });
+        }
+    });
+    failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+}
+
+fn one(remote: &Remote, backup: &str, pulled: &Path, file: &ListedFile, stop: &AtomicBool) -> Result<(), PullError> {
+    if stop.load(Ordering::Relaxed) {
+        return Err(PullError::Stopped);
+    }
+    let path = || file.path.clone();
+    let bytes = remote.file(backup, file, stop)?;
+    if bytes.len() as u64 != file.bytes {
+        return Err(PullError::Size { path: path(), said: file.bytes, came: bytes.len() as u64 });
+    }
+    if hash(&bytes) != file.sha256 {
+        return Err(PullError::Hash { path: path() });
+    }
+    // A kill may have left a part of it.
+    let place = pulled.join(&file.path);
+    match std::fs::remove_file(&place) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(folder::FolderError::at("remove", &place)(error).into());
+        }
+        _ => {}
+    }
+    Ok(folder::write(pulled, &file.path, &bytes)?)
+}
+
+fn hash(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}

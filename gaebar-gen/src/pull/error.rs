@@ -1,0 +1,133 @@
+//! Why a backup was not downloaded.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::emit::visible;
+use crate::folder::{FolderError, bytes};
+use crate::publish::PublishError;
+use crate::verify::VerifyError;
+
+/// Why a backup was not downloaded. Nothing is in its place then.
+#[derive(Debug, Error)]
+pub enum PullError {
+    /// The address makes no sense.
+    #[error("{url} is no address of a Gaebar: {problem}; one looks like https://backups.example.com/gaebar")]
+    Address {
+        /// The address.
+        url: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// Everybody on the way could read the token, and change the backup.
+    #[error(
+        "{host} is another machine, and http:// sends the token and the backup in the clear; use https://, a tunnel (ssh -L), or --plain-http \
+         where the network is your own"
+    )]
+    InTheClear {
+        /// The host.
+        host: String,
+    },
+    /// There is no TLS on this machine, or no runtime.
+    #[error("could not prepare to connect: {0}")]
+    Prepare(std::io::Error),
+    /// The remote did not answer, or not to the end.
+    #[error("{url}: {problem}; is it up? What was downloaded is kept: the same command goes on from there")]
+    Connection {
+        /// What was asked for.
+        url: String,
+        /// What went wrong.
+        problem: String,
+    },
+    /// The remote sends too slowly, or does not end.
+    #[error("{url} took too long and was given up; what was downloaded is kept: the same command goes on from there")]
+    Slow {
+        /// What was asked for.
+        url: String,
+    },
+    /// The remote wants to be asked elsewhere.
+    #[error("{url} leads elsewhere, to {to}, where the token does not belong; if that is the address, give it", to = visible(.to))]
+    Redirect {
+        /// What was asked for.
+        url: String,
+        /// Where it leads.
+        to: String,
+    },
+    /// The remote does not know the token.
+    #[error("{url} asks for another token: put it into GAEBAR_TOKEN, or name its file (--token-file)")]
+    Token {
+        /// What was asked for.
+        url: String,
+    },
+    /// The remote says no.
+    #[error("{url} answers {status}: {said}", said = visible(.said))]
+    Refused {
+        /// What was asked for.
+        url: String,
+        /// The status.
+        status: u16,
+        /// What the remote says.
+        said: String,
+    },
+    /// The remote's list of files can't be used.
+    #[error("the list of files can't be used: {0}; is it a Gaebar of a version that can be pulled from?")]
+    List(String),
+    /// The remote lists what no backup has.
+    #[error("refused: the remote lists {path:?}, which {problem}")]
+    Listed {
+        /// The path.
+        path: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The remote sends more than it said.
+    #[error("refused: {url} sends more than the {most} bytes that it may have")]
+    TooLong {
+        /// What was asked for.
+        url: String,
+        /// How much it may have.
+        most: u64,
+    },
+    /// A file is not as large as was said.
+    #[error("refused: {path} has {came} bytes, and the remote listed it with {said}; if the backup has just changed, pull again")]
+    Size {
+        /// The file.
+        path: String,
+        /// As it was listed.
+        said: u64,
+        /// As it came.
+        came: u64,
+    },
+    /// A file is not what was said.
+    #[error(
+        "refused: {path} does not have the hash that the remote lists for it; if the backup has just changed, pull again, and else run `gaebar \
+         verify` there"
+    )]
+    Hash {
+        /// The file.
+        path: String,
+    },
+    /// The disk would be full.
+    #[error("the backup needs {needed}, and {folder} has {free} left", needed = bytes(*.needed), free = bytes(*.free), folder = .folder.display())]
+    Space {
+        /// What is still to be downloaded.
+        needed: u64,
+        /// What is free.
+        free: u64,
+        /// Where it goes.
+        folder: PathBuf,
+    },
+    /// Somebody asked to stop.
+    #[error("stopped; what was downloaded is kept: the same command goes on from there")]
+    Stopped,
+    /// What came is no backup.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// It can't be put in its place.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// The disk failed.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+}

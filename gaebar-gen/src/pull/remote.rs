@@ -1,0 +1,253 @@
+//! A Gaebar elsewhere, asked over HTTP: nothing it answers is larger or takes longer than what was asked for can.
+
+use std::fmt::{self, Debug};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::header::{AUTHORIZATION, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
+use hyper::{Request, Response, StatusCode, Uri, body::Incoming};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use tokio::runtime::{self, Runtime};
+use tokio::time::{sleep, timeout};
+
+use super::{MOST_FILES, PullError};
+use crate::listing::{ListedFile, Listing};
+use crate::web::{Token, part};
+
+/// Bytes of a list of files: some 300 a file.
+const MOST_LIST: u64 = MOST_FILES as u64 * 300;
+/// Bytes of what a remote says when it says no.
+const MOST_SAID: u64 = 2_000;
+/// How long connecting may take.
+const CONNECT: Duration = Duration::from_secs(15);
+/// How long a remote may send nothing.
+const SILENCE: Duration = Duration::from_secs(30);
+/// How long an answer may take, beside its bytes.
+const ANSWER: Duration = Duration::from_mins(1);
+/// Bytes a second that an answer must come to at the least.
+const SLOWEST: u64 = 10_000;
+/// How often it asks again where it was told to wait, and how long it waits at the most.
+const TRIES: u32 = 10;
+const LONGEST_WAIT: u64 = 60;
+/// How often it looks whether it should stop.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Whether a token may be sent to another machine over plain HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plain {
+    /// No.
+    Refused,
+    /// Somebody said that the network is their own.
+    Allowed,
+}
+
+/// A Gaebar elsewhere.
+pub struct Remote {
+    runtime: Runtime,
+    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    /// Without a slash at its end.
+    url: String,
+    authorization: Option<HeaderValue>,
+}
+
+impl Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+impl Remote {
+    /// The Gaebar at an address, such as `https://backups.example.com/gaebar`. The token goes to it and nowhere else.
+    pub fn new(url: &str, token: Option<&Token>, plain: Plain) -> Result<Self, PullError> {
+        check_address(url, token.is_some(), plain)?;
+        let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(PullError::Prepare)?;
+        let mut tcp = HttpConnector::new();
+        tcp.set_connect_timeout(Some(CONNECT));
+        tcp.enforce_http(false);
+        // Named, since an application may have several of them, and chosen none.
+        let tls = rustls::crypto::ring::default_provider();
+        let connector = HttpsConnectorBuilder::new().with_provider_and_native_roots(tls).map_err(PullError::Prepare)?;
+        let connector = connector.https_or_http().enable_http1().wrap_connector(tcp);
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        let authorization = token.and_then(Token::bearer);
+        Ok(Self { runtime, client, url: url.trim_end_matches('/').to_owned(), authorization })
+    }
+
+    /// The files of a backup.
+    pub(super) fn files(&self, backup: &str, stop: &AtomicBool) -> Result<Listing, PullError> {
+        let bytes = self.get(&format!("api/backups/{}/files", part(backup)), MOST_LIST, stop)?;
+        serde_json::from_slice(&bytes).map_err(|error| PullError::List(error.to_string()))
+    }
+
+    /// A file's bytes: as many as were listed, or fewer.
+    pub(super) fn file(&self, backup: &str, file: &ListedFile, stop: &AtomicBool) -> Result<Vec<u8>, PullError> {
+        let path: Vec<_> = file.path.split('/').map(part).collect();
+        self.get(&format!("api/backups/{}/files/{}", part(backup), path.join("/")), file.bytes, stop)
+    }
+
+    /// Asks for something that has no more than so many bytes.
+    fn get(&self, path: &str, most: u64, stop: &AtomicBool) -> Result<Vec<u8>, PullError> {
+        let url = format!("{}/{path}", self.url);
+        let limit = ANSWER + Duration::from_secs(most / SLOWEST);
+        self.runtime.block_on(async {
+            tokio::select! {
+                answer = self.answer(&url, most, limit) => answer,
+                () = stopped(stop) => Err(PullError::Stopped),
+            }
+        })
+    }
+
+    async fn answer(&self, url: &str, most: u64, limit: Duration) -> Result<Vec<u8>, PullError> {
+        let slow = || PullError::Slow { url: url.to_owned() };
+        let mut tries = 1;
+        loop {
+            let response = timeout(SILENCE, self.send(url)).await.map_err(|_| slow())??;
+            let status = response.status();
+            if status == StatusCode::TOO_MANY_REQUESTS && tries < TRIES {
+                let wait = response.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.parse().ok());
+                sleep(Duration::from_secs(wait.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT))).await;
+                tries += 1;
+                continue;
+            }
+            if status.is_redirection() {
+                let to = response.headers().get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()).into_owned());
+                return Err(PullError::Redirect { url: url.to_owned(), to: to.unwrap_or_default() });
+            }
+            if status == StatusCode::UNAUTHORIZED {
+                return Err(PullError::Token { url: url.to_owned() });
+            }
+            if status != StatusCode::OK {
+                let said = timeout(ANSWER, body(response, url, MOST_SAID)).await.map_err(|_| slow())?.unwrap_or_default();
+                let said = String::from_utf8_lossy(&said).trim().replace('\n', " ");
+                return Err(PullError::Refused { url: url.to_owned(), status: status.as_u16(), said });
+            }
+            return timeout(limit, body(response, url, most)).await.map_err(|_| slow())?;
+        }
+    }
+
+    async fn send(&self, url: &str) -> Result<Response<Incoming>, PullError> {
+        let connection = |problem: String| PullError::Connection { url: url.to_owned(), problem };
+        let mut request = Request::get(url).header(USER_AGENT, concat!("gaebar/", env!("CARGO_PKG_VERSION")));
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        let request = request.body(Empty::new()).map_err(|error| connection(error.to_string()))?;
+        self.client.request(request).await.map_err(|error| connection(told(&error)))
+    }
+}
+
+/// The bytes of an answer, if they are no more than so many and never cease for long.
+async fn body(response: Response<Incoming>, url: &str, most: u64) -> Result<Vec<u8>, PullError> {
+    let mut body = response.into_body();
+    let mut bytes = Vec::new();
+    while let Some(frame) = timeout(SILENCE, body.frame()).await.map_err(|_| PullError::Slow { url: url.to_owned() })? {
+        let frame = frame.map_err(|error| PullError::Connection { url: url.to_owned(), problem: told(&error) })?;
+        if let Ok(data) = frame.into_data() {
+            if bytes.len() as u64 + data.len() as u64 > most {
+                return Err(PullError::TooLong { url: url.to_owned(), most });
+            }
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Ok(bytes)
+}
+
+/// An error with its causes.
+fn told(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
+}
+
+async fn stopped(stop: &AtomicBool) {
+    while !stop.load(Ordering::Relaxed) {
+        sleep(LOOK).await;
+    }
+}
+
+fn check_address(url: &str, has_token: bool, plain: Plain) -> Result<(), PullError> {
+    let wrong = |problem| PullError::Address { url: url.to_owned(), problem };
+    // Were there a password in it, it would not be repeated.
+    let uri: Uri = url.parse().map_err(|_| PullError::Address { url: "this".to_owned(), problem: "it can't be parsed" })?;
+    let Some(authority) = uri.authority() else { return Err(wrong("it names no host")) };
+    if authority.as_str().contains('@') {
+        return Err(PullError::Address { url: "this".to_owned(), problem: "a name or password stands in it" });
+    }
+    if uri.query().is_some() || url.contains('#') {
+        return Err(wrong("something stands behind its path"));
+    }
+    match uri.scheme_str() {
+        Some("https") => Ok(()),
+        Some("http") if plain == Plain::Allowed || !has_token || is_loopback(authority.host()) => Ok(()),
+        Some("http") => Err(PullError::InTheClear { host: authority.host().to_owned() }),
+        _ => Err(wrong("it begins with neither https:// nor http://")),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    /// A server that sends a byte now and then, until nobody listens any more.
+    fn dripping() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 1_000]).unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n").unwrap();
+            while stream.write_all(b"x").is_ok() {
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
+        url
+    }
+
+    #[test]
+    fn an_answer_that_drips_is_given_up_and_one_that_never_ends_is_stopped() {
+        let url = dripping();
+        let remote = Remote::new(&url, None, Plain::Refused).unwrap();
+        let answer = remote.runtime.block_on(remote.answer(&url, u64::MAX, Duration::from_millis(200)));
+        assert!(matches!(answer, Err(PullError::Slow { .. })), "{answer:?}");
+
+        let remote = Remote::new(&dripping(), None, Plain::Refused).unwrap();
+        let stop = AtomicBool::new(false);
+        let answer = thread::scope(|scope| {
+            let asking = scope.spawn(|| remote.get("x", u64::MAX / 2, &stop));
+            stop.store(true, Ordering::Relaxed);
+            asking.join().unwrap()
+        });
+        assert!(matches!(answer, Err(PullError::Stopped)), "{answer:?}");
+    }
+
+    #[test]
+    fn a_token_goes_to_other_machines_by_https_alone() {
+        let check = |url: &str| check_address(url, true, Plain::Refused).map_err(|error| error.to_string());
+        for url in ["https://example.com/gaebar", "http://127.0.0.1:8734/", "http://localhost:1/x", "http://[::1]:2"] {
+            assert_eq!(check(url), Ok(()), "{url}");
+        }
+        for url in ["http://example.com", "http://10.0.0.1:8734", "http://localhost.example.com", "http://[2001:db8::1]"] {
+            assert!(check(url).unwrap_err().contains("in the clear"), "{url}");
+            assert!(check_address(url, true, Plain::Allowed).is_ok() && check_address(url, false, Plain::Refused).is_ok());
+        }
+        for url in ["", "backups", "ftp://example.com", "https://", "https://x?token=y", "https://x/#y", "file:///etc"] {
+            assert!(check(url).unwrap_err().contains("is no address"), "{url}");
+        }
+        let error = check("https://me:secret@example.com").unwrap_err();
+        assert!(!error.contains("secret"), "{error}");
+    }
+}

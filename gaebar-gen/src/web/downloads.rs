@@ -1,0 +1,75 @@
+//! What `gaebar pull` asks: which backups there are, and the files of one. Answers are JSON, or a file's bytes.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::App;
+use super::problem::Problem;
+use crate::listing::{Listing, is_backup_file};
+
+/// The backups that can be read.
+#[derive(Serialize)]
+struct Backups {
+    backups: Vec<Facts>,
+}
+
+/// What there is to say of a backup.
+#[derive(Serialize)]
+struct Facts {
+    name: String,
+    read_time: String,
+    kinds: usize,
+    rows: u64,
+    bytes: u64,
+}
+
+/// `GET /api/backups`
+pub(super) async fn backups(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    app.read(|app| {
+        let read = app.library.names()?.into_iter().filter_map(|name| app.library.read(name).ok());
+        let facts = read.map(|backup| Facts {
+            name: backup.name.clone(),
+            read_time: backup.read_time().to_owned(),
+            kinds: backup.kinds.len(),
+            rows: backup.rows(),
+            bytes: backup.bytes(),
+        });
+        json(&Backups { backups: facts.collect() })
+    })
+    .await
+}
+
+/// `GET /api/backups/NAME/files`
+pub(super) async fn files(State(app): State<Arc<App>>, Path(backup): Path<String>) -> Result<Response, Problem> {
+    app.read(move |app| {
+        let backup = app.library.open(&backup)?;
+        let kinds: Vec<_> = backup.kinds.iter().map(|kind| &kind.manifest).collect();
+        json(&Listing::of(&backup.folder, &kinds)?)
+    })
+    .await
+}
+
+/// `GET /api/backups/NAME/files/PATH`
+pub(super) async fn file(State(app): State<Arc<App>>, Path((backup, path)): Path<(String, String)>) -> Result<Response, Problem> {
+    app.read(move |app| {
+        let backup = app.library.open(&backup)?;
+        let bytes = if is_backup_file(&path) { backup.file(&path)? } else { None };
+        let bytes = bytes.ok_or_else(|| {
+            Problem::missing(
+                format!("The backup {} has no file {path:?}.", backup.name),
+                "The list of its files has those that it has.",
+            )
+        })?;
+        Ok(([(CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
+    })
+    .await
+}
+
+fn json(answer: &impl Serialize) -> Result<Response, Problem> {
+    let text = serde_json::to_string(answer).map_err(|_| Problem::broken())?;
+    Ok(([(CONTENT_TYPE, "application/json")], text).into_response())
+}

@@ -1,0 +1,71 @@
+//! Stands between a client and a server, and may change what is answered.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+/// An answer as it is sent: all of its bytes, head and body.
+pub type Raw = Vec<u8>;
+
+/// A proxy, until the test binary ends.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    /// Where it listens.
+    pub address: SocketAddr,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Proxy {
+    /// One in front of a server. `change` gets the path that was asked for and the true answer.
+    pub fn before(server: SocketAddr, change: impl Fn(&str, Raw) -> Raw + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, asked) = (listener.local_addr().unwrap(), Arc::<Mutex<Vec<String>>>::default());
+        let (heard, change) = (Arc::clone(&asked), Arc::new(change));
+        thread::spawn(move || {
+            for mut client in listener.incoming().map_while(Result::ok) {
+                let (heard, change) = (Arc::clone(&heard), Arc::clone(&change));
+                thread::spawn(move || {
+                    let Some(head) = head(&mut client) else { return };
+                    let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+                    heard.lock().unwrap().push(head.clone());
+                    let mut upstream = TcpStream::connect(server).unwrap();
+                    let head = head.trim_end().to_owned() + "\r\nConnection: close\r\n\r\n";
+                    upstream.write_all(head.as_bytes()).unwrap();
+                    let mut answer = Vec::new();
+                    upstream.read_to_end(&mut answer).unwrap();
+                    let _ = client.write_all(&change(&path, answer));
+                });
+            }
+        });
+        Self { address, asked }
+    }
+
+    /// The heads of all requests so far.
+    pub fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+/// The head of a request that has no body.
+fn head(client: &mut TcpStream) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        client.read_exact(&mut byte).ok()?;
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).ok()
+}
+
+/// An answer with this status and body.
+pub fn answer(status: &str, headers: &str, body: &[u8]) -> Raw {
+    let head = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
+/// The body of an answer.
+pub fn body(raw: &[u8]) -> &[u8] {
+    let at = raw.windows(4).position(|window| window == b"\r\n\r\n").expect("an answer has a head");
+    &raw[at + 4..]
+}

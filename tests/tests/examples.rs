@@ -1,0 +1,70 @@
+//! The examples that mount Gaebar's page, as they are built and started.
+
+use gaebar_tests::command::folder;
+use gaebar_tests::example::Example;
+use gaebar_tests::http::{get, post, resolve};
+use gaebar_tests::serve::{TOKEN, with_backup};
+
+/// `admin:correct-horse`, as a browser sends it.
+const ADMIN: &str = "Basic YWRtaW46Y29ycmVjdC1ob3JzZQ==";
+
+#[test]
+fn an_application_mounts_the_page_behind_its_own_login_and_brings_backups_along() {
+    let app = Example::start("guestbook", &folder("example-guestbook"), ("GUESTBOOK_PASSWORD", "correct-horse"));
+    let signed = post(app.address, "/sign", "name=%3CAda%3E&text=Hello").send();
+    assert_eq!(signed.status, 303, "{signed:?}");
+    let book = get(app.address, "/").send();
+    assert!(book.body.contains("&lt;Ada&gt;") && book.body.contains("Welcome!"), "{}", book.body);
+
+    for wrong in [get(app.address, "/admin/backup"), get(app.address, "/admin/backup/").with("Authorization", "Basic eA==")] {
+        let refused = wrong.send();
+        assert_eq!((refused.status, refused.header("www-authenticate")), (401, "Basic realm=\"guestbook\""));
+    }
+    let open = |path: &str| {
+        let page = get(app.address, path).with("Authorization", ADMIN).send();
+        assert_eq!(page.status, 200, "{path}: {}", page.body);
+        assert!(page.body.len() < 60_000);
+        page
+    };
+    let follow = |from: &str, part: &str| {
+        let link = open(from).links().into_iter().find(|link| link.contains(part));
+        resolve(from, &link.unwrap_or_else(|| panic!("{from} has no link to {part}")))
+    };
+    // Its own data, in a backup that it made.
+    let backup = follow("/admin/backup", "backups/guestbook");
+    let kind = follow(&backup, "kinds/greeting");
+    let shard = follow(&kind, "shard_0.rs");
+    assert!(open(&shard).body.contains("Welcome!"));
+    // And what was compiled into it: one of this version, one of the first.
+    for name in ["backup", "release"] {
+        let linked = follow("/admin/backup", &format!("linked/{name}"));
+        let rows = open(&follow(&linked, "rows?kind=Profile"));
+        assert!(rows.body.contains("<h3>Profile/2 <span class=\"tag\">row_2</span></h3>"), "{}", rows.body);
+        assert!(rows.body.contains("Aral Balkan"), "{}", rows.body);
+        for link in open(&linked).links().into_iter().filter(|link| link.contains("/rows?")) {
+            open(&resolve(&linked, &link));
+        }
+    }
+    for missing in ["linked/nothing", "linked/nothing/rows?kind=Profile", "linked/backup/rows?kind=Missing", "linked/backup/rows"]
+    {
+        let missing = get(app.address, &format!("/admin/backup/{missing}")).with("Authorization", ADMIN).send();
+        assert_eq!(missing.status, 404, "{}", missing.body);
+    }
+}
+
+#[test]
+fn a_host_of_plain_hyper_and_tower_mounts_the_page_behind_gaebars_token() {
+    let folder = folder("example-hyper");
+    with_backup(&folder);
+    let host = Example::start("mounted-in-hyper", &folder.join("backups"), ("GAEBAR_TOKEN", TOKEN));
+    assert_eq!(host.path, "/gaebar");
+    assert_eq!(get(host.address, "/").send().body, "A server of its own. Its backups are at /gaebar.\n");
+    assert_eq!(get(host.address, "/gaebars").send().status, 404);
+    let login = get(host.address, "/gaebar").send();
+    assert_eq!((login.status, resolve("/gaebar", login.header("location")).as_str()), (303, "/gaebar/login?next="), "{login:?}");
+    let open = |path: &str| get(host.address, path).with("Authorization", &format!("Bearer {TOKEN}")).send();
+    assert!(open("/gaebar").body.contains("production"));
+    let link = open("/gaebar").links().into_iter().find(|link| link.contains("production")).unwrap();
+    let backup = open(&resolve("/gaebar", &link));
+    assert!(backup.status == 200 && backup.body.contains("PlasticMan"), "{}", backup.body);
+}
