@@ -33,6 +33,8 @@ pub mod verify;
 
 pub mod interpret;
 
+pub mod steps;
+
 pub mod compare;
 
 pub mod config;

@@ -70,6 +70,7 @@ pub fn serve(listener: TcpListener, settings: Settings, stop: &AtomicBool) -> Re
         }
     });
     app.comparisons.stop();
+    app.jobs.stop();
     runtime.shutdown_timeout(GRACE);
     Ok(served?)
 }

@@ -11,7 +11,8 @@ use super::super::App;
 use super::super::guard::{Fields, Visitor};
 use super::super::library::{Backup, Open};
 use super::super::links::Links;
-use super::{Page, asked, page, pager, time};
+use super::super::problem::Problem;
+use super::{Page, asked, form_token, job, page, pager, time};
 use crate::emit::visible;
 use crate::folder::bytes;
 use crate::manifest::ManifestError;
@@ -33,8 +34,14 @@ pub(in super::super) async fn backups(
         let pages = backups.len().div_ceil(MOST);
         let at = asked(asked_for.get("page"), pages)?;
         let links = &visitor.links;
+        let jobs = app.jobs.all().map_err(Problem::from)?;
+        let under_way: Vec<_> = jobs.iter().filter(|job| !job.stage.has_ended()).cloned().collect();
         let main = html! {
             h1 { "Backups" }
+            @if !under_way.is_empty() {
+                section aria-labelledby="under-way" { h2 #under-way { "Under way" } (job::list(&visitor, &under_way)) }
+            }
+            @if !jobs.is_empty() { p { a href=(links.to("jobs")) { "All jobs" } } }
             @if backups.is_empty() {
                 p.empty {
                     "There are none in " code { (app.library.folder().display()) } " yet. "
@@ -53,11 +60,32 @@ pub(in super::super) async fn backups(
                     }
                 }
             }
+            (back_up(app, &visitor))
             (pager(at, pages, "backups", |page| format!("{}?page={page}", links.home())))
         };
         Ok(page(&visitor, "Backups", &[], &main))
     })
     .await
+}
+
+/// The form that backs a store up under a name.
+fn back_up(app: &App, visitor: &Visitor) -> Markup {
+    html! {
+        @if !app.settings.stores.is_empty() {
+            form.work method="post" action=(visitor.links.to("jobs")) {
+                (form_token(visitor))
+                input type="hidden" name="do" value="backup";
+                h2 { "Back up" }
+                label for="store" { "The store" }
+                select #store name="store" { @for store in app.settings.stores.keys() { option { (visible(store)) } } }
+                label for="backup" { "The backup’s name: a new one, or one that is updated" }
+                div.field {
+                    input #backup name="backup" required maxlength="100" autocomplete="off" autocapitalize="off" spellcheck="false";
+                    button { "Back up" }
+                }
+            }
+        }
+    }
 }
 
 /// What there is to say of a backup.
