@@ -26,8 +26,13 @@ pub struct Serving {
 impl Serving {
     /// Serves `backups` of a folder, with the stores of its `gaebar.toml`.
     pub fn start(folder: &Path, token: Option<&str>, more: &[&str]) -> Self {
+        Self::start_at(folder, "127.0.0.1:0", token, more)
+    }
+
+    /// The same at an address, such as that of a server before it.
+    pub fn start_at(folder: &Path, address: &str, token: Option<&str>, more: &[&str]) -> Self {
         let log = folder.join("serve.log");
-        let mut command = gaebar(folder, &["serve", "--listen", "127.0.0.1:0", "--format", "json"]);
+        let mut command = gaebar(folder, &["serve", "--listen", address, "--format", "json"]);
         command.args(more).env_remove("GAEBAR_TOKEN").stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
         if let Some(token) = token {
             command.env("GAEBAR_TOKEN", token);

@@ -241,7 +241,7 @@ fn a_job_survives_a_reload_another_tab_and_a_killed_server() {
     let address = served.address.to_string();
     served.signal("-KILL");
     browser.picture("server-gone");
-    let served = Serving::start(&folder, None, &["--listen", &address]);
+    let served = Serving::start_at(&folder, &address, None, &[]);
     browser.wait_for("#job:not([data-steps]) p a");
     assert!(browser.text("[role=status]").starts_with("Backed up 2,000 rows"), "{}", browser.text("main"));
     drop(served);

@@ -272,13 +272,12 @@ fn two_at_once_are_told_who_is_running() {
     }
     drop(lock);
     // And somebody on the command line holds the backup.
-    let lock = fs::File::create(folder.join("backups/nightly/.gaebar/lock"));
     fs::create_dir_all(folder.join("backups/nightly/.gaebar")).unwrap();
-    let lock = lock.or_else(|_| fs::File::create(folder.join("backups/nightly/.gaebar/lock"))).unwrap();
+    let lock = fs::File::create(folder.join("backups/nightly/.gaebar/lock")).unwrap();
     lock.lock().unwrap();
     std::io::Write::write_all(&mut &lock, b"4712\n").unwrap();
     let busy = program.send("POST", &format!("/api/jobs/{job}/step"), "");
-    assert!(busy.status == 409 && busy.body.contains("process 4712"), "{busy:?}");
+    assert!(busy.status == 409 && busy.body.contains("process 4712 since 20"), "{busy:?}");
     drop(lock);
     program.steps(job, "done");
 }
@@ -310,4 +309,29 @@ fn what_fails_is_said_and_tried_again() {
     let served = Serving::start(&folder, Some(TOKEN), &[]);
     let failed = Program(&served).step(job, "confirm=yes");
     assert!(failed["problem"].as_str().unwrap().contains("is not what it was when the plan was made"), "{failed}");
+}
+
+#[test]
+fn a_real_project_is_written_to_only_once_its_name_is_typed() {
+    let folder = with_store("jobs-real");
+    run(&mut gaebar(&folder, &["backup", "from", "backups/nightly"]), 0);
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let program = Program(&served);
+    let real = program.begin("do=restore&backup=nightly&target=real&confirm=yes");
+    assert_eq!(real["work"]["project"], "my-app");
+    let job = id(&program.begin("do=restore&backup=nightly&target=to&confirm=yes"));
+    // As if the file were that project: here is no other real one.
+    let file = folder.join(format!("backups/.gaebar/jobs/{job}.json"));
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("\"project\": null", "\"project\": \"my-app\"")).unwrap();
+    program.steps(job, "confirming");
+    assert_eq!(program.step(job, "")["stage"], "confirming", "yes is not its name");
+    for typed in ["yes", "my-app-staging", "MY-APP", "datastore:%2F%2Fmy-app"] {
+        let answer = program.send("POST", &format!("/api/jobs/{job}/step"), &format!("confirm={typed}"));
+        assert!(answer.status == 422 && answer.body.contains("Type the project's name"), "{answer:?}");
+    }
+    assert!(!folder.join("to.db").exists());
+    assert_eq!(program.step(job, "confirm=my-app")["stage"], "restoring");
+    program.steps(job, "done");
+    compare(&folder, "backups/nightly", "sqlite:to.db", 0);
 }

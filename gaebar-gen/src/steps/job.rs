@@ -60,7 +60,7 @@ pub enum Work {
         mirror: bool,
         /// What somebody typed to say that the target is meant: a real project's name, or anything for another store.
         confirm: String,
-        /// The project that has to be typed, once it is known that the target is real.
+        /// The name that has to be typed, if the target is a real project.
         project: Option<String>,
         /// The hash of the backup that the plan is of.
         digest: Option<String>,

@@ -13,9 +13,11 @@ use gaebar_runtime::store::StoreUrl;
 
 use super::job::{Job, Stage, Work, utc};
 use super::{Rules, StepError, Stores, backup, restore};
+use crate::backup::BackupError;
 use crate::folder::{self, FolderError};
 use crate::interpret::InterpretedRows;
 use crate::private::{self, PrivateError};
+use crate::publish::PublishError;
 use crate::verify::{JustLooking, read};
 
 /// Jobs that have ended and are kept; the oldest go first.
@@ -30,8 +32,8 @@ const LOOK: Duration = Duration::from_millis(20);
 pub struct Jobs {
     backups: PathBuf,
     folder: PathBuf,
-    /// Steps that are under way in this process.
-    running: Mutex<HashMap<u64, Arc<AtomicBool>>>,
+    /// Whether the steps of a job in this process are to end.
+    stops: Mutex<HashMap<u64, Arc<AtomicBool>>>,
     /// Rows of backups that are restored, which took a while to verify.
     rows: Mutex<HashMap<u64, Arc<InterpretedRows>>>,
 }
@@ -47,7 +49,7 @@ impl Jobs {
     /// Those of the backups in a folder, which need not exist yet.
     pub fn new(backups: &Path) -> Self {
         let folder = backups.join(".gaebar").join("jobs");
-        Self { backups: backups.to_owned(), folder, running: Mutex::default(), rows: Mutex::default() }
+        Self { backups: backups.to_owned(), folder, stops: Mutex::default(), rows: Mutex::default() }
     }
 
     /// All of them, the latest first.
@@ -65,7 +67,7 @@ impl Jobs {
     }
 
     /// Begins a job. Nothing is read or written yet.
-    pub fn begin(&self, work: Work, stores: &Stores, rules: &Rules) -> Result<Job, StepError> {
+    pub fn begin(&self, mut work: Work, stores: &Stores, rules: &Rules) -> Result<Job, StepError> {
         self.check(&work, stores, rules)?;
         let Some(_lock) = private::lock(&self.folder, "begin.lock", File::try_lock)? else {
             return Err(StepError::Busy { process: None, since: None });
@@ -85,6 +87,9 @@ impl Jobs {
         }
         for old in all.iter().filter(|job| job.stage.has_ended()).skip(MOST_KEPT - 1) {
             fs::remove_file(self.file(old.id)).map_err(FolderError::at("remove", &self.file(old.id)))?;
+        }
+        if let Work::Restore { target, project, .. } = &mut work {
+            *project = stores.get(target).and_then(restore::project);
         }
         let job = Job::new(all.first().map_or(0, |last| last.id) + 1, work);
         self.save(&job)?;
@@ -139,12 +144,14 @@ impl Jobs {
             }
             confirm.clone_into(said);
         }
-        let stop = Arc::new(AtomicBool::new(false));
-        lock(&self.running).insert(id, Arc::clone(&stop));
+        let stop = self.stop_of(id);
         let (begun, before) = (Instant::now(), (job.stage, job.rows()));
         job.steps += 1;
+        if job.steps == 1 {
+            // Whoever cancels it after a kill knows that something may be left.
+            self.save(job)?;
+        }
         let result = self.work(job, stores, rules, &stop);
-        lock(&self.running).remove(&id);
         if job.stage == before.0 {
             job.seconds += begun.elapsed().as_secs_f64();
             job.say(format!("step {}: {} rows", job.steps, job.rows().saturating_sub(before.1)));
@@ -152,17 +159,19 @@ impl Jobs {
         job.problem = None;
         match result {
             Ok(()) => {}
+            // Somebody has asked it to end, here or by ending this process.
+            Err(backup::Failed::Problem(_)) if stop.load(Ordering::Relaxed) => {}
             Err(backup::Failed::Problem(problem)) => {
                 job.say(format!("step {} failed: {problem}", job.steps));
                 job.problem = Some(problem);
             }
-            Err(backup::Failed::Busy(PrivateError::Busy { process, .. })) => {
-                return Err(StepError::Busy { process, since: None });
+            Err(backup::Failed::Busy(PrivateError::Busy { process, since, .. })) => {
+                return Err(StepError::Busy { process, since: since.map(utc) });
             }
             Err(backup::Failed::Busy(error)) => return Err(error.into()),
         }
         if job.stage.has_ended() {
-            lock(&self.rows).remove(&id);
+            self.let_go(id);
         }
         self.save(job)?;
         Ok(held.job)
@@ -212,38 +221,64 @@ impl Jobs {
     /// Ends a job, and the step of it that is under way here. What a backup had read is removed; what a restore has written stays.
     pub fn cancel(&self, id: u64) -> Result<Job, StepError> {
         let patience = Instant::now() + PATIENCE;
-        let mut held = loop {
-            if let Some(stop) = lock(&self.running).get(&id) {
-                stop.store(true, Ordering::Relaxed);
-            }
+        let stop = self.stop_of(id);
+        stop.store(true, Ordering::Relaxed);
+        let held = loop {
             match self.hold(id) {
-                Err(StepError::Busy { .. }) if lock(&self.running).contains_key(&id) && Instant::now() < patience => {
+                // A step that is under way here, or just beginning, ends now.
+                Err(StepError::Busy { process, .. })
+                    if process.is_none_or(|process| process == std::process::id()) && Instant::now() < patience =>
+                {
                     std::thread::sleep(LOOK);
                 }
-                held => break held?,
+                held => break held,
             }
         };
+        let ended = held.and_then(|held| self.end(held));
+        if ended.is_err() {
+            stop.store(false, Ordering::Relaxed);
+        }
+        ended
+    }
+
+    fn end(&self, mut held: Held) -> Result<Job, StepError> {
         let job = &mut held.job;
         if job.stage.has_ended() {
             return Ok(held.job);
         }
-        if let Work::Backup { has_begun: true, backup, .. } = &job.work {
-            crate::backup::forget(&self.backups.join(backup)).map_err(|error| StepError::Refused(error.to_string()))?;
+        if let Work::Backup { backup, .. } = &job.work
+            && job.steps > 0
+        {
+            match crate::backup::forget(&self.backups.join(backup)) {
+                // Where something else stands, nothing was read.
+                Ok(()) | Err(BackupError::Publish(PublishError::Taken(_))) => {}
+                Err(error) => return Err(StepError::Refused(format!("What was read could not be removed: {error}"))),
+            }
         }
         let leaves = job.leaves();
         job.stage = Stage::Cancelled;
         job.problem = None;
         job.say(format!("cancelled: {leaves}"));
-        lock(&self.rows).remove(&id);
         self.save(job)?;
+        self.let_go(job.id);
         Ok(held.job)
     }
 
     /// Asks the steps that are under way here to end, for another process to go on.
     pub fn stop(&self) {
-        for stop in lock(&self.running).values() {
+        for stop in lock(&self.stops).values() {
             stop.store(true, Ordering::Relaxed);
         }
+    }
+
+    fn stop_of(&self, id: u64) -> Arc<AtomicBool> {
+        Arc::clone(lock(&self.stops).entry(id).or_default())
+    }
+
+    /// Forgets what this process keeps of a job.
+    fn let_go(&self, id: u64) {
+        lock(&self.stops).remove(&id);
+        lock(&self.rows).remove(&id);
     }
 
     fn hold(&self, id: u64) -> Result<Held, StepError> {

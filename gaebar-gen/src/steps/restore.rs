@@ -72,10 +72,7 @@ fn planned(
     job.total = Some(all(rows));
     let store = look_at(url).map_err(|error| error.to_string())?;
     let options = options(job)?;
-    let Work::Restore { mirror, project, plan: so_far, at, .. } = &mut job.work else { return Ok(()) };
-    if let (Realm::Production, StoreUrl::Datastore { project: name, .. }) = (&store.place().realm, url) {
-        *project = Some(name.clone());
-    }
+    let Work::Restore { mirror, plan: so_far, at, .. } = &mut job.work else { return Ok(()) };
     if *mirror {
         // What only the target has is known once all keys of the backup are.
         let whole = plan(rows, store.as_ref(), options, None, Some(folder), &Silent, stop);
@@ -118,17 +115,23 @@ fn restored(
     while let Some(window) = windows.next(stop) {
         let begun = Instant::now();
         let part = plan(&window, store.as_ref(), options.clone(), Some(&before), Some(folder), &Silent, stop);
+        if let Err(PlanError::Exist { target, first, .. }) = &part {
+            let came = first.join(", ");
+            return Err(format!(
+                "These came to {target} since the plan was made: {came}. What was written before stays written."
+            ));
+        }
         let Some(part) = unless_stopped(part)? else { break };
-        let mut kinds = std::mem::take(&mut job.kinds);
+        let mut kinds = job.kinds.clone();
         count(&mut kinds, &part);
         let executed = part.execute(&execution(store.place(), &Pace::new(false, None), stop));
-        let done = match executed {
-            Ok(done) => done,
+        let done = executed.as_ref().map_or_else(|incomplete| &incomplete.done, |done| done).clone();
+        *written += done.rows();
+        match executed {
+            Ok(_) => job.kinds = kinds,
             Err(Incomplete { interrupted: true, .. }) => break,
             Err(incomplete) => return Err(incomplete.to_string()),
-        };
-        job.kinds = kinds;
-        *written += done.rows();
+        }
         windows.pass(&window);
         if store.place().realm == Realm::Production {
             #[allow(clippy::cast_precision_loss)] // at most a window
@@ -154,18 +157,14 @@ fn mirrored(job: &mut Job, url: &StoreUrl, rows: &InterpretedRows, folder: &Path
     let Some(whole) = unless_stopped(whole)? else { return Ok(()) };
     let executed = whole.execute(&execution(store.place(), &Pace::new(is_real, None), stop));
     let Work::Restore { written, deleted, .. } = &mut job.work else { return Ok(()) };
-    let done = match executed {
-        Ok(done) => done,
-        Err(Incomplete { interrupted: true, done, .. }) => {
-            *written += done.rows();
-            *deleted += done.deleted;
-            return Ok(());
-        }
-        Err(incomplete) => return Err(incomplete.to_string()),
-    };
+    let done = executed.as_ref().map_or_else(|incomplete| &incomplete.done, |done| done);
     *written += done.rows();
     *deleted += done.deleted;
-    job.enter(Stage::Done, None);
+    match executed {
+        Ok(_) => job.enter(Stage::Done, None),
+        Err(Incomplete { interrupted: true, .. }) => {}
+        Err(incomplete) => return Err(incomplete.to_string()),
+    }
     Ok(())
 }
 
@@ -173,6 +172,14 @@ fn mirrored(job: &mut Job, url: &StoreUrl, rows: &InterpretedRows, folder: &Path
 fn execution<'a>(place: &Place, pace: &'a Pace, stop: &'a AtomicBool) -> Execution<'a> {
     let check = place.realm != Realm::Production;
     Execution { pace, journal: None, check, committing: &Silent, checking: &Silent, stop }
+}
+
+/// The project whose name has to be typed before it is written to: a real one's.
+pub(super) fn project(url: &StoreUrl) -> Option<String> {
+    match url {
+        StoreUrl::Datastore { project, .. } if std::env::var_os("DATASTORE_EMULATOR_HOST").is_none() => Some(project.clone()),
+        _ => None,
+    }
 }
 
 /// Opens a target to look at it. One that does not exist is not created for that.

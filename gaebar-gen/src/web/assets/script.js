@@ -26,6 +26,7 @@ async function steps() {
   for (let job; (job = document.querySelector("#job[data-steps]")); ) {
     const form = job.querySelector("#step");
     const status = job.querySelector("[role=status]");
+    form.hidden = true;
     try {
       const body = new URLSearchParams(new FormData(form));
       let answer = await fetch(form.action, { method: "POST", body, headers: { accept: "text/html" } });

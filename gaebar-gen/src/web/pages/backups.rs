@@ -11,11 +11,11 @@ use super::super::App;
 use super::super::guard::{Fields, Visitor};
 use super::super::library::{Backup, Open};
 use super::super::links::Links;
-use super::super::problem::Problem;
 use super::{Page, asked, form_token, job, page, pager, time};
 use crate::emit::visible;
 use crate::folder::bytes;
 use crate::manifest::ManifestError;
+use crate::steps::Job;
 
 /// Backups on a page.
 const MOST: usize = 40;
@@ -34,14 +34,13 @@ pub(in super::super) async fn backups(
         let pages = backups.len().div_ceil(MOST);
         let at = asked(asked_for.get("page"), pages)?;
         let links = &visitor.links;
-        let jobs = app.jobs.all().map_err(Problem::from)?;
-        let under_way: Vec<_> = jobs.iter().filter(|job| !job.stage.has_ended()).cloned().collect();
+        let jobs = app.jobs.all();
         let main = html! {
             h1 { "Backups" }
-            @if !under_way.is_empty() {
-                section aria-labelledby="under-way" { h2 #under-way { "Under way" } (job::list(&visitor, &under_way)) }
+            @match &jobs {
+                Ok(jobs) => (under_way(&visitor, jobs)),
+                Err(error) => p.problem { (visible(&error.to_string())) },
             }
-            @if !jobs.is_empty() { p { a href=(links.to("jobs")) { "All jobs" } } }
             @if backups.is_empty() {
                 p.empty {
                     "There are none in " code { (app.library.folder().display()) } " yet. "
@@ -66,6 +65,17 @@ pub(in super::super) async fn backups(
         Ok(page(&visitor, "Backups", &[], &main))
     })
     .await
+}
+
+/// Jobs that have not ended, and the way to all of them.
+fn under_way(visitor: &Visitor, jobs: &[Job]) -> Markup {
+    let going_on: Vec<_> = jobs.iter().filter(|job| !job.stage.has_ended()).collect();
+    html! {
+        @if !going_on.is_empty() {
+            section aria-labelledby="under-way" { h2 #under-way { "Under way" } (job::list(visitor, &going_on)) }
+        }
+        @if !jobs.is_empty() { p { a href=(visitor.links.to("jobs")) { "All jobs" } } }
+    }
 }
 
 /// The form that backs a store up under a name.

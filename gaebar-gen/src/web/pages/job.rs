@@ -60,13 +60,13 @@ pub(in super::super) async fn jobs(State(app): State<Arc<App>>, Extension(visito
     let main = html! {
         h1 { "Jobs" }
         @if jobs.is_empty() { p.empty { "There are none yet." } }
-        (list(&visitor, &jobs))
+        (list(&visitor, &jobs.iter().collect::<Vec<_>>()))
     };
     Ok(page(&visitor, "Jobs", &[trail(&visitor.links)], &main))
 }
 
 /// Jobs with the way to each.
-pub(super) fn list(visitor: &Visitor, jobs: &[Job]) -> Markup {
+pub(super) fn list(visitor: &Visitor, jobs: &[&Job]) -> Markup {
     html! {
         ul.jobs {
             @for job in jobs {
