@@ -7,13 +7,15 @@ use gaebar_tests::command::{folder, gaebar, run};
 use gaebar_tests::serve::{Serving, TOKEN, with_backup};
 use thirtyfour::Key;
 
-const PAGES: [(&str, &str); 7] = [
+const PAGES: [(&str, &str); 9] = [
     ("backups", "/"),
     ("backup", "/backups/production"),
     ("kind", "/backups/production/kinds/nesting"),
     ("shard", "/backups/production/kinds/profile/profile_0/shard_0.rs"),
     ("shard-wide", "/backups/production/kinds/nesting/nesting_0/shard_0.rs"),
     ("entity", "/backups/production/entity?key=Profile/2"),
+    ("jobs", "/jobs"),
+    ("job-problem", "/jobs/1"),
     ("problem", "/backups/none"),
 ];
 
@@ -86,9 +88,16 @@ fn a_comparison_shows_how_far_it_is_and_then_what_differs() {
     assert_eq!(browser.errors(), [""; 0]);
 }
 
+/// Begins to back up the first of the stores, which is not there.
+fn fail_to_back_up(browser: &Browser) {
+    back_up(browser, "production");
+    browser.wait_for("#job .problem");
+}
+
 #[test]
 fn pages_are_readable_in_the_dark_and_on_a_phone() {
     let Some((_, _served, browser)) = start("browser-looks", None) else { return };
+    fail_to_back_up(&browser);
     for (name, path) in PAGES {
         browser.screen(1100, 900, false);
         browser.open(path);
@@ -112,6 +121,7 @@ fn pages_are_readable_in_the_dark_and_on_a_phone() {
 #[test]
 fn pages_have_what_a_keyboard_and_a_screen_reader_need() {
     let Some((_, _served, browser)) = start("browser-access", None) else { return };
+    fail_to_back_up(&browser);
     for (_, path) in PAGES {
         browser.open(path);
         for (what, script) in [

@@ -42,7 +42,7 @@ pub(super) fn step(job: &mut Job, url: &StoreUrl, folder: &Path, rules: &Rules, 
     };
     let page = (rules.budget.rows / (2 * SCANS)).max(1);
     let selection = Selection { rows_per_step: page, ..rules.backup.selection.clone() };
-    let options = Options { begin, selection, ..rules.backup.clone() };
+    let options = Options { selection, begin, ..rules.backup.clone() };
     let store = store::open(url).map_err(|error| Failed::Problem(error.to_string()))?;
     if job.stage == Stage::Reading {
         let meter = Meter::new(rules.budget, page, before, stop);
@@ -82,7 +82,7 @@ fn failed(job: &mut Job, error: BackupError) -> Result<(), Failed> {
         BackupError::Read(ReadError::Checkpoint(CheckpointError::Nothing(_))) => {
             *has_begun = false;
             job.enter(Stage::Reading, None);
-            job.say("what was read is gone: another backup was made meanwhile; reading from the beginning".to_owned());
+            job.say("what was read is gone: another backup was made meanwhile; reading from the beginning");
             Ok(())
         }
         BackupError::Read(error @ (ReadError::Checkpoint(_) | ReadError::Expired(_))) => {

@@ -216,11 +216,11 @@ impl Job {
         self.total = total;
         self.kinds.clear();
         self.seconds = 0.0;
-        self.say(stage.name().to_owned());
+        self.say(stage.name());
     }
 
     /// Adds a line to the log.
-    pub(super) fn say(&mut self, line: String) {
+    pub(super) fn say(&mut self, line: &str) {
         self.log.push(format!("{} {line}", now()));
         let more = self.log.len().saturating_sub(MOST_LINES);
         self.log.drain(..more);

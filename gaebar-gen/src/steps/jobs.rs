@@ -154,7 +154,7 @@ impl Jobs {
         let result = self.work(job, stores, rules, &stop);
         if job.stage == before.0 {
             job.seconds += begun.elapsed().as_secs_f64();
-            job.say(format!("step {}: {} rows", job.steps, job.rows().saturating_sub(before.1)));
+            job.say(&format!("step {}: {} rows", job.steps, job.rows().saturating_sub(before.1)));
         }
         job.problem = None;
         match result {
@@ -162,7 +162,7 @@ impl Jobs {
             // Somebody has asked it to end, here or by ending this process.
             Err(backup::Failed::Problem(_)) if stop.load(Ordering::Relaxed) => {}
             Err(backup::Failed::Problem(problem)) => {
-                job.say(format!("step {} failed: {problem}", job.steps));
+                job.say(&format!("step {} failed: {problem}", job.steps));
                 job.problem = Some(problem);
             }
             Err(backup::Failed::Busy(PrivateError::Busy { process, since, .. })) => {
@@ -258,7 +258,7 @@ impl Jobs {
         let leaves = job.leaves();
         job.stage = Stage::Cancelled;
         job.problem = None;
-        job.say(format!("cancelled: {leaves}"));
+        job.say(&format!("cancelled: {leaves}"));
         self.save(job)?;
         self.let_go(job.id);
         Ok(held.job)

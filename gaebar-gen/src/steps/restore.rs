@@ -125,7 +125,7 @@ fn restored(
         let mut kinds = job.kinds.clone();
         count(&mut kinds, &part);
         let executed = part.execute(&execution(store.place(), &Pace::new(false, None), stop));
-        let done = executed.as_ref().map_or_else(|incomplete| &incomplete.done, |done| done).clone();
+        let done = executed.as_ref().unwrap_or_else(|incomplete| &incomplete.done).clone();
         *written += done.rows();
         match executed {
             Ok(_) => job.kinds = kinds,
@@ -157,7 +157,7 @@ fn mirrored(job: &mut Job, url: &StoreUrl, rows: &InterpretedRows, folder: &Path
     let Some(whole) = unless_stopped(whole)? else { return Ok(()) };
     let executed = whole.execute(&execution(store.place(), &Pace::new(is_real, None), stop));
     let Work::Restore { written, deleted, .. } = &mut job.work else { return Ok(()) };
-    let done = executed.as_ref().map_or_else(|incomplete| &incomplete.done, |done| done);
+    let done = executed.as_ref().unwrap_or_else(|incomplete| &incomplete.done);
     *written += done.rows();
     *deleted += done.deleted;
     match executed {
@@ -169,8 +169,8 @@ fn mirrored(job: &mut Job, url: &StoreUrl, rows: &InterpretedRows, folder: &Path
 }
 
 /// How rows are written: as on the command line, files and emulators are read back.
-fn execution<'a>(place: &Place, pace: &'a Pace, stop: &'a AtomicBool) -> Execution<'a> {
-    let check = place.realm != Realm::Production;
+fn execution<'a>(target: &Place, pace: &'a Pace, stop: &'a AtomicBool) -> Execution<'a> {
+    let check = target.realm != Realm::Production;
     Execution { pace, journal: None, check, committing: &Silent, checking: &Silent, stop }
 }
 
