@@ -5,6 +5,7 @@ use std::path::Path;
 
 use gaebar_runtime::store::{SqliteStore, Store as _};
 use gaebar_tests::command::{event, folder, gaebar, run};
+use gaebar_tests::emulator::{Emulator, Flavour};
 use gaebar_tests::http::{Answer, get, post};
 use gaebar_tests::serve::{Serving, TOKEN};
 use gaebar_tests::tree::timeless;
@@ -239,6 +240,9 @@ fn requests_that_make_no_sense_are_refused_and_write_nothing() {
     }
     let json = post(served.address, "/api/jobs", "{\"do\": 1}").with("Authorization", &format!("Bearer {TOKEN}"));
     assert_eq!(json.with("Content-Type", "application/json").send().status, 400);
+    let json = post(served.address, "/api/jobs", "{\"do\": \"drop\"}").with("Authorization", &format!("Bearer {TOKEN}"));
+    let answer = json.with("Content-Type", "application/json").send();
+    assert!(answer.status == 400 && answer.body.contains("is nothing that can be done"), "the fields are read: {answer:?}");
     assert_eq!(program.ok("GET", "/api/jobs", ""), serde_json::json!([]), "none of these is a job");
 
     // Without the token, or a form of Gaebar's own, nothing begins.
@@ -334,4 +338,47 @@ fn a_real_project_is_written_to_only_once_its_name_is_typed() {
     assert_eq!(program.step(job, "confirm=my-app")["stage"], "restoring");
     program.steps(job, "done");
     compare(&folder, "backups/nightly", "sqlite:to.db", 0);
+}
+
+#[test]
+fn an_emulator_is_backed_up_and_restored_in_steps() {
+    for flavour in [Flavour::Datastore, Flavour::Firestore] {
+        let Some(emulator) = Emulator::shared(flavour) else { continue };
+        let folder = folder(&format!("jobs-{flavour:?}"));
+        let command = |arguments: &[&str]| {
+            let mut command = gaebar(&folder, arguments);
+            command.env("DATASTORE_EMULATOR_HOST", emulator.host());
+            command
+        };
+        let name = |what: &str| format!("jobs-{what}-{flavour:?}").to_ascii_lowercase();
+        let (from, to) = (format!("datastore://{}", name("from")), format!("datastore://{}", name("to")));
+        run(&mut command(&["seed", "headline", "--to", &from, "--rows", "300"]), 0);
+        // The Firestore emulator lists neither.
+        let named = match flavour {
+            Flavour::Datastore => "",
+            Flavour::Firestore => "kinds = [\"Profile\", \"Comment\", \"Post\"]\nnamespaces = [\"\"]\n",
+        };
+        let settings = format!("[stores]\nfrom = \"{from}\"\nto = \"{to}\"\n[backup]\nrows-per-step = 40\n{named}");
+        fs::write(folder.join("gaebar.toml"), settings).unwrap();
+        let serve = || Serving::run(command(&["serve", "--listen", "127.0.0.1:0"]), &folder, Some(TOKEN));
+        let mut served = serve();
+        let job = id(&Program(&served).begin("do=backup&store=from&backup=nightly"));
+        assert_eq!(Program(&served).step(job, "")["stage"], "reading");
+        served.signal("-KILL");
+        served = serve();
+        Program(&served).steps(job, "done");
+        let listed = event(&mut command(&["list", "backups/nightly"]));
+        assert_eq!(listed["consistent"], flavour == Flavour::Firestore, "as of one time where the store keeps that: {listed}");
+        let job = id(&Program(&served).begin("do=restore&backup=nightly&target=to"));
+        let planned = Program(&served).steps(job, "confirming").pop().unwrap();
+        assert_eq!(planned["work"]["project"], Value::Null, "an emulator's project is not typed");
+        Program(&served).step(job, "confirm=yes");
+        Program(&served).steps(job, "done");
+        let kinds: &[&str] = match flavour {
+            Flavour::Datastore => &[],
+            Flavour::Firestore => &["--kinds", "Profile,Comment,Post", "--namespaces", ""],
+        };
+        run(&mut command(&[&["diff", "backups/nightly", &to], kinds].concat()), 0);
+        run(&mut command(&[&["diff", "backups/nightly", &from], kinds].concat()), 0);
+    }
 }
