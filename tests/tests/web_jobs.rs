@@ -172,6 +172,38 @@ fn a_job_goes_on_after_the_server_was_killed() {
     compare(&folder, "backups/nightly", "sqlite:to.db", 0);
 }
 
+/// Every third step is lost: it did its work, and then the machine died before that was written down.
+fn steps_with_losses(program: &Program, folder: &Path, job: u64) -> usize {
+    let file = folder.join(format!("backups/.gaebar/jobs/{job}.json"));
+    for round in 0.. {
+        let before = fs::read(&file).unwrap();
+        let step = program.step(job, "");
+        assert_eq!(step["problem"], Value::Null, "{step}");
+        if round % 3 == 1 {
+            fs::write(&file, before).unwrap();
+        } else if step["stage"] == "done" {
+            return round;
+        }
+        assert!(round < 300, "{step}");
+    }
+    unreachable!()
+}
+
+#[test]
+fn a_step_that_is_lost_is_taken_again_without_harm() {
+    let folder = with_store("jobs-lost");
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let program = Program(&served);
+    let job = id(&program.begin("do=backup&store=from&backup=nightly"));
+    assert!(steps_with_losses(&program, &folder, job) > 7);
+    compare(&folder, "backups/nightly", "sqlite:from.db", 0);
+    run(&mut gaebar(&folder, &["verify", "backups/nightly"]), 0);
+    // The strictest way: whatever a lost step has written exists already.
+    let job = id(&program.begin("do=restore&backup=nightly&target=to&on-conflict=fail&confirm=yes"));
+    assert!(steps_with_losses(&program, &folder, job) > 14);
+    compare(&folder, "backups/nightly", "sqlite:to.db", 0);
+}
+
 #[test]
 fn cancelling_says_truly_what_is_left() {
     let folder = with_store("jobs-cancelled");

@@ -154,6 +154,8 @@ impl Jobs {
         let result = self.work(job, stores, rules, &stop);
         if job.stage == before.0 {
             job.seconds += begun.elapsed().as_secs_f64();
+        }
+        if job.stage == before.0 && result.is_ok() {
             job.say(&format!("step {}: {} rows", job.steps, job.rows().saturating_sub(before.1)));
         }
         job.problem = None;
@@ -162,7 +164,8 @@ impl Jobs {
             // Somebody has asked it to end, here or by ending this process.
             Err(backup::Failed::Problem(_)) if stop.load(Ordering::Relaxed) => {}
             Err(backup::Failed::Problem(problem)) => {
-                job.say(&format!("step {} failed: {problem}", job.steps));
+                // The rest is told as long as it is the job's problem.
+                job.say(&format!("step {} failed: {}", job.steps, problem.lines().next().unwrap_or_default()));
                 job.problem = Some(problem);
             }
             Err(backup::Failed::Busy(PrivateError::Busy { process, since, .. })) => {

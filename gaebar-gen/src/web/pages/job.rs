@@ -19,7 +19,7 @@ use crate::emit::visible;
 use crate::steps::{Job, Planned, Stage, Work};
 
 /// Kinds that a page shows.
-const MOST_KINDS: usize = 100;
+const MOST_KINDS: usize = 60;
 
 /// Begins a job.
 pub(in super::super) async fn begin(
@@ -111,7 +111,7 @@ pub(in super::super) async fn job(
                 }
             }
             h2 { "Steps" }
-            ol.log { @for line in job.log.iter().rev() { li { (visible(line)) } } }
+            ol.log reversed { @for line in job.log.iter().rev() { li { (visible(line)) } } }
         }
     };
     Ok(page(&visitor, &format!("Job {}", job.id), &[trail(links), ("Jobs", links.to("jobs"))], &main))
