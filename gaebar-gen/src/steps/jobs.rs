@@ -197,7 +197,7 @@ impl Jobs {
                     return Err(backup::Failed::Problem(format!("{url} may not be restored to any more.")));
                 }
                 let rows = self.rows(job.id, &folder).map_err(backup::Failed::Problem)?;
-                restore::step(job, url, &rows, &folder, rules, stop).map_err(backup::Failed::Problem)
+                restore::step(job, url, rows.as_ref(), &folder, rules, stop).map_err(backup::Failed::Problem)
             }
         }
     }

@@ -14,7 +14,6 @@ use gaebar_runtime::store::{self, MemoryStore, Place, Realm, Store, StoreError, 
 
 use super::Rules;
 use super::job::{Job, Stage, Work};
-use crate::interpret::InterpretedRows;
 
 /// Windows a full step is divided into, so that its time can end between them.
 const WINDOWS: usize = 5;
@@ -25,7 +24,7 @@ const REAL_RATE: f64 = 500.0;
 pub(super) fn step(
     job: &mut Job,
     url: &StoreUrl,
-    rows: &InterpretedRows,
+    rows: &dyn RowSource,
     folder: &Path,
     rules: &Rules,
     stop: &AtomicBool,
@@ -64,7 +63,7 @@ fn all(rows: &dyn RowSource) -> u64 {
 fn planned(
     job: &mut Job,
     url: &StoreUrl,
-    rows: &InterpretedRows,
+    rows: &dyn RowSource,
     folder: &Path,
     rules: &Rules,
     stop: &AtomicBool,
@@ -102,7 +101,7 @@ fn planned(
 fn restored(
     job: &mut Job,
     url: &StoreUrl,
-    rows: &InterpretedRows,
+    rows: &dyn RowSource,
     folder: &Path,
     rules: &Rules,
     stop: &AtomicBool,
@@ -149,7 +148,7 @@ fn restored(
 }
 
 /// Deletes what the backup does not have, and looks once more at all that it has.
-fn mirrored(job: &mut Job, url: &StoreUrl, rows: &InterpretedRows, folder: &Path, stop: &AtomicBool) -> Result<(), String> {
+fn mirrored(job: &mut Job, url: &StoreUrl, rows: &dyn RowSource, folder: &Path, stop: &AtomicBool) -> Result<(), String> {
     let store = store::open_or_create(url).map_err(|error| error.to_string())?;
     let options = options(job)?;
     let is_real = store.place().realm == Realm::Production;
@@ -233,7 +232,7 @@ impl Progress for Silent {
 
 /// The windows of a step, from where the last one ended.
 struct Windows<'a> {
-    rows: &'a InterpretedRows,
+    rows: &'a dyn RowSource,
     at: &'a mut (usize, usize),
     left: usize,
     most: usize,
@@ -241,7 +240,7 @@ struct Windows<'a> {
 }
 
 impl<'a> Windows<'a> {
-    fn new(rows: &'a InterpretedRows, at: &'a mut (usize, usize), rules: &Rules) -> Self {
+    fn new(rows: &'a dyn RowSource, at: &'a mut (usize, usize), rules: &Rules) -> Self {
         let all = rules.budget.rows.max(1);
         Self { rows, at, left: all, most: all.div_ceil(WINDOWS), until: Instant::now() + rules.budget.time }
     }
@@ -273,7 +272,7 @@ impl<'a> Windows<'a> {
 
 /// Some rows of a shard, as if there were no others.
 struct Window<'a> {
-    all: &'a InterpretedRows,
+    all: &'a dyn RowSource,
     shard: usize,
     from: usize,
     rows: usize,
