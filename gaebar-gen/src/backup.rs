@@ -13,6 +13,7 @@ use crate::manifest::{MANIFEST, Origin};
 use crate::names;
 use crate::previous::{PreviousError, PreviousKind, previous};
 use crate::private::Private;
+use crate::progress::Progress;
 use crate::publish::{PublishError, Staging, sweep};
 use crate::read::{ReadError, Selection};
 use crate::reading::{Begin, Reading};
@@ -158,6 +159,37 @@ pub fn backup(
     } else {
         let staging = Staging::new(folder)?;
         ended(staging.private(), into_new_folder(store, &staging, options, stages, stop))
+    }
+}
+
+/// Reads a store for a backup until `stop` is set, and no further: what was read is kept, and gone on from with [`Begin::Resume`]. Once
+/// this returns `Ok`, all was read, and [`backup`] writes it.
+pub fn read_ahead(
+    store: &dyn Store,
+    folder: &Path,
+    options: &Options,
+    progress: &dyn Progress,
+    stop: &AtomicBool,
+) -> Result<(), BackupError> {
+    at_work(folder, |private| {
+        let reading = Reading::new(store, &options.selection, options.begin, &private.spool())?;
+        reading.finish(&options.selection, progress, stop)?;
+        Ok(())
+    })
+}
+
+/// Removes what was read for a backup that is not going to be.
+pub fn forget(folder: &Path) -> Result<(), BackupError> {
+    at_work(folder, |private| Ok(private.clear_spool()?))
+}
+
+/// Holds the folder of Gaebar's own of a backup that is there or going to be.
+fn at_work(folder: &Path, work: impl FnOnce(&Private) -> Result<(), BackupError>) -> Result<(), BackupError> {
+    if folder.join(MANIFEST).exists() {
+        let folder = folder.canonicalize().map_err(FolderError::at("find", folder))?;
+        work(Update::new(&folder)?.private())
+    } else {
+        work(Staging::new(folder)?.private())
     }
 }
 

@@ -35,6 +35,8 @@ pub mod verify;
 pub mod interpret;
 pub mod linked;
 
+pub mod steps;
+
 pub mod compare;
 
 pub mod config;

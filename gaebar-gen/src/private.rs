@@ -4,6 +4,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use thiserror::Error;
 
@@ -22,6 +23,8 @@ pub enum PrivateError {
         path: PathBuf,
         /// The other's process id, if it has said so.
         process: Option<u32>,
+        /// Since when it has been at it.
+        since: Option<SystemTime>,
     },
     /// Something stands where a folder or file of Gaebar's own should, or a file of the backup.
     #[error("{path} is in the way: it is no {expected}; move it elsewhere", path = .path.display())]
@@ -58,7 +61,8 @@ impl Private {
         let id = std::process::id();
         loop {
             let Some(mut lock) = lock(folder, LOCK, File::try_lock)? else {
-                return Err(PrivateError::Busy { path: backup.to_owned(), process: said() });
+                let since = place.metadata().and_then(|lock| lock.modified()).ok();
+                return Err(PrivateError::Busy { path: backup.to_owned(), process: said(), since });
             };
             let say = |lock: &mut File| lock.set_len(0).and_then(|()| writeln!(lock, "{id}"));
             say(&mut lock).map_err(FolderError::at("write", &place))?;

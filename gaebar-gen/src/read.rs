@@ -224,8 +224,8 @@ impl Reading<'_> {
             let rows = page.entities.len();
             let bytes = writer.write(page.entities)?;
             self.progress.add(&scan.kind, rows as u64);
-            if rows > 0 {
-                limit = (PAGE_BYTES / (bytes / rows).max(1)).clamp(1, most.min(limit * 2));
+            if let Some(average) = bytes.checked_div(rows) {
+                limit = (PAGE_BYTES / average.max(1)).clamp(1, most.min(limit * 2));
             }
             *cursor = page.next;
             if cursor.is_none() {

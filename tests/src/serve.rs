@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use gaebar_runtime::model::{Entity, Key, Properties, Value};
 use gaebar_runtime::store::{SqliteStore, Store as _};
@@ -26,9 +26,20 @@ pub struct Serving {
 impl Serving {
     /// Serves `backups` of a folder, with the stores of its `gaebar.toml`.
     pub fn start(folder: &Path, token: Option<&str>, more: &[&str]) -> Self {
+        Self::start_at(folder, "127.0.0.1:0", token, more)
+    }
+
+    /// The same at an address, such as that of a server before it.
+    pub fn start_at(folder: &Path, address: &str, token: Option<&str>, more: &[&str]) -> Self {
+        let mut command = gaebar(folder, &["serve", "--listen", address]);
+        command.args(more);
+        Self::run(command, folder, token)
+    }
+
+    /// The same with a command of one's own, in a folder.
+    pub fn run(mut command: Command, folder: &Path, token: Option<&str>) -> Self {
         let log = folder.join("serve.log");
-        let mut command = gaebar(folder, &["serve", "--listen", "127.0.0.1:0", "--format", "json"]);
-        command.args(more).env_remove("GAEBAR_TOKEN").stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
+        command.args(["--format", "json"]).env_remove("GAEBAR_TOKEN").stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
         if let Some(token) = token {
             command.env("GAEBAR_TOKEN", token);
         }
@@ -49,7 +60,7 @@ impl Serving {
 
     /// Sends a signal, and waits for the end.
     pub fn signal(&mut self, signal: &str) -> ExitStatus {
-        let mut kill = std::process::Command::new("kill");
+        let mut kill = Command::new("kill");
         run(kill.args([signal, &self.child.id().to_string()]), 0);
         self.child.wait().unwrap()
     }

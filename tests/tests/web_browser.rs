@@ -3,17 +3,19 @@
 use std::path::PathBuf;
 
 use gaebar_tests::browser::Browser;
-use gaebar_tests::command::folder;
+use gaebar_tests::command::{folder, gaebar, run};
 use gaebar_tests::serve::{Serving, TOKEN, with_backup};
 use thirtyfour::Key;
 
-const PAGES: [(&str, &str); 7] = [
+const PAGES: [(&str, &str); 9] = [
     ("backups", "/"),
     ("backup", "/backups/production"),
     ("kind", "/backups/production/kinds/nesting"),
     ("shard", "/backups/production/kinds/profile/profile_0/shard_0.rs"),
     ("shard-wide", "/backups/production/kinds/nesting/nesting_0/shard_0.rs"),
     ("entity", "/backups/production/entity?key=Profile/2"),
+    ("jobs", "/jobs"),
+    ("job-problem", "/jobs/1"),
     ("problem", "/backups/none"),
 ];
 
@@ -86,9 +88,16 @@ fn a_comparison_shows_how_far_it_is_and_then_what_differs() {
     assert_eq!(browser.errors(), [""; 0]);
 }
 
+/// Begins to back up the first of the stores, which is not there.
+fn fail_to_back_up(browser: &Browser) {
+    back_up(browser, "production");
+    browser.wait_for("#job .problem");
+}
+
 #[test]
 fn pages_are_readable_in_the_dark_and_on_a_phone() {
     let Some((_, _served, browser)) = start("browser-looks", None) else { return };
+    fail_to_back_up(&browser);
     for (name, path) in PAGES {
         browser.screen(1100, 900, false);
         browser.open(path);
@@ -112,6 +121,7 @@ fn pages_are_readable_in_the_dark_and_on_a_phone() {
 #[test]
 fn pages_have_what_a_keyboard_and_a_screen_reader_need() {
     let Some((_, _served, browser)) = start("browser-access", None) else { return };
+    fail_to_back_up(&browser);
     for (_, path) in PAGES {
         browser.open(path);
         for (what, script) in [
@@ -164,4 +174,110 @@ fn pages_have_what_a_keyboard_and_a_screen_reader_need() {
     browser.press(Key::Enter);
     browser.wait_for("ul.keys");
     assert_eq!(browser.path(), "/backups/production/entity?key=Profile%2F2");
+}
+
+/// A store of so many rows, small steps, and a browser in front of it.
+fn start_jobs(test: &str, token: Option<&str>, rows: &str) -> Option<(PathBuf, Serving, Browser)> {
+    let folder = folder(test);
+    run(&mut gaebar(&folder, &["seed", "headline", "--to", "sqlite:from.db", "--rows", rows]), 0);
+    let settings = "[stores]\nfrom = \"sqlite:from.db\"\nto = \"sqlite:to.db\"\n[backup]\nrows-per-step = 40\n";
+    std::fs::write(folder.join("gaebar.toml"), settings).unwrap();
+    let served = Serving::start(&folder, token, &[]);
+    let browser = Browser::start(served.address)?;
+    Some((folder, served, browser))
+}
+
+/// Begins a backup of the store `from` by clicking.
+fn back_up(browser: &Browser, name: &str) {
+    browser.open("/");
+    browser.type_into("#backup", name);
+    browser.click("form.work button");
+    browser.wait_for("#job");
+}
+
+fn same(folder: &std::path::Path, a: &str, b: &str) {
+    run(&mut gaebar(folder, &["diff", a, b]), 0);
+}
+
+/// Clicks, wherever the script may just have put something new.
+fn press(browser: &Browser, css: &str) {
+    browser.script(&format!("document.querySelector({css:?}).click()"));
+}
+
+#[test]
+fn a_store_is_backed_up_and_restored_by_clicking() {
+    let Some((folder, _served, browser)) = start_jobs("browser-jobs", None, "2000") else { return };
+    back_up(&browser, "nightly");
+    browser.wait_for("table.chart");
+    browser.picture("backup-running");
+    browser.wait_for("#job:not([data-steps])");
+    browser.wait_for("#job a");
+    assert!(browser.text("[role=status]").starts_with("Backed up 2,000 rows of"), "{}", browser.text("main"));
+    browser.picture("backup-done");
+    same(&folder, "backups/nightly", "from");
+
+    browser.click("#job a");
+    browser.wait_for("#restore");
+    browser.picture("backup-page");
+    browser.script("document.querySelector('#target').value = 'to'");
+    browser.click("#restore button");
+    browser.wait_for("form.confirm");
+    assert!(browser.text("main").contains("This is the plan. Nothing was written yet."), "{}", browser.text("main"));
+    assert!(!folder.join("to.db").exists());
+    browser.picture("plan");
+    browser.screen(360, 740, true);
+    assert_eq!(browser.script("return document.documentElement.scrollWidth <= innerWidth"), true);
+    browser.picture("plan-phone");
+    browser.screen(1100, 900, false);
+    assert!(browser.script("return document.documentElement.outerHTML.length").as_u64().unwrap() < 60_000);
+    browser.click("form.confirm button");
+    browser.wait_for("#job:not([data-steps]) p a");
+    assert!(browser.text("[role=status]").starts_with("Restored: 2,000 written"), "{}", browser.text("main"));
+    browser.picture("restore-done");
+    same(&folder, "backups/nightly", "to");
+    assert_eq!(browser.errors(), [""; 0]);
+}
+
+#[test]
+fn a_job_survives_a_reload_another_tab_and_a_killed_server() {
+    let Some((folder, mut served, browser)) = start_jobs("browser-resume", None, "2000") else { return };
+    back_up(&browser, "nightly");
+    browser.wait_for("table.chart");
+    let path = browser.path();
+    // Reloaded in the middle, and opened in a second tab that steps too.
+    browser.open(&path);
+    browser.script(&format!("window.open({path:?})"));
+    browser.wait_for("table.chart");
+    let address = served.address.to_string();
+    served.signal("-KILL");
+    browser.picture("server-gone");
+    let served = Serving::start_at(&folder, &address, None, &[]);
+    browser.wait_for("#job:not([data-steps]) p a");
+    assert!(browser.text("[role=status]").starts_with("Backed up 2,000 rows"), "{}", browser.text("main"));
+    drop(served);
+    same(&folder, "backups/nightly", "from");
+}
+
+#[test]
+fn a_closed_tab_is_found_again_and_a_job_cancelled() {
+    let Some((folder, _served, browser)) = start_jobs("browser-cancel", Some(TOKEN), "6000") else { return };
+    browser.open("/");
+    browser.type_into("#token", "a wrong token, and long enough");
+    browser.press(Key::Enter);
+    browser.wait_for("[role=alert]");
+    browser.type_into("#token", TOKEN);
+    browser.press(Key::Enter);
+    browser.wait_for("#backup");
+    back_up(&browser, "nightly");
+    browser.wait_for("table.chart");
+    browser.open("/");
+    browser.wait_for("#under-way");
+    browser.picture("under-way");
+    browser.follow("Back up from into nightly");
+    browser.wait_for("#job[data-steps]");
+    press(&browser, "section form button");
+    browser.wait_for("#job:not([data-steps])");
+    assert!(browser.text("[role=status]").contains("Nothing is left of what was read"), "{}", browser.text("main"));
+    assert!(!folder.join("backups/nightly").exists() && !folder.join("backups/.nightly.gaebar").exists());
+    browser.picture("cancelled");
 }

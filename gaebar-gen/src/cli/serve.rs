@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
+use gaebar_gen::backup::Options;
 use gaebar_gen::config::Config;
+use gaebar_gen::read::Selection;
+use gaebar_gen::shards::SHARD_BYTES;
 use gaebar_gen::web::{self, Access, Settings, Token, VARIABLE};
 use gaebar_runtime::cli::Format;
 use gaebar_runtime::say;
@@ -19,6 +22,20 @@ pub(super) fn run(args: &ServeArgs, config: &Config, format: Format) -> anyhow::
     for name in config.stores.keys() {
         settings.stores.insert(name.clone(), config.store(name).map_err(Usage::from)?);
     }
+    let of = &config.backup;
+    let selection = Selection {
+        kinds: of.kinds.clone(),
+        exclude_kinds: of.exclude_kinds.clone(),
+        namespaces: of.namespaces.clone(),
+        ..Selection::default()
+    };
+    settings.rules.backup = Options { shard_bytes: of.shard_size.unwrap_or(SHARD_BYTES), ..Options::new(selection) };
+    if let Some(rows) = of.rows_per_step {
+        settings.rules.budget.rows = rows;
+    }
+    let targets = config.restore.targets.as_ref();
+    let urls = targets.map(|targets| targets.iter().map(|target| config.store(target)).collect::<Result<_, _>>()).transpose();
+    settings.rules.targets = urls.map_err(Usage::from)?;
     if !args.backups.is_dir() {
         say!("note: there is no folder {} yet", args.backups.display());
     }

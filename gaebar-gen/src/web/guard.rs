@@ -71,6 +71,13 @@ impl Fields {
         Self(form_urlencoded::parse(text).into_owned().collect())
     }
 
+    /// The fields that a program sends as an object of texts.
+    fn parse_json(text: &[u8]) -> Result<Self, Problem> {
+        serde_json::from_slice(text).map(Self).map_err(|error| {
+            Problem::bad(format!("The body is no JSON object of texts: {error}."), "Send such an object, or a form.")
+        })
+    }
+
     /// A field's value; empty if there is none.
     pub(super) fn get(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)
@@ -114,11 +121,17 @@ pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     let links = Links::from(request.uri().path(), whole.path());
     let wants_page = accepts_html(request.headers());
     let asset = request.uri().path().starts_with("/assets/");
+    let is_api = is_api(request.uri().path());
     let (mut response, visitor) = match admit(&app, request, links.clone()).await {
         Ok((request, visitor)) => (pass(request, &visitor, next).await, Some(visitor)),
         Err(problem) => (problem.into_response(), None),
     };
-    if wants_page && let Some(problem) = response.extensions_mut().remove::<Problem>() {
+    if is_api && let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        let (mut parts, _) = response.into_parts();
+        parts.headers.remove(header::CONTENT_LENGTH);
+        parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response = Response::from_parts(parts, Body::from(problem.to_json()));
+    } else if wants_page && let Some(problem) = response.extensions_mut().remove::<Problem>() {
         let page = pages::problem(&links, visitor.as_ref(), &problem).into_response();
         let (mut parts, _) = response.into_parts();
         parts.headers.remove(header::CONTENT_LENGTH);
@@ -139,7 +152,7 @@ async fn pass(mut request: Request, visitor: &Visitor, next: Next) -> Response {
     let (path, method) = (request.uri().path(), request.method().clone());
     let is_open = path == "/login" || path.starts_with("/assets/");
     if !visitor.is_admitted && !is_open {
-        let is_program = path.starts_with("/api/") || request.headers().contains_key(header::AUTHORIZATION);
+        let is_program = is_api(path) || request.headers().contains_key(header::AUTHORIZATION);
         if is_program || method != Method::GET {
             let mut response =
                 Problem::new(StatusCode::UNAUTHORIZED, "This is not Gaebar's token.", "Log in, or send it as a bearer token.")
@@ -204,7 +217,8 @@ async fn admit(app: &App, request: Request, links: Links) -> Result<(Request, Vi
         let what = "The form is too long, or was not sent to its end.";
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, what, "Send it again, from Gaebar's own page.")
     })?;
-    let fields = Fields::parse(&body);
+    let is_json = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    let fields = if is_json { Fields::parse_json(&body)? } else { Fields::parse(&body) };
     // No browser adds a bearer token by itself, so who sends one has meant it.
     if !bearer && (visitor.is_new || !app.sessions.is_form_token(id, fields.get(FORM_TOKEN))) {
         let what = "This form is not of a page that Gaebar gave to this browser since it was started.";
@@ -279,6 +293,11 @@ fn mount(whole: Option<&str>, path: &str) -> String {
     // Nothing else could stand in a cookie's attribute.
     let is_plain = !mount.is_empty() && mount.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';' && byte != b',');
     if is_plain { mount.to_owned() } else { "/".to_owned() }
+}
+
+/// Whether programs are to read the answer.
+fn is_api(path: &str) -> bool {
+    path == "/api" || path.starts_with("/api/")
 }
 
 fn accepts_html(headers: &HeaderMap) -> bool {

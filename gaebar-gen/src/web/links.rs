@@ -76,6 +76,10 @@ impl Links {
         format!("{}/entity{}", self.backup(backup), query(&[("key", key)]))
     }
 
+    pub(super) fn job(&self, job: u64) -> String {
+        self.to(&format!("jobs/{job}"))
+    }
+
     pub(super) fn diff(&self, backup: &str, store: &str) -> String {
         format!("{}/diff{}", self.backup(backup), query(&[("store", store)]))
     }

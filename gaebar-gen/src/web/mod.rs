@@ -2,7 +2,8 @@
 //!
 //! Every request passes the [`guard`], which knows by which name the page was asked for, by whom, and whether the request was meant.
 //! What is behind it reads backups from the disk ([`library`]), finds entities in them ([`find`]), compares them with stores
-//! ([`comparisons`]), and writes [`pages`]. Nothing here writes to a store or to a backup. Addresses in pages are relative, so the
+//! ([`comparisons`]), and writes [`pages`]. Backups and restores are [`crate::steps`], a request a step, for pages and, as JSON, for
+//! programs ([`api`]). Addresses in pages are relative, so the
 //! page works wherever it is mounted:
 //!
 //! ```no_run
@@ -12,6 +13,7 @@
 //! let app: axum::Router = axum::Router::new().nest_service("/admin/backup", router(settings));
 //! ```
 
+mod api;
 mod assets;
 mod comparisons;
 mod connections;
@@ -51,6 +53,8 @@ use limit::Limiter;
 use problem::Problem;
 use session::Sessions;
 
+use crate::steps::{Jobs, Rules, StepError};
+
 /// The longest that a comparison takes, unless settings say otherwise.
 const COMPARISON: Duration = Duration::from_mins(10);
 /// Wrong tokens from one address, in a minute.
@@ -78,6 +82,8 @@ pub struct Settings {
     pub hosts: Vec<String>,
     /// The longest that a comparison with a store may take.
     pub comparison: Duration,
+    /// What backups and restores may do, and how much of it in a step.
+    pub rules: Rules,
 }
 
 impl Settings {
@@ -90,6 +96,7 @@ impl Settings {
             access,
             hosts: Vec::new(),
             comparison: COMPARISON,
+            rules: Rules::default(),
         }
     }
 }
@@ -115,6 +122,7 @@ struct App {
     library: Library,
     sessions: Sessions,
     comparisons: Comparisons,
+    jobs: Jobs,
     wrong_tokens: Limiter,
     requests: Limiter,
     reads: Arc<Semaphore>,
@@ -126,6 +134,7 @@ impl App {
             library: Library::new(settings.backups.clone()),
             sessions: Sessions::default(),
             comparisons: Comparisons::default(),
+            jobs: Jobs::new(&settings.backups),
             wrong_tokens: Limiter::new(WRONG_TOKENS),
             requests: Limiter::new(REQUESTS),
             reads: Arc::new(Semaphore::new(READS)),
@@ -151,6 +160,16 @@ impl App {
         };
         tokio::time::timeout(PAGE, work).await.map_err(|_| Problem::slow(PAGE))?
     }
+
+    /// Runs a step, which ends by itself when its time is up; or once it has written all that was read.
+    async fn step<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, StepError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let app = Arc::clone(self);
+        let done = spawn_blocking(move || work(&app)).await.map_err(|_| Problem::broken())?;
+        done.map_err(Problem::from)
+    }
 }
 
 fn routes(app: Arc<App>) -> Router {
@@ -169,6 +188,13 @@ fn routes(app: Arc<App>) -> Router {
         .route("/linked/{backup}", get(pages::linked))
         .route("/linked/{backup}/rows", get(pages::linked_rows))
         .route("/backups/{backup}/diff", get(pages::diff).post(pages::compare))
+        .route("/jobs", get(pages::jobs).post(pages::begin))
+        .route("/jobs/{job}", get(pages::job))
+        .route("/jobs/{job}/step", post(pages::step))
+        .route("/jobs/{job}/cancel", post(pages::cancel))
+        .route("/api/jobs", get(api::jobs).post(api::begin))
+        .route("/api/jobs/{job}", get(api::job).delete(api::cancel))
+        .route("/api/jobs/{job}/step", post(api::step))
         .fallback(pages::nothing_here)
         .method_not_allowed_fallback(pages::not_so)
         .layer(from_fn_with_state(Arc::clone(&app), guard::guard))

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::folder::FolderError;
 use crate::manifest::ManifestError;
+use crate::steps::StepError;
 use crate::update::UpdateError;
 
 /// Why there is no page. The guard makes a page of it.
@@ -56,6 +57,32 @@ impl Problem {
     pub(super) fn broken() -> Self {
         let next = "This is a bug in Gaebar: what the server wrote to its standard error says more.";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The page could not be made.", next)
+    }
+}
+
+impl Problem {
+    /// As programs are told.
+    pub(super) fn to_json(&self) -> String {
+        let Self { status, what, next } = self;
+        let problem = status.canonical_reason().unwrap_or("Error").to_ascii_lowercase().replace(' ', "-");
+        serde_json::json!({ "status": status.as_u16(), "problem": problem, "what": what, "next": next }).to_string()
+    }
+}
+
+impl From<StepError> for Problem {
+    fn from(error: StepError) -> Self {
+        let (status, next) = match &error {
+            StepError::Missing(_) => (StatusCode::NOT_FOUND, "Jobs that ended long ago are forgotten."),
+            StepError::Busy { .. } => (StatusCode::CONFLICT, "Whoever is at it goes on; nothing was lost."),
+            StepError::Taken { .. } => (StatusCode::CONFLICT, "The list of jobs shows it."),
+            StepError::Refused(_) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "Change that, and send it again. Nothing was begun or written.")
+            }
+            StepError::Damaged { .. } | StepError::Private(_) | StepError::Folder(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "Look at the folder on the machine that serves this page.")
+            }
+        };
+        Self::new(status, error.to_string(), next)
     }
 }
 

@@ -68,6 +68,7 @@ pub fn serve(listener: TcpListener, settings: Settings, stop: &AtomicBool) -> Re
         io::Result::Ok(())
     });
     app.comparisons.stop();
+    app.jobs.stop();
     runtime.shutdown_timeout(GRACE);
     Ok(served?)
 }

@@ -37,6 +37,8 @@ pub(in super::super) async fn backup(
             div.actions {
                 (search(links, &name, ""))
                 (compare(app, &visitor, &name))
+                (back_up(app, &visitor, &name))
+                (restore(app, &visitor, &name))
             }
             h2 #kinds { "Kinds" }
             (kinds(links, &backup, (at - 1) * MOST))
@@ -60,6 +62,53 @@ fn compare(app: &App, visitor: &Visitor, backup: &str) -> Markup {
                     (form_token(visitor))
                     button title=(url) { (visible(store)) }
                 }
+            }
+        }
+    }
+}
+
+/// A form for each store that the backup may be updated from.
+fn back_up(app: &App, visitor: &Visitor, backup: &str) -> Markup {
+    html! {
+        @if !app.settings.stores.is_empty() {
+            section.stores aria-labelledby="back-up" {
+                h2.label #back-up { "Back up again, from" }
+                @for (store, url) in &app.settings.stores {
+                    form method="post" action=(visitor.links.to("jobs")) {
+                        (form_token(visitor))
+                        input type="hidden" name="do" value="backup";
+                        input type="hidden" name="backup" value=(backup);
+                        button name="store" value=(store) title=(url) { (visible(store)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The form that makes a plan of a restore.
+fn restore(app: &App, visitor: &Visitor, backup: &str) -> Markup {
+    let targets: Vec<_> = app.settings.stores.iter().filter(|(_, url)| app.settings.rules.may_restore_to(url)).collect();
+    html! {
+        @if !targets.is_empty() {
+            form.work #restore method="post" action=(visitor.links.to("jobs")) {
+                (form_token(visitor))
+                input type="hidden" name="do" value="restore";
+                input type="hidden" name="backup" value=(backup);
+                label for="target" { "Restore into" }
+                select #target name="target" { @for (store, _) in targets { option { (visible(store)) } } }
+                label for="on-conflict" { "Entities that it has already" }
+                select #on-conflict name="on-conflict" {
+                    option value="overwrite" { "are replaced" }
+                    option value="skip" { "are left as they are" }
+                    option value="update-only" { "are replaced, and no others created" }
+                    option value="fail" { "stop the restore before it begins" }
+                }
+                label.check {
+                    input type="checkbox" name="mirror" value="yes";
+                    " Delete what only the target has"
+                }
+                button { "Show the plan" }
             }
         }
     }

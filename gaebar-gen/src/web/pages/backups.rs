@@ -11,10 +11,11 @@ use super::super::App;
 use super::super::guard::{Fields, Visitor};
 use super::super::library::{Backup, Open};
 use super::super::links::Links;
-use super::{Page, asked, linked, page, pager, time};
+use super::{Page, asked, form_token, job, linked, page, pager, time};
 use crate::emit::visible;
 use crate::folder::bytes;
 use crate::manifest::ManifestError;
+use crate::steps::Job;
 
 /// Backups on a page.
 const MOST: usize = 40;
@@ -33,8 +34,13 @@ pub(in super::super) async fn backups(
         let pages = backups.len().div_ceil(MOST);
         let at = asked(asked_for.get("page"), pages)?;
         let links = &visitor.links;
+        let jobs = app.jobs.all();
         let main = html! {
             h1 { "Backups" }
+            @match &jobs {
+                Ok(jobs) => (under_way(&visitor, jobs)),
+                Err(error) => p.problem { (visible(&error.to_string())) },
+            }
             @if backups.is_empty() {
                 p.empty {
                     "There are none in " code { (app.library.folder().display()) } " yet. "
@@ -53,12 +59,44 @@ pub(in super::super) async fn backups(
                     }
                 }
             }
+            (back_up(app, &visitor))
             (pager(at, pages, "backups", |page| format!("{}?page={page}", links.home())))
             (linked::section(links, &app.settings.linked))
         };
         Ok(page(&visitor, "Backups", &[], &main))
     })
     .await
+}
+
+/// Jobs that have not ended, and the way to all of them.
+fn under_way(visitor: &Visitor, jobs: &[Job]) -> Markup {
+    let going_on: Vec<_> = jobs.iter().filter(|job| !job.stage.has_ended()).collect();
+    html! {
+        @if !going_on.is_empty() {
+            section aria-labelledby="under-way" { h2 #under-way { "Under way" } (job::list(visitor, &going_on)) }
+        }
+        @if !jobs.is_empty() { p { a href=(visitor.links.to("jobs")) { "All jobs" } } }
+    }
+}
+
+/// The form that backs a store up under a name.
+fn back_up(app: &App, visitor: &Visitor) -> Markup {
+    html! {
+        @if !app.settings.stores.is_empty() {
+            form.work method="post" action=(visitor.links.to("jobs")) {
+                (form_token(visitor))
+                input type="hidden" name="do" value="backup";
+                h2 { "Back up" }
+                label for="store" { "The store" }
+                select #store name="store" { @for store in app.settings.stores.keys() { option { (visible(store)) } } }
+                label for="backup" { "The backup’s name: a new one, or one that is updated" }
+                div.field {
+                    input #backup name="backup" required maxlength="100" autocomplete="off" autocapitalize="off" spellcheck="false";
+                    button { "Back up" }
+                }
+            }
+        }
+    }
 }
 
 /// What there is to say of a backup.

@@ -1,0 +1,239 @@
+//! A job: a backup or a restore, how far it is, and what its steps did.
+
+use std::collections::BTreeMap;
+
+use gaebar_runtime::cli::{plural, thousands};
+use gaebar_runtime::model::Timestamp;
+use gaebar_runtime::restore::Counts;
+use serde::{Deserialize, Serialize};
+
+/// Lines of the log that are kept.
+const MOST_LINES: usize = 30;
+
+/// A backup or a restore.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// Its number among the jobs of a folder of backups.
+    pub id: u64,
+    /// When it was begun, in UTC.
+    pub begun: String,
+    /// What is done.
+    pub work: Work,
+    /// How far it is.
+    pub stage: Stage,
+    /// Rows of each kind that this stage has done.
+    pub kinds: BTreeMap<String, u64>,
+    /// All rows of this stage, where that is known.
+    pub total: Option<u64>,
+    /// Seconds that the steps of this stage took.
+    pub seconds: f64,
+    /// Steps that were taken.
+    pub steps: u64,
+    /// What the last step failed at, and what to do; the next step tries again.
+    pub problem: Option<String>,
+    /// What the steps did, the last of them last.
+    pub log: Vec<String>,
+}
+
+/// What a job does. Stores go by their names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Work {
+    /// Backs a store up, anew or into a backup that is there.
+    Backup {
+        /// The store.
+        store: String,
+        /// The backup's name: its folder among the backups.
+        backup: String,
+        /// Whether there is something to go on from.
+        has_begun: bool,
+    },
+    /// Restores a backup into a store.
+    Restore {
+        /// The backup's name.
+        backup: String,
+        /// The store.
+        target: String,
+        /// `overwrite`, `skip`, `fail` or `update-only`, as on the command line.
+        on_conflict: String,
+        /// Whether what the target has of the backup's kinds, and the backup has not, is deleted.
+        mirror: bool,
+        /// What somebody typed to say that the target is meant: a real project's name, or anything for another store.
+        confirm: String,
+        /// The name that has to be typed, if the target is a real project.
+        project: Option<String>,
+        /// The hash of the backup that the plan is of.
+        digest: Option<String>,
+        /// What the plan says, by kind.
+        plan: BTreeMap<String, Planned>,
+        /// Where the next window of rows begins: a shard, and a place in it.
+        at: (usize, usize),
+        /// Entities that were written.
+        written: u64,
+        /// Entities that were deleted.
+        deleted: u64,
+    },
+}
+
+impl Work {
+    /// A backup of a store that has a name.
+    pub fn backup(store: String, backup: String) -> Self {
+        Self::Backup { store, backup, has_begun: false }
+    }
+
+    /// A restore of a backup into a store that has a name.
+    pub fn restore(backup: String, target: String, on_conflict: String, mirror: bool, confirm: String) -> Self {
+        let (project, digest, plan, at, written, deleted) = (None, None, BTreeMap::new(), (0, 0), 0, 0);
+        Self::Restore { backup, target, on_conflict, mirror, confirm, project, digest, plan, at, written, deleted }
+    }
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// The store is read.
+    Reading,
+    /// What was read is written as code: one step, however much it is.
+    Writing,
+    /// The backup is compared with the target.
+    Planning,
+    /// Somebody has to say that the plan is meant.
+    Confirming,
+    /// Rows are written.
+    Restoring,
+    /// What the backup does not have is deleted: one step.
+    Deleting,
+    /// All is done.
+    Done,
+    /// Somebody cancelled it.
+    Cancelled,
+}
+
+impl Stage {
+    /// Whether nothing is left to do.
+    pub fn has_ended(self) -> bool {
+        matches!(self, Self::Done | Self::Cancelled)
+    }
+
+    /// In a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reading => "reading",
+            Self::Writing => "writing",
+            Self::Planning => "comparing",
+            Self::Confirming => "waiting for a word",
+            Self::Restoring => "restoring",
+            Self::Deleting => "deleting",
+            Self::Done => "done",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What a restore does to entities of a kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    /// The target does not have them.
+    pub create: u64,
+    /// The target has them in another state.
+    pub replace: u64,
+    /// The target has just them.
+    pub equal: u64,
+    /// The target has them, or has them not, and that stays so.
+    pub leave: u64,
+    /// Only the target has them.
+    pub delete: u64,
+}
+
+impl Planned {
+    pub(super) fn add(&mut self, counts: &Counts) {
+        self.create += counts.create;
+        self.replace += counts.replace;
+        self.equal += counts.equal + counts.done;
+        self.leave += counts.leave + counts.miss;
+        self.delete += counts.delete;
+    }
+}
+
+impl Job {
+    pub(super) fn new(id: u64, work: Work) -> Self {
+        let stage = match work {
+            Work::Backup { .. } => Stage::Reading,
+            Work::Restore { .. } => Stage::Planning,
+        };
+        let (kinds, log) = (BTreeMap::new(), Vec::new());
+        Self { id, begun: now(), work, stage, kinds, total: None, seconds: 0.0, steps: 0, problem: None, log }
+    }
+
+    /// The name of the backup that it makes or restores.
+    pub fn backup(&self) -> &str {
+        match &self.work {
+            Work::Backup { backup, .. } | Work::Restore { backup, .. } => backup,
+        }
+    }
+
+    /// Rows that this stage has done.
+    pub fn rows(&self) -> u64 {
+        self.kinds.values().sum()
+    }
+
+    /// Rows a second within the steps of this stage.
+    pub fn rate(&self) -> u64 {
+        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // for people to read
+        let rate = (self.rows() as f64 / self.seconds.max(0.001)) as u64;
+        rate
+    }
+
+    /// Seconds that the rest of this stage takes at that rate, where its end is known.
+    pub fn seconds_left(&self) -> Option<u64> {
+        Some(self.total?.saturating_sub(self.rows()).div_ceil(self.rate().max(1)))
+    }
+
+    /// What is left behind, now or once it is cancelled.
+    pub fn leaves(&self) -> String {
+        match &self.work {
+            Work::Backup { backup, .. } => {
+                format!("Nothing is left of what was read, and whatever was in the backup {backup:?} before is as it was.")
+            }
+            Work::Restore { target, .. } if matches!(self.stage, Stage::Planning | Stage::Confirming) => {
+                format!("Nothing was written to {target:?}.")
+            }
+            Work::Restore { target, written, deleted, .. } => {
+                let deleted = if *deleted > 0 { format!(", and {} were deleted", thousands(*deleted)) } else { String::new() };
+                let whole = plural(*written, "entity").replace("entitys", "entities");
+                format!(
+                    "{whole} that the last finished step had counted were written to {target:?}{deleted}, and stay so; a step that was \
+                     broken off may have written more."
+                )
+            }
+        }
+    }
+
+    /// Begins another stage.
+    pub(super) fn enter(&mut self, stage: Stage, total: Option<u64>) {
+        self.stage = stage;
+        self.total = total;
+        self.kinds.clear();
+        self.seconds = 0.0;
+        self.say(stage.name());
+    }
+
+    /// Adds a line to the log.
+    pub(super) fn say(&mut self, line: &str) {
+        self.log.push(format!("{} {line}", now()));
+        let more = self.log.len().saturating_sub(MOST_LINES);
+        self.log.drain(..more);
+    }
+}
+
+/// The time, in UTC.
+fn now() -> String {
+    utc(std::time::SystemTime::now())
+}
+
+/// A time in UTC, to the second.
+pub(super) fn utc(time: std::time::SystemTime) -> String {
+    let since = time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::new(since.as_secs().cast_signed(), 0).map(|time| time.to_string()).unwrap_or_default()
+}

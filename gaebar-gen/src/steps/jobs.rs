@@ -1,0 +1,323 @@
+//! The jobs of a folder of backups, on disk in `.gaebar/jobs` there: a file each, which is replaced whole.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use gaebar_runtime::restore::RowSource as _;
+use gaebar_runtime::store::StoreUrl;
+
+use super::job::{Job, Stage, Work, utc};
+use super::{Rules, StepError, Stores, backup, restore};
+use crate::backup::BackupError;
+use crate::folder::{self, FolderError};
+use crate::interpret::InterpretedRows;
+use crate::private::{self, PrivateError};
+use crate::publish::PublishError;
+use crate::verify::{JustLooking, read};
+
+/// Jobs that have ended and are kept; the oldest go first.
+const MOST_KEPT: usize = 20;
+/// How long cancelling waits for a step that is under way here.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often it looks.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The jobs of a folder of backups.
+#[derive(Debug)]
+pub struct Jobs {
+    backups: PathBuf,
+    folder: PathBuf,
+    /// Whether the steps of a job in this process are to end.
+    stops: Mutex<HashMap<u64, Arc<AtomicBool>>>,
+    /// Rows of backups that are restored, which took a while to verify.
+    rows: Mutex<HashMap<u64, Arc<InterpretedRows>>>,
+}
+
+/// A job that nobody else steps meanwhile.
+struct Held {
+    job: Job,
+    #[expect(dead_code, reason = "held, not used")]
+    lock: File,
+}
+
+impl Jobs {
+    /// Those of the backups in a folder, which need not exist yet.
+    pub fn new(backups: &Path) -> Self {
+        let folder = backups.join(".gaebar").join("jobs");
+        Self { backups: backups.to_owned(), folder, stops: Mutex::default(), rows: Mutex::default() }
+    }
+
+    /// All of them, the latest first.
+    pub fn all(&self) -> Result<Vec<Job>, StepError> {
+        let names = folder::files(&self.folder)?;
+        let mut ids: Vec<u64> = names.iter().filter_map(|name| name.strip_suffix(".json")?.parse().ok()).collect();
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        ids.into_iter().map(|id| self.get(id)).collect()
+    }
+
+    /// A job as its last step left it.
+    pub fn get(&self, id: u64) -> Result<Job, StepError> {
+        let bytes = folder::read_regular(&self.file(id))?.ok_or(StepError::Missing(id))?;
+        serde_json::from_slice(&bytes).map_err(|error| StepError::Damaged { id, problem: error.to_string() })
+    }
+
+    /// Begins a job. Nothing is read or written yet.
+    pub fn begin(&self, mut work: Work, stores: &Stores, rules: &Rules) -> Result<Job, StepError> {
+        self.check(&work, stores, rules)?;
+        let Some(_lock) = private::lock(&self.folder, "begin.lock", File::try_lock)? else {
+            return Err(StepError::Busy { process: None, since: None });
+        };
+        let all = self.all()?;
+        for other in all.iter().filter(|job| !job.stage.has_ended()) {
+            let what = match (&work, &other.work) {
+                (Work::Backup { backup, .. }, Work::Backup { backup: other, .. }) if backup == other => "backup",
+                (Work::Restore { target, .. }, Work::Restore { target: other, .. })
+                    if stores.get(target) == stores.get(other) =>
+                {
+                    "target"
+                }
+                _ => continue,
+            };
+            return Err(StepError::Taken { id: other.id, what });
+        }
+        for old in all.iter().filter(|job| job.stage.has_ended()).skip(MOST_KEPT - 1) {
+            fs::remove_file(self.file(old.id)).map_err(FolderError::at("remove", &self.file(old.id)))?;
+        }
+        if let Work::Restore { target, project, .. } = &mut work {
+            *project = stores.get(target).and_then(restore::project);
+        }
+        let job = Job::new(all.first().map_or(0, |last| last.id) + 1, work);
+        self.save(&job)?;
+        Ok(job)
+    }
+
+    /// Whether a job makes sense.
+    fn check(&self, work: &Work, stores: &Stores, rules: &Rules) -> Result<(), StepError> {
+        let refused = |what: String| Err(StepError::Refused(what));
+        let (name, store) = match work {
+            Work::Backup { store, backup, .. } => (backup, store),
+            Work::Restore { backup, target, .. } => (backup, target),
+        };
+        let Some(url) = stores.get(store) else {
+            return refused(format!("No store is called {store:?} here; [stores] in gaebar.toml gives stores their names."));
+        };
+        // A part of a path that stays below the folder of backups, on every system, and that no shell or git trips over.
+        let is_plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+        if name.is_empty() || name.len() > 100 || name.starts_with(['.', '-']) || !name.chars().all(is_plain) {
+            return refused(format!(
+                "{name:?} can't be a backup's name: take letters, digits, `-`, `_` and `.`, and at most 100."
+            ));
+        }
+        if let Work::Restore { on_conflict, mirror, .. } = work {
+            restore::on_conflict(on_conflict).map_err(StepError::Refused)?;
+            if *mirror && on_conflict != "overwrite" {
+                return refused("A mirror replaces what differs: say overwrite with it.".to_owned());
+            }
+            if !rules.may_restore_to(url) {
+                return refused(format!("{store:?} may not be restored to: [restore] targets in gaebar.toml does not list it."));
+            }
+            if !self.backups.join(name).join(crate::manifest::MANIFEST).is_file() {
+                return refused(format!("There is no backup {name:?}."));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a step. `confirm` is what somebody typed to say that the target of a restore is meant; empty if nobody was asked.
+    pub fn step(&self, id: u64, confirm: &str, stores: &Stores, rules: &Rules) -> Result<Job, StepError> {
+        let mut held = self.hold(id)?;
+        let job = &mut held.job;
+        if job.stage.has_ended() {
+            return Ok(held.job);
+        }
+        if let Work::Restore { confirm: said, project, .. } = &mut job.work
+            && !confirm.is_empty()
+        {
+            if job.stage == Stage::Confirming && project.as_ref().is_some_and(|project| project != confirm) {
+                let project = project.clone().unwrap_or_default();
+                return Err(StepError::Refused(format!("That is not {project}; nothing was written. Type the project's name.")));
+            }
+            confirm.clone_into(said);
+        }
+        let stop = self.stop_of(id);
+        let (begun, before) = (Instant::now(), (job.stage, job.rows()));
+        job.steps += 1;
+        if job.steps == 1 {
+            // Whoever cancels it after a kill knows that something may be left.
+            self.save(job)?;
+        }
+        let result = self.work(job, stores, rules, &stop);
+        if job.stage == before.0 {
+            job.seconds += begun.elapsed().as_secs_f64();
+        }
+        if job.stage == before.0 && result.is_ok() {
+            job.say(&format!("step {}: {} rows", job.steps, job.rows().saturating_sub(before.1)));
+        }
+        job.problem = None;
+        match result {
+            Ok(()) => {}
+            // Somebody has asked it to end, here or by ending this process.
+            Err(backup::Failed::Problem(_)) if stop.load(Ordering::Relaxed) => {}
+            Err(backup::Failed::Problem(problem)) => {
+                // The rest is told as long as it is the job's problem.
+                job.say(&format!("step {} failed: {}", job.steps, problem.lines().next().unwrap_or_default()));
+                job.problem = Some(problem);
+            }
+            Err(backup::Failed::Busy(PrivateError::Busy { process, since, .. })) => {
+                return Err(StepError::Busy { process, since: since.map(utc) });
+            }
+            Err(backup::Failed::Busy(error)) => return Err(error.into()),
+        }
+        if job.stage.has_ended() {
+            self.let_go(id);
+        }
+        self.save(job)?;
+        Ok(held.job)
+    }
+
+    fn work(&self, job: &mut Job, stores: &Stores, rules: &Rules, stop: &AtomicBool) -> Result<(), backup::Failed> {
+        let folder = self.backups.join(job.backup());
+        let store = match &job.work {
+            Work::Backup { store, .. } => store,
+            Work::Restore { target, .. } => target,
+        };
+        let url: &StoreUrl = stores
+            .get(store)
+            .ok_or_else(|| backup::Failed::Problem(format!("The store {store:?} has no name here any more.")))?;
+        match &job.work {
+            Work::Backup { .. } => backup::step(job, url, &folder, rules, stop),
+            Work::Restore { .. } => {
+                // It was, when the job was begun.
+                if !rules.may_restore_to(url) {
+                    return Err(backup::Failed::Problem(format!("{url} may not be restored to any more.")));
+                }
+                let rows = self.rows(job.id, &folder).map_err(backup::Failed::Problem)?;
+                restore::step(job, url, rows.as_ref(), &folder, rules, stop).map_err(backup::Failed::Problem)
+            }
+        }
+    }
+
+    /// A backup's rows, verified once as long as this process lives. Each shard is held against its hash whenever it is read.
+    fn rows(&self, id: u64, folder: &Path) -> Result<Arc<InterpretedRows>, String> {
+        if let Some(rows) = lock(&self.rows).get(&id) {
+            return Ok(Arc::clone(rows));
+        }
+        let contents = read(folder, &JustLooking).map_err(|error| error.to_string())?;
+        if let Some(edit) = contents.edits.first() {
+            return Err(format!(
+                "The backup was edited since it was made ({edit}); nothing was written. `gaebar restore --accept-edits` restores it."
+            ));
+        }
+        let rows = Arc::new(InterpretedRows::new(folder, contents));
+        if rows.shards() == 0 {
+            return Err("The backup has no rows; there is nothing to restore.".to_owned());
+        }
+        lock(&self.rows).insert(id, Arc::clone(&rows));
+        Ok(rows)
+    }
+
+    /// Ends a job, and the step of it that is under way here. What a backup had read is removed; what a restore has written stays.
+    pub fn cancel(&self, id: u64) -> Result<Job, StepError> {
+        let patience = Instant::now() + PATIENCE;
+        let stop = self.stop_of(id);
+        stop.store(true, Ordering::Relaxed);
+        let held = loop {
+            match self.hold(id) {
+                // A step that is under way here, or just beginning, ends now.
+                Err(StepError::Busy { process, .. })
+                    if process.is_none_or(|process| process == std::process::id()) && Instant::now() < patience =>
+                {
+                    std::thread::sleep(LOOK);
+                }
+                held => break held,
+            }
+        };
+        let ended = held.and_then(|held| self.end(held));
+        if ended.is_err() {
+            stop.store(false, Ordering::Relaxed);
+        }
+        ended
+    }
+
+    fn end(&self, mut held: Held) -> Result<Job, StepError> {
+        let job = &mut held.job;
+        if job.stage.has_ended() {
+            return Ok(held.job);
+        }
+        if let Work::Backup { backup, .. } = &job.work
+            && job.steps > 0
+        {
+            match crate::backup::forget(&self.backups.join(backup)) {
+                // Where something else stands, nothing was read.
+                Ok(()) | Err(BackupError::Publish(PublishError::Taken(_))) => {}
+                Err(error) => return Err(StepError::Refused(format!("What was read could not be removed: {error}"))),
+            }
+        }
+        let leaves = job.leaves();
+        job.stage = Stage::Cancelled;
+        job.problem = None;
+        job.say(&format!("cancelled: {leaves}"));
+        self.save(job)?;
+        self.let_go(job.id);
+        Ok(held.job)
+    }
+
+    /// Asks the steps that are under way here to end, for another process to go on.
+    pub fn stop(&self) {
+        for stop in lock(&self.stops).values() {
+            stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn stop_of(&self, id: u64) -> Arc<AtomicBool> {
+        Arc::clone(lock(&self.stops).entry(id).or_default())
+    }
+
+    /// Forgets what this process keeps of a job.
+    fn let_go(&self, id: u64) {
+        lock(&self.stops).remove(&id);
+        lock(&self.rows).remove(&id);
+    }
+
+    fn hold(&self, id: u64) -> Result<Held, StepError> {
+        self.get(id)?;
+        let name = format!("{id}.lock");
+        let place = self.folder.join(&name);
+        let Some(mut file) = private::lock(&self.folder, &name, File::try_lock)? else {
+            let process = fs::read_to_string(&place).ok().and_then(|said| said.trim().parse().ok());
+            let since = place.metadata().and_then(|file| file.modified()).ok().map(utc);
+            return Err(StepError::Busy { process, since });
+        };
+        let said = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+        said.map_err(FolderError::at("write", &place))?;
+        // As it is now: a step may have ended just before.
+        Ok(Held { job: self.get(id)?, lock: file })
+    }
+
+    fn save(&self, job: &Job) -> Result<(), StepError> {
+        let name = format!("{}.new", job.id);
+        let new = self.folder.join(&name);
+        if new.exists() {
+            fs::remove_file(&new).map_err(FolderError::at("remove", &new))?;
+        }
+        let text = serde_json::to_vec_pretty(job);
+        let text = text.map_err(|error| StepError::Damaged { id: job.id, problem: error.to_string() })?;
+        folder::write(&self.folder, &name, &text)?;
+        let place = self.file(job.id);
+        fs::rename(&new, &place).map_err(FolderError::at("write", &place))?;
+        Ok(folder::sync_folder(&self.folder)?)
+    }
+
+    fn file(&self, id: u64) -> PathBuf {
+        self.folder.join(format!("{id}.json"))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

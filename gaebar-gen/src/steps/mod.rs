@@ -1,0 +1,66 @@
+//! Backups and restores in small steps, for where nothing may run for long: a page that is asked again and again, a host with
+//! deadlines. What a step has done is on disk before it ends, so the next one may be of another process, or never come.
+//!
+//! A [`Job`] is one backup or one restore, written down in the folder of backups; [`Jobs`] begins, steps and cancels them. A backup's
+//! steps read the store into the spool that [`crate::backup`] goes on from; writing what was read is one step. A restore's steps go
+//! through the backup a window of rows at a time: once to plan, and once more to write.
+
+mod backup;
+mod error;
+mod job;
+mod jobs;
+mod restore;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gaebar_runtime::store::StoreUrl;
+
+pub use error::StepError;
+pub use job::{Job, Planned, Stage, Work};
+pub use jobs::Jobs;
+
+use crate::backup::Options;
+use crate::read::Selection;
+
+/// The most that a step does: whichever comes first ends it at the next safe place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Rows that are read, compared or written. Reading takes four pages at once, so 8 is the least.
+    pub rows: usize,
+    /// How long it works on. A page or a batch that was begun is finished.
+    pub time: Duration,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { rows: 500, time: Duration::from_secs(5) }
+    }
+}
+
+/// What jobs may do, and how.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// What a step does at the most.
+    pub budget: Budget,
+    /// How stores are backed up; when to begin is each job's own.
+    pub backup: Options,
+    /// The only stores that may be restored to; any that has a name, if there is no list.
+    pub targets: Option<Vec<StoreUrl>>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { budget: Budget::default(), backup: Options::new(Selection::default()), targets: None }
+    }
+}
+
+impl Rules {
+    /// Whether a store may be restored to.
+    pub fn may_restore_to(&self, url: &StoreUrl) -> bool {
+        self.targets.as_ref().is_none_or(|targets| targets.contains(url))
+    }
+}
+
+/// Stores by the names that jobs know them by.
+pub type Stores = BTreeMap<String, StoreUrl>;

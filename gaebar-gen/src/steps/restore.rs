@@ -1,0 +1,307 @@
+//! A step of a restore: some more windows of rows are planned, or planned and written at once.
+//!
+//! A window that was written and not counted, because a step was broken off, is found equal the next time.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use gaebar_runtime::model::Entity;
+use gaebar_runtime::restore::{
+    Done, Execution, Incomplete, OnConflict, Options, Pace, Plan, PlanError, Progress, RowPlace, RowRef, RowSource, plan,
+};
+use gaebar_runtime::store::{self, MemoryStore, Place, Realm, Store, StoreError, StoreUrl};
+
+use super::Rules;
+use super::job::{Job, Stage, Work};
+
+/// Windows a full step is divided into, so that its time can end between them.
+const WINDOWS: usize = 5;
+/// Writes a second that a real project gets, which is what Google asks for at first.
+const REAL_RATE: f64 = 500.0;
+
+/// Takes a step. `rows` are those of the job's backup.
+pub(super) fn step(
+    job: &mut Job,
+    url: &StoreUrl,
+    rows: &dyn RowSource,
+    folder: &Path,
+    rules: &Rules,
+    stop: &AtomicBool,
+) -> Result<(), String> {
+    let Work::Restore { digest, .. } = &mut job.work else { return Ok(()) };
+    if *digest.get_or_insert_with(|| rows.digest()) != rows.digest() {
+        return Err(
+            "The backup is not what it was when the plan was made. Cancel this, and begin anew for another plan.".to_owned()
+        );
+    }
+    if job.stage == Stage::Confirming {
+        confirm(job, rows);
+    }
+    match job.stage {
+        Stage::Planning => planned(job, url, rows, folder, rules, stop),
+        Stage::Restoring => restored(job, url, rows, folder, rules, stop),
+        Stage::Deleting => mirrored(job, url, rows, folder, stop),
+        _ => Ok(()),
+    }
+}
+
+/// Goes on if somebody has said that the target is meant.
+fn confirm(job: &mut Job, rows: &dyn RowSource) {
+    let Work::Restore { confirm, project, at, .. } = &mut job.work else { return };
+    if project.as_ref().is_some_and(|project| project != confirm) || confirm.is_empty() {
+        return;
+    }
+    *at = (0, 0);
+    job.enter(Stage::Restoring, Some(all(rows)));
+}
+
+fn all(rows: &dyn RowSource) -> u64 {
+    (0..rows.shards()).map(|shard| rows.rows(shard) as u64).sum()
+}
+
+fn planned(
+    job: &mut Job,
+    url: &StoreUrl,
+    rows: &dyn RowSource,
+    folder: &Path,
+    rules: &Rules,
+    stop: &AtomicBool,
+) -> Result<(), String> {
+    job.total = Some(all(rows));
+    let store = look_at(url).map_err(|error| error.to_string())?;
+    let options = options(job)?;
+    let Work::Restore { mirror, plan: so_far, at, .. } = &mut job.work else { return Ok(()) };
+    if *mirror {
+        // What only the target has is known once all keys of the backup are.
+        let whole = plan(rows, store.as_ref(), options, None, Some(folder), &Silent, stop);
+        let Some(whole) = unless_stopped(whole)? else { return Ok(()) };
+        for (kind, counts) in whole.kinds() {
+            so_far.entry(kind.clone()).or_default().add(counts);
+        }
+        job.enter(Stage::Confirming, None);
+        return Ok(());
+    }
+    let mut windows = Windows::new(rows, at, rules);
+    while let Some(window) = windows.next(stop) {
+        let part = plan(&window, store.as_ref(), options.clone(), None, Some(folder), &Silent, stop);
+        let Some(part) = unless_stopped(part)? else { break };
+        for (kind, counts) in part.kinds() {
+            so_far.entry(kind.clone()).or_default().add(counts);
+        }
+        count(&mut job.kinds, &part);
+        windows.pass(&window);
+    }
+    if windows.is_at_end() {
+        job.enter(Stage::Confirming, None);
+    }
+    Ok(())
+}
+
+fn restored(
+    job: &mut Job,
+    url: &StoreUrl,
+    rows: &dyn RowSource,
+    folder: &Path,
+    rules: &Rules,
+    stop: &AtomicBool,
+) -> Result<(), String> {
+    let store = store::open_or_create(url).map_err(|error| error.to_string())?;
+    let options = Options { mirror: false, ..options(job)? };
+    let Work::Restore { mirror, at, written, .. } = &mut job.work else { return Ok(()) };
+    let mut windows = Windows::new(rows, at, rules);
+    let before = Done::default();
+    while let Some(window) = windows.next(stop) {
+        let begun = Instant::now();
+        let part = plan(&window, store.as_ref(), options.clone(), Some(&before), Some(folder), &Silent, stop);
+        if let Err(PlanError::Exist { target, first, .. }) = &part {
+            let came = first.join(", ");
+            return Err(format!(
+                "These came to {target} since the plan was made: {came}. What was written before stays written."
+            ));
+        }
+        let Some(part) = unless_stopped(part)? else { break };
+        let mut kinds = job.kinds.clone();
+        count(&mut kinds, &part);
+        let executed = part.execute(&execution(store.place(), &Pace::new(false, None), stop));
+        let done = executed.as_ref().unwrap_or_else(|incomplete| &incomplete.done).clone();
+        *written += done.rows();
+        match executed {
+            Ok(_) => job.kinds = kinds,
+            Err(Incomplete { interrupted: true, .. }) => break,
+            Err(incomplete) => return Err(incomplete.to_string()),
+        }
+        windows.pass(&window);
+        if store.place().realm == Realm::Production {
+            #[allow(clippy::cast_precision_loss)] // at most a window
+            let takes = Duration::from_secs_f64(done.rows() as f64 / REAL_RATE);
+            std::thread::sleep(takes.saturating_sub(begun.elapsed()));
+        }
+    }
+    if windows.is_at_end() {
+        let next = if *mirror { Stage::Deleting } else { Stage::Done };
+        let kinds = job.kinds.clone();
+        job.enter(next, None);
+        job.kinds = kinds;
+    }
+    Ok(())
+}
+
+/// Deletes what the backup does not have, and looks once more at all that it has.
+fn mirrored(job: &mut Job, url: &StoreUrl, rows: &dyn RowSource, folder: &Path, stop: &AtomicBool) -> Result<(), String> {
+    let store = store::open_or_create(url).map_err(|error| error.to_string())?;
+    let options = options(job)?;
+    let is_real = store.place().realm == Realm::Production;
+    let whole = plan(rows, store.as_ref(), options, Some(&Done::default()), Some(folder), &Silent, stop);
+    let Some(whole) = unless_stopped(whole)? else { return Ok(()) };
+    let executed = whole.execute(&execution(store.place(), &Pace::new(is_real, None), stop));
+    let Work::Restore { written, deleted, .. } = &mut job.work else { return Ok(()) };
+    let done = executed.as_ref().unwrap_or_else(|incomplete| &incomplete.done);
+    *written += done.rows();
+    *deleted += done.deleted;
+    match executed {
+        Ok(_) => job.enter(Stage::Done, None),
+        Err(Incomplete { interrupted: true, .. }) => {}
+        Err(incomplete) => return Err(incomplete.to_string()),
+    }
+    Ok(())
+}
+
+/// How rows are written: as on the command line, files and emulators are read back.
+fn execution<'a>(target: &Place, pace: &'a Pace, stop: &'a AtomicBool) -> Execution<'a> {
+    let check = target.realm != Realm::Production;
+    Execution { pace, journal: None, check, committing: &Silent, checking: &Silent, stop }
+}
+
+/// The project whose name has to be typed before it is written to: a real one's.
+pub(super) fn project(url: &StoreUrl) -> Option<String> {
+    match url {
+        StoreUrl::Datastore { project, .. } if std::env::var_os("DATASTORE_EMULATOR_HOST").is_none() => Some(project.clone()),
+        _ => None,
+    }
+}
+
+/// Opens a target to look at it. One that does not exist is not created for that.
+fn look_at(url: &StoreUrl) -> Result<Box<dyn Store>, StoreError> {
+    match url {
+        StoreUrl::Sqlite(path) if !path.exists() => {
+            store::check_target(url)?;
+            Ok(Box::new(MemoryStore::in_place_of(Place { url: url.clone(), realm: Realm::Local })))
+        }
+        url => store::open(url),
+    }
+}
+
+/// What to do with entities that the target has, by its name on the command line.
+pub(super) fn on_conflict(name: &str) -> Result<OnConflict, String> {
+    use clap::ValueEnum as _;
+    OnConflict::from_str(name, false)
+        .map_err(|_| format!("{name:?} is no way to meet what the target has: say overwrite, skip, fail or update-only"))
+}
+
+fn options(job: &Job) -> Result<Options, String> {
+    let Work::Restore { on_conflict: name, mirror, .. } = &job.work else { return Ok(Options::default()) };
+    Ok(Options { on_conflict: on_conflict(name)?, mirror: *mirror, jobs: JOBS, ..Options::default() })
+}
+
+/// Rows to read and write at once.
+const JOBS: usize = 4;
+
+fn unless_stopped(plan: Result<Plan<'_>, PlanError>) -> Result<Option<Plan<'_>>, String> {
+    match plan {
+        Ok(plan) => Ok(Some(plan)),
+        Err(PlanError::Interrupted) => Ok(None),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Counts the rows of a plan as done.
+fn count(kinds: &mut std::collections::BTreeMap<String, u64>, plan: &Plan) {
+    for (kind, counts) in plan.kinds() {
+        let rows = counts.create + counts.replace + counts.equal + counts.leave + counts.miss + counts.done;
+        *kinds.entry(kind.clone()).or_default() += rows;
+    }
+}
+
+/// Nobody listens.
+struct Silent;
+
+impl Progress for Silent {
+    fn done(&self, _: &str, _: u64) {}
+}
+
+/// The windows of a step, from where the last one ended.
+struct Windows<'a> {
+    rows: &'a dyn RowSource,
+    at: &'a mut (usize, usize),
+    left: usize,
+    most: usize,
+    until: Instant,
+}
+
+impl<'a> Windows<'a> {
+    fn new(rows: &'a dyn RowSource, at: &'a mut (usize, usize), rules: &Rules) -> Self {
+        let all = rules.budget.rows.max(1);
+        Self { rows, at, left: all, most: all.div_ceil(WINDOWS), until: Instant::now() + rules.budget.time }
+    }
+
+    /// The next window, if the step may go on.
+    fn next(&mut self, stop: &AtomicBool) -> Option<Window<'a>> {
+        if self.is_at_end() || self.left == 0 || Instant::now() >= self.until || stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        let (shard, from) = *self.at;
+        let rows = (self.rows.rows(shard) - from).min(self.most).min(self.left);
+        Some(Window { all: self.rows, shard, from, rows })
+    }
+
+    /// A window is done.
+    fn pass(&mut self, window: &Window) {
+        self.left -= window.rows;
+        self.at.1 += window.rows;
+    }
+
+    /// Whether no rows are left. Goes over to the next shard where one is at its end.
+    fn is_at_end(&mut self) -> bool {
+        while self.at.0 < self.rows.shards() && self.at.1 >= self.rows.rows(self.at.0) {
+            *self.at = (self.at.0 + 1, 0);
+        }
+        self.at.0 >= self.rows.shards()
+    }
+}
+
+/// Some rows of a shard, as if there were no others.
+struct Window<'a> {
+    all: &'a dyn RowSource,
+    shard: usize,
+    from: usize,
+    rows: usize,
+}
+
+impl Window<'_> {
+    fn row(&self, row: RowRef) -> RowRef {
+        RowRef { shard: self.shard, at: self.from + row.at }
+    }
+}
+
+impl RowSource for Window<'_> {
+    fn digest(&self) -> String {
+        self.all.digest()
+    }
+
+    fn shards(&self) -> usize {
+        1
+    }
+
+    fn rows(&self, _: usize) -> usize {
+        self.rows
+    }
+
+    fn place(&self, row: RowRef) -> RowPlace {
+        self.all.place(self.row(row))
+    }
+
+    fn entity(&self, row: RowRef) -> Result<Entity, String> {
+        self.all.entity(self.row(row))
+    }
+}

@@ -1,0 +1,96 @@
+//! Jobs for programs: requests are forms or JSON objects of texts, answers are a [`Job`] as JSON, problems are JSON too, with `status`,
+//! `problem`, `what` and `next`.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::App;
+use super::guard::Fields;
+use super::problem::Problem;
+use crate::steps::{Job, StepError, Work};
+
+/// What a request asks for: `do` is `backup`, with `store` and `backup`; or `restore`, with `backup`, `target`, and, if need be,
+/// `on-conflict`, `mirror` (`yes`) and `confirm` (a real project's name, or anything for another store).
+pub(super) fn work(fields: &Fields) -> Result<Work, Problem> {
+    let text = |name| fields.get(name).to_owned();
+    match fields.get("do") {
+        "backup" => Ok(Work::backup(text("store"), text("backup"))),
+        "restore" => {
+            let on_conflict = match fields.get("on-conflict") {
+                "" => "overwrite".to_owned(),
+                name => name.to_owned(),
+            };
+            Ok(Work::restore(text("backup"), text("target"), on_conflict, fields.get("mirror") == "yes", text("confirm")))
+        }
+        other => {
+            let next = "Say backup, with store and backup; or restore, with backup and target.";
+            Err(Problem::bad(format!("{other:?} is nothing that can be done."), next))
+        }
+    }
+}
+
+/// A job's number in an address.
+pub(super) fn number(job: &str) -> Result<u64, StepError> {
+    job.parse().map_err(|_| StepError::Missing(0))
+}
+
+pub(super) async fn jobs(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    let all = app.step(|app| app.jobs.all()).await?;
+    answer(StatusCode::OK, &all)
+}
+
+pub(super) async fn begin(State(app): State<Arc<App>>, Extension(fields): Extension<Fields>) -> Result<Response, Problem> {
+    let work = work(&fields)?;
+    let job = app.step(move |app| app.jobs.begin(work, &app.settings.stores, &app.settings.rules)).await?;
+    answer(StatusCode::CREATED, &Told::from(job))
+}
+
+pub(super) async fn job(State(app): State<Arc<App>>, Path(job): Path<String>) -> Result<Response, Problem> {
+    let job = app.step(move |app| app.jobs.get(number(&job)?)).await?;
+    answer(StatusCode::OK, &Told::from(job))
+}
+
+/// Takes a step; the field `confirm` says that the target of a restore is meant.
+pub(super) async fn step(
+    State(app): State<Arc<App>>,
+    Extension(fields): Extension<Fields>,
+    Path(job): Path<String>,
+) -> Result<Response, Problem> {
+    let step = move |app: &App| app.jobs.step(number(&job)?, fields.get("confirm"), &app.settings.stores, &app.settings.rules);
+    answer(StatusCode::OK, &Told::from(app.step(step).await?))
+}
+
+pub(super) async fn cancel(State(app): State<Arc<App>>, Path(job): Path<String>) -> Result<Response, Problem> {
+    let job = app.step(move |app| app.jobs.cancel(number(&job)?)).await?;
+    answer(StatusCode::OK, &Told::from(job))
+}
+
+/// A job, and what follows from it.
+#[derive(Serialize)]
+struct Told {
+    #[serde(flatten)]
+    job: Job,
+    has_ended: bool,
+    rows: u64,
+    rate: u64,
+    seconds_left: Option<u64>,
+    /// What is left behind, or would be, were it cancelled now.
+    leaves: String,
+}
+
+impl From<Job> for Told {
+    fn from(job: Job) -> Self {
+        let (rows, rate, seconds_left, leaves) = (job.rows(), job.rate(), job.seconds_left(), job.leaves());
+        Self { has_ended: job.stage.has_ended(), rows, rate, seconds_left, leaves, job }
+    }
+}
+
+fn answer(status: StatusCode, told: &impl Serialize) -> Result<Response, Problem> {
+    let text = serde_json::to_string(told).map_err(|_| Problem::broken())?;
+    Ok((status, [(header::CONTENT_TYPE, "application/json")], text).into_response())
+}

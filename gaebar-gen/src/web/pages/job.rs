@@ -1,0 +1,222 @@
+//! Backups and restores: beginning one, its progress by kind, a restore's plan, and its end. The script sends the form of the next
+//! step as long as there is one; without a script, a person does.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::response::Redirect;
+use gaebar_runtime::cli::{plural, thousands};
+use maud::{Markup, html};
+
+use super::super::App;
+use super::super::api::{number, work};
+use super::super::guard::{Fields, Visitor};
+use super::super::problem::Problem;
+use super::backups::trail;
+use super::{Page, bar, form_token, page};
+use crate::emit::visible;
+use crate::steps::{Job, Planned, Stage, Work};
+
+/// Kinds that a page shows.
+const MOST_KINDS: usize = 60;
+
+/// Begins a job.
+pub(in super::super) async fn begin(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    Extension(fields): Extension<Fields>,
+) -> Result<Redirect, Problem> {
+    let work = work(&fields)?;
+    let job = app.step(move |app| app.jobs.begin(work, &app.settings.stores, &app.settings.rules)).await?;
+    Ok(Redirect::to(&visitor.links.job(job.id)))
+}
+
+/// Takes a step, and shows where that leads.
+pub(in super::super) async fn step(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    Extension(fields): Extension<Fields>,
+    Path(job): Path<String>,
+) -> Result<Redirect, Problem> {
+    let step = move |app: &App| app.jobs.step(number(&job)?, fields.get("confirm"), &app.settings.stores, &app.settings.rules);
+    let job = app.step(step).await?;
+    Ok(Redirect::to(&visitor.links.job(job.id)))
+}
+
+/// Cancels a job.
+pub(in super::super) async fn cancel(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    Path(job): Path<String>,
+) -> Result<Redirect, Problem> {
+    let job = app.step(move |app| app.jobs.cancel(number(&job)?)).await?;
+    Ok(Redirect::to(&visitor.links.job(job.id)))
+}
+
+/// All jobs.
+pub(in super::super) async fn jobs(State(app): State<Arc<App>>, Extension(visitor): Extension<Visitor>) -> Page {
+    let jobs = app.step(|app| app.jobs.all()).await?;
+    let main = html! {
+        h1 { "Jobs" }
+        @if jobs.is_empty() { p.empty { "There are none yet." } }
+        (list(&visitor, &jobs.iter().collect::<Vec<_>>()))
+    };
+    Ok(page(&visitor, "Jobs", &[trail(&visitor.links)], &main))
+}
+
+/// Jobs with the way to each.
+pub(super) fn list(visitor: &Visitor, jobs: &[&Job]) -> Markup {
+    html! {
+        ul.jobs {
+            @for job in jobs {
+                li { a href=(visitor.links.job(job.id)) { (visible(&title(job))) } " " span.tag { (job.stage.name()) } }
+            }
+        }
+    }
+}
+
+/// How far a job is, or how it ended.
+pub(in super::super) async fn job(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    Path(job): Path<String>,
+) -> Page {
+    let job = app.step(move |app| app.jobs.get(number(&job)?)).await?;
+    let links = &visitor.links;
+    let drives = !job.stage.has_ended() && job.stage != Stage::Confirming && job.problem.is_none();
+    let main = html! {
+        h1 { (visible(&title(&job))) }
+        div #job data-steps=[drives.then_some("")] {
+            p.state role="status" aria-live="polite" { (state(&job)) }
+            @if let Some(problem) = &job.problem { div.problem role="alert" { p { (visible(problem)) } } }
+            (ended(&visitor, &job))
+            @if job.stage == Stage::Confirming { (confirm(&visitor, &job)) }
+            @else if !job.stage.has_ended() {
+                form #step method="post" action={ (links.job(job.id)) "/step" } {
+                    (form_token(&visitor))
+                    button { @if job.problem.is_some() { "Try again" } @else { "Go on" } }
+                }
+            }
+            (progress(&job))
+            (plan(&job))
+            @if !job.stage.has_ended() {
+                section aria-labelledby="cancel" {
+                    h2 #cancel { "Cancel" }
+                    p.hint { "If you cancel now: " (visible(&job.leaves())) }
+                    form method="post" action={ (links.job(job.id)) "/cancel" } {
+                        (form_token(&visitor))
+                        button.quiet { "Cancel this" }
+                    }
+                }
+            }
+            h2 { "Steps" }
+            ol.log reversed { @for line in job.log.iter().rev() { li { (visible(line)) } } }
+        }
+    };
+    Ok(page(&visitor, &format!("Job {}", job.id), &[trail(links), ("Jobs", links.to("jobs"))], &main))
+}
+
+fn title(job: &Job) -> String {
+    match &job.work {
+        Work::Backup { store, backup, .. } => format!("Back up {store} into {backup}"),
+        Work::Restore { backup, target, .. } => format!("Restore {backup} into {target}"),
+    }
+}
+
+/// One line: what is going on.
+fn state(job: &Job) -> String {
+    let (rows, rate) = (job.rows(), job.rate());
+    let of = job.total.map(|total| format!(" of {}", thousands(total))).unwrap_or_default();
+    let left = job.seconds_left().map(|left| format!(", about {left} s left")).unwrap_or_default();
+    let so_far = format!("{}{of} rows, {} rows/s{left}", thousands(rows), thousands(rate));
+    match job.stage {
+        Stage::Reading => format!("Reading: {so_far}."),
+        Stage::Writing => {
+            format!("Writing {} as code, which is one step.", plural(job.total.unwrap_or_default(), "row"))
+        }
+        Stage::Planning => format!("Comparing with the target: {so_far}. Nothing is written yet."),
+        Stage::Confirming => "This is the plan. Nothing was written yet.".to_owned(),
+        Stage::Restoring => format!("Restoring: {so_far}."),
+        Stage::Deleting => "Deleting what the backup does not have, which is one step.".to_owned(),
+        Stage::Done => match &job.work {
+            Work::Backup { .. } => format!("Backed up {} of {}.", plural(rows, "row"), plural(job.kinds.len() as u64, "kind")),
+            Work::Restore { written, deleted, .. } => {
+                let deleted = if *deleted > 0 { format!(", {} deleted", thousands(*deleted)) } else { String::new() };
+                format!("Restored: {} written{deleted}; every row is in the target as planned.", thousands(*written))
+            }
+        },
+        Stage::Cancelled => format!("Cancelled. {}", job.leaves()),
+    }
+}
+
+fn ended(visitor: &Visitor, job: &Job) -> Markup {
+    html! {
+        @if job.stage == Stage::Done {
+            p { a href=(visitor.links.backup(job.backup())) { "The backup " (visible(job.backup())) } }
+        }
+    }
+}
+
+/// The form that says that the plan is meant.
+fn confirm(visitor: &Visitor, job: &Job) -> Markup {
+    let Work::Restore { target, project, .. } = &job.work else { return html! {} };
+    html! {
+        form.confirm method="post" action={ (visitor.links.job(job.id)) "/step" } {
+            (form_token(visitor))
+            @if let Some(project) = project {
+                label for="confirm" { "This is a real project. Type its name, " code { (project) } ", to restore into it" }
+                div.field {
+                    input #confirm name="confirm" required autocomplete="off" autocapitalize="off" spellcheck="false";
+                    button { "Restore" }
+                }
+            } @else {
+                input type="hidden" name="confirm" value="yes";
+                button { "Restore into " (visible(target)) }
+            }
+        }
+    }
+}
+
+fn progress(job: &Job) -> Markup {
+    let most = job.kinds.values().copied().max().unwrap_or_default();
+    html! {
+        @if !job.kinds.is_empty() {
+            table.chart {
+                thead { tr { th scope="col" { "Kind" } th scope="col" { "Rows" } } }
+                tbody {
+                    @for (kind, rows) in job.kinds.iter().take(MOST_KINDS) {
+                        tr { th scope="row" { (visible(kind)) } td { (thousands(*rows)) (bar(*rows, most, "bar")) } }
+                    }
+                }
+            }
+            @if job.kinds.len() > MOST_KINDS { p.hint { "These are the first " (MOST_KINDS) " kinds." } }
+        }
+    }
+}
+
+/// What a restore does, by kind.
+fn plan(job: &Job) -> Markup {
+    let Work::Restore { plan, mirror, .. } = &job.work else { return html! {} };
+    let cell = |number: u64| html! { td { (thousands(number)) } };
+    html! {
+        @if !plan.is_empty() {
+            h2 { "Plan" }
+            div.scroll {
+                table {
+                    thead { tr { @for name in ["Kind", "Create", "Replace", "Equal", "Left alone", "Delete"] { th scope="col" { (name) } } } }
+                    tbody {
+                        @for (kind, Planned { create, replace, equal, leave, delete }) in plan.iter().take(MOST_KINDS) {
+                            tr {
+                                th scope="row" { (visible(kind)) }
+                                (cell(*create)) (cell(*replace)) (cell(*equal)) (cell(*leave)) (cell(*delete))
+                            }
+                        }
+                    }
+                }
+            }
+            @if plan.len() > MOST_KINDS { p.hint { "These are the first " (MOST_KINDS) " kinds." } }
+            @if !mirror { p.hint { "What only the target has is left alone." } }
+        }
+    }
+}

@@ -1,0 +1,416 @@
+//! Backups and restores over HTTP, a request a step: to their ends, and with all that can come between.
+
+use std::fs;
+use std::path::Path;
+
+use gaebar_runtime::store::{SqliteStore, Store as _};
+use gaebar_tests::command::{event, folder, gaebar, run};
+use gaebar_tests::emulator::{Emulator, Flavour};
+use gaebar_tests::http::{Answer, get, post};
+use gaebar_tests::serve::{Serving, TOKEN};
+use gaebar_tests::tree::timeless;
+use serde_json::Value;
+
+const STORES: &str = "[stores]\nfrom = \"sqlite:from.db\"\nto = \"sqlite:to.db\"\nother = \"sqlite:other.db\"\n\
+                      real = \"datastore://my-app\"\n[backup]\nrows-per-step = 40\n[restore]\ntargets = [\"to\", \"real\"]\n";
+const ROWS: u64 = 300;
+
+/// A folder with a store of some rows.
+fn with_store(test: &str) -> std::path::PathBuf {
+    let folder = folder(test);
+    run(&mut gaebar(&folder, &["seed", "headline", "--to", "sqlite:from.db", "--rows", &ROWS.to_string()]), 0);
+    fs::write(folder.join("gaebar.toml"), STORES).unwrap();
+    folder
+}
+
+/// A program that has the token.
+struct Program<'a>(&'a Serving);
+
+impl Program<'_> {
+    fn send(&self, method: &'static str, path: &str, form: &str) -> Answer {
+        let request = post(self.0.address, path, form).method(method).with("Authorization", &format!("Bearer {TOKEN}"));
+        request.without("Accept").send()
+    }
+
+    fn ok(&self, method: &'static str, path: &str, form: &str) -> Value {
+        let answer = self.send(method, path, form);
+        assert!([200, 201].contains(&answer.status), "{path}: {answer:?}");
+        assert_eq!(answer.header("content-type"), "application/json");
+        serde_json::from_str(&answer.body).unwrap()
+    }
+
+    fn begin(&self, form: &str) -> Value {
+        self.ok("POST", "/api/jobs", form)
+    }
+
+    fn step(&self, id: u64, form: &str) -> Value {
+        self.ok("POST", &format!("/api/jobs/{id}/step"), form)
+    }
+
+    /// Steps until `until`, and returns each step's answer.
+    fn steps(&self, id: u64, until: &str) -> Vec<Value> {
+        let mut steps = Vec::new();
+        loop {
+            let job = self.step(id, "");
+            assert_eq!(job["problem"], Value::Null, "{job}");
+            let is_there = job["stage"] == until;
+            steps.push(job);
+            assert!(steps.len() < 200, "{steps:?}");
+            if is_there {
+                return steps;
+            }
+        }
+    }
+}
+
+fn id(job: &Value) -> u64 {
+    job["id"].as_u64().unwrap()
+}
+
+/// What a backup that was not made in steps says.
+fn compare(folder: &Path, a: &str, b: &str, code: i32) {
+    run(&mut gaebar(folder, &["diff", a, b]), code);
+}
+
+fn count(folder: &Path, store: &str) -> u64 {
+    let store = SqliteStore::open(&folder.join(store)).unwrap();
+    let snapshot = store.snapshot(gaebar_runtime::store::View::Now).unwrap();
+    let mut rows = 0;
+    for namespace in snapshot.namespaces().unwrap() {
+        for kind in snapshot.kinds(&namespace).unwrap() {
+            let scan = gaebar_runtime::store::Scan { namespace: namespace.clone(), kind, from: None, to: None };
+            rows += snapshot.page(&scan, None, 100_000).unwrap().entities.len() as u64;
+        }
+    }
+    rows
+}
+
+#[test]
+fn a_backup_and_a_restore_in_small_steps_are_what_they_are_in_one() {
+    let folder = with_store("jobs-whole");
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let program = Program(&served);
+    let begun = program.begin("do=backup&store=from&backup=nightly");
+    assert_eq!((&begun["stage"], &begun["rows"]), (&"reading".into(), &0.into()));
+    let steps = program.steps(id(&begun), "done");
+    let mut before = 0;
+    for step in steps.iter().filter(|step| step["stage"] == "reading") {
+        let rows = step["rows"].as_u64().unwrap();
+        assert!(rows > before && rows - before <= 40, "a step of {} rows", rows - before);
+        before = rows;
+    }
+    assert!(steps.len() > 7, "{} steps", steps.len());
+    assert_eq!(steps.last().unwrap()["rows"], ROWS);
+    compare(&folder, "backups/nightly", "sqlite:from.db", 0);
+    run(&mut gaebar(&folder, &["verify", "backups/nightly"]), 0);
+    event(&mut gaebar(&folder, &["backup", "from", "at-once/nightly"]));
+    let shards = |place: &str| timeless(&folder.join(place));
+    let (stepped, at_once) = (shards("backups/nightly"), shards("at-once/nightly"));
+    let only_code = |files: &std::collections::BTreeMap<String, String>| {
+        files
+            .iter()
+            .filter(|(file, _)| file.ends_with(".rs"))
+            .map(|(file, bytes)| (file.clone(), bytes.clone()))
+            .collect::<Vec<_>>()
+    };
+    assert!(only_code(&stepped) == only_code(&at_once), "steps give other code");
+    assert!(!folder.join("backups/.nightly.gaebar").exists(), "what was read is removed");
+    // A step whose answer was lost is repeated.
+    assert_eq!(program.step(id(&begun), "")["stage"], "done");
+
+    let begun = program.begin("do=restore&backup=nightly&target=to");
+    let planned = program.steps(id(&begun), "confirming").pop().unwrap();
+    let create =
+        |job: &Value| job["work"]["plan"].as_object().unwrap().values().map(|kind| kind["create"].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(create(&planned), ROWS);
+    assert!(!folder.join("to.db").exists(), "a plan creates no store");
+    assert_eq!(program.step(id(&begun), "")["stage"], "confirming", "nobody has said that it is meant");
+    assert_eq!(program.step(id(&begun), "confirm=yes")["stage"], "restoring");
+    let steps = program.steps(id(&begun), "done");
+    assert!(steps.len() > 5, "{} steps", steps.len());
+    assert_eq!(steps.last().unwrap()["work"]["written"], ROWS);
+    compare(&folder, "backups/nightly", "sqlite:to.db", 0);
+
+    // Once more, over what differs: replaced, left alone, deleted.
+    let to = SqliteStore::open_or_create(&folder.join("to.db")).unwrap();
+    let visitor = gaebar_runtime::model::Key::root("Profile", 999_999_999);
+    to.upsert(&[gaebar_runtime::model::Entity::new(visitor, gaebar_runtime::model::Properties::new()).unwrap()]).unwrap();
+    drop(to);
+    let begun = program.begin("do=restore&backup=nightly&target=to&mirror=yes&confirm=yes");
+    let done = program.steps(id(&begun), "done").pop().unwrap();
+    assert_eq!((&done["work"]["written"], &done["work"]["deleted"]), (&0.into(), &1.into()));
+    compare(&folder, "backups/nightly", "sqlite:to.db", 0);
+}
+
+#[test]
+fn a_job_goes_on_after_the_server_was_killed() {
+    let folder = with_store("jobs-killed");
+    let start = || Serving::start(&folder, Some(TOKEN), &[]);
+    let mut served = start();
+    let job = id(&Program(&served).begin("do=backup&store=from&backup=nightly"));
+    for round in 0.. {
+        let step = Program(&served).step(job, "");
+        if step["stage"] == "done" {
+            assert!(round > 7, "{round} steps");
+            break;
+        }
+        let rows = step["rows"].clone();
+        served.signal("-KILL");
+        served = start();
+        let again = Program(&served).ok("GET", &format!("/api/jobs/{job}"), "");
+        assert_eq!(again["rows"], rows, "the state outlives the process");
+    }
+    compare(&folder, "backups/nightly", "sqlite:from.db", 0);
+    let job = id(&Program(&served).begin("do=restore&backup=nightly&target=to&confirm=yes"));
+    loop {
+        if Program(&served).step(job, "")["stage"] == "done" {
+            break;
+        }
+        served.signal("-KILL");
+        served = start();
+    }
+    compare(&folder, "backups/nightly", "sqlite:to.db", 0);
+}
+
+/// Every third step is lost: it did its work, and then the machine died before that was written down.
+fn steps_with_losses(program: &Program, folder: &Path, job: u64) -> usize {
+    let file = folder.join(format!("backups/.gaebar/jobs/{job}.json"));
+    for round in 0.. {
+        let before = fs::read(&file).unwrap();
+        let step = program.step(job, "");
+        assert_eq!(step["problem"], Value::Null, "{step}");
+        if round % 3 == 1 {
+            fs::write(&file, before).unwrap();
+        } else if step["stage"] == "done" {
+            return round;
+        }
+        assert!(round < 300, "{step}");
+    }
+    unreachable!()
+}
+
+#[test]
+fn a_step_that_is_lost_is_taken_again_without_harm() {
+    let folder = with_store("jobs-lost");
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let program = Program(&served);
+    let job = id(&program.begin("do=backup&store=from&backup=nightly"));
+    assert!(steps_with_losses(&program, &folder, job) > 7);
+    compare(&folder, "backups/nightly", "sqlite:from.db", 0);
+    run(&mut gaebar(&folder, &["verify", "backups/nightly"]), 0);
+    // The strictest way: whatever a lost step has written exists already.
+    let job = id(&program.begin("do=restore&backup=nightly&target=to&on-conflict=fail&confirm=yes"));
+    assert!(steps_with_losses(&program, &folder, job) > 14);
+    compare(&folder, "backups/nightly", "sqlite:to.db", 0);
+}
+
+#[test]
+fn cancelling_says_truly_what_is_left() {
+    let folder = with_store("jobs-cancelled");
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let program = Program(&served);
+    let job = id(&program.begin("do=backup&store=from&backup=nightly"));
+    program.step(job, "");
+    assert!(folder.join("backups/.nightly.gaebar/spool/read.log").exists());
+    let cancelled = program.ok("DELETE", &format!("/api/jobs/{job}"), "");
+    assert_eq!(cancelled["stage"], "cancelled");
+    assert!(cancelled["leaves"].as_str().unwrap().contains("Nothing is left of what was read"), "{cancelled}");
+    assert!(!folder.join("backups/.nightly.gaebar").exists() && !folder.join("backups/nightly").exists());
+    assert_eq!(program.step(job, "")["stage"], "cancelled", "it does not begin again");
+
+    run(&mut gaebar(&folder, &["backup", "from", "backups/nightly"]), 0);
+    let job = id(&program.begin("do=restore&backup=nightly&target=to&confirm=yes"));
+    program.steps(job, "restoring");
+    let written = program.step(job, "")["work"]["written"].as_u64().unwrap();
+    let cancelled = program.ok("DELETE", &format!("/api/jobs/{job}"), "");
+    let leaves = cancelled["leaves"].as_str().unwrap();
+    assert!(written > 0 && leaves.starts_with(&format!("{written} entities")), "{leaves}");
+    assert_eq!(count(&folder, "to.db"), written);
+}
+
+#[test]
+fn requests_that_make_no_sense_are_refused_and_write_nothing() {
+    let folder = with_store("jobs-bad");
+    run(&mut gaebar(&folder, &["backup", "from", "backups/nightly"]), 0);
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let program = Program(&served);
+    for (form, status, part) in [
+        ("", 400, "is nothing that can be done"),
+        ("do=drop", 400, "is nothing that can be done"),
+        ("do=backup&backup=x", 422, "No store is called"),
+        ("do=backup&store=sqlite:from.db&backup=x", 422, "No store is called"),
+        ("do=backup&store=from&backup=", 422, "can't be a backup's name"),
+        ("do=backup&store=from&backup=..", 422, "can't be a backup's name"),
+        ("do=backup&store=from&backup=.hidden", 422, "can't be a backup's name"),
+        ("do=backup&store=from&backup=a%2Fb", 422, "can't be a backup's name"),
+        ("do=backup&store=from&backup=a%5Cb", 422, "can't be a backup's name"),
+        ("do=backup&store=from&backup=a%00", 422, "can't be a backup's name"),
+        ("do=restore&backup=none&target=to", 422, "There is no backup"),
+        ("do=restore&backup=..%2Fnightly&target=to", 422, "can't be a backup's name"),
+        ("do=restore&backup=nightly&target=other", 422, "may not be restored to"),
+        ("do=restore&backup=nightly&target=to&on-conflict=maybe", 422, "say overwrite, skip, fail or update-only"),
+        ("do=restore&backup=nightly&target=to&on-conflict=skip&mirror=yes", 422, "say overwrite with it"),
+    ] {
+        let answer = program.send("POST", "/api/jobs", form);
+        assert_eq!(answer.status, status, "{form}: {answer:?}");
+        let problem: Value = serde_json::from_str(&answer.body).unwrap();
+        assert!(problem["what"].as_str().unwrap().contains(part), "{form}: {problem}");
+        assert!(problem["status"] == status && !problem["next"].as_str().unwrap().is_empty());
+    }
+    for (method, path, status) in [
+        ("GET", "/api/jobs/7", 404),
+        ("GET", "/api/jobs/x", 404),
+        ("GET", "/api/jobs/..%2F..%2Fsecret", 404),
+        ("POST", "/api/jobs/7/step", 404),
+        ("DELETE", "/api/jobs/7", 404),
+        ("DELETE", "/api/jobs", 405),
+        ("GET", "/api/nothing", 404),
+    ] {
+        let answer = program.send(method, path, "");
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
+        serde_json::from_str::<Value>(&answer.body).unwrap_or_else(|_| panic!("{path}: {answer:?}"));
+    }
+    let json = post(served.address, "/api/jobs", "{\"do\": 1}").with("Authorization", &format!("Bearer {TOKEN}"));
+    assert_eq!(json.with("Content-Type", "application/json").send().status, 400);
+    let json = post(served.address, "/api/jobs", "{\"do\": \"drop\"}").with("Authorization", &format!("Bearer {TOKEN}"));
+    let answer = json.with("Content-Type", "application/json").send();
+    assert!(answer.status == 400 && answer.body.contains("is nothing that can be done"), "the fields are read: {answer:?}");
+    assert_eq!(program.ok("GET", "/api/jobs", ""), serde_json::json!([]), "none of these is a job");
+
+    // Without the token, or a form of Gaebar's own, nothing begins.
+    let good = "do=backup&store=from&backup=x";
+    for wrong in [post(served.address, "/api/jobs", good), post(served.address, "/jobs", good), get(served.address, "/api/jobs")]
+    {
+        let answer = wrong.send();
+        assert!([401, 403].contains(&answer.status), "{answer:?}");
+    }
+    let wrong = post(served.address, "/api/jobs", good).with("Authorization", "Bearer wrong").send();
+    assert!([401, 403].contains(&wrong.status), "{wrong:?}");
+    assert_eq!(program.ok("GET", "/api/jobs", ""), serde_json::json!([]));
+}
+
+#[test]
+fn two_at_once_are_told_who_is_running() {
+    let folder = with_store("jobs-two");
+    run(&mut gaebar(&folder, &["backup", "from", "backups/nightly"]), 0);
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let program = Program(&served);
+    let job = id(&program.begin("do=backup&store=from&backup=nightly"));
+    let second = program.send("POST", "/api/jobs", "do=backup&store=other&backup=nightly");
+    assert!(second.status == 409 && second.body.contains(&format!("job {job} is of the same backup")), "{second:?}");
+    // Another process holds the job, and says who it is.
+    let lock = fs::File::create(folder.join(format!("backups/.gaebar/jobs/{job}.lock"))).unwrap();
+    lock.lock().unwrap();
+    std::io::Write::write_all(&mut &lock, b"4711\n").unwrap();
+    for (method, path) in [("POST", format!("/api/jobs/{job}/step")), ("DELETE", format!("/api/jobs/{job}"))] {
+        let busy = program.send(method, &path, "");
+        assert!(busy.status == 409 && busy.body.contains("process 4711 since 20"), "{busy:?}");
+    }
+    drop(lock);
+    // And somebody on the command line holds the backup.
+    fs::create_dir_all(folder.join("backups/nightly/.gaebar")).unwrap();
+    let lock = fs::File::create(folder.join("backups/nightly/.gaebar/lock")).unwrap();
+    lock.lock().unwrap();
+    std::io::Write::write_all(&mut &lock, b"4712\n").unwrap();
+    let busy = program.send("POST", &format!("/api/jobs/{job}/step"), "");
+    assert!(busy.status == 409 && busy.body.contains("process 4712 since 20"), "{busy:?}");
+    drop(lock);
+    program.steps(job, "done");
+}
+
+#[test]
+fn what_fails_is_said_and_tried_again() {
+    let folder = with_store("jobs-problem");
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let program = Program(&served);
+    let job = id(&program.begin("do=backup&store=other&backup=later"));
+    let failed = program.step(job, "");
+    assert!(failed["problem"].as_str().unwrap().contains("there is no such file"), "{failed}");
+    assert_eq!(failed["stage"], "reading");
+    fs::copy(folder.join("from.db"), folder.join("other.db")).unwrap();
+    program.steps(job, "done");
+
+    run(&mut gaebar(&folder, &["restore", "backups/later", "--to", "sqlite:to.db", "--interpret"]), 0);
+    let job = id(&program.begin("do=restore&backup=later&target=to&on-conflict=fail&confirm=yes"));
+    let failed = program.step(job, "");
+    assert!(failed["problem"].as_str().unwrap().contains("nothing was restored"), "{failed}");
+    program.ok("DELETE", &format!("/api/jobs/{job}"), "");
+
+    // Somebody edits the backup between the plan and its execution.
+    let job = id(&program.begin("do=restore&backup=later&target=to"));
+    program.steps(job, "confirming");
+    drop(served);
+    run(&mut gaebar(&folder, &["seed", "suite", "--to", "sqlite:other.db"]), 0);
+    run(&mut gaebar(&folder, &["backup", "other", "backups/later"]), 0);
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let failed = Program(&served).step(job, "confirm=yes");
+    assert!(failed["problem"].as_str().unwrap().contains("is not what it was when the plan was made"), "{failed}");
+}
+
+#[test]
+fn a_real_project_is_written_to_only_once_its_name_is_typed() {
+    let folder = with_store("jobs-real");
+    run(&mut gaebar(&folder, &["backup", "from", "backups/nightly"]), 0);
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let program = Program(&served);
+    let real = program.begin("do=restore&backup=nightly&target=real&confirm=yes");
+    assert_eq!(real["work"]["project"], "my-app");
+    let job = id(&program.begin("do=restore&backup=nightly&target=to&confirm=yes"));
+    // As if the file were that project: here is no other real one.
+    let file = folder.join(format!("backups/.gaebar/jobs/{job}.json"));
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("\"project\": null", "\"project\": \"my-app\"")).unwrap();
+    program.steps(job, "confirming");
+    assert_eq!(program.step(job, "")["stage"], "confirming", "yes is not its name");
+    for typed in ["yes", "my-app-staging", "MY-APP", "datastore:%2F%2Fmy-app"] {
+        let answer = program.send("POST", &format!("/api/jobs/{job}/step"), &format!("confirm={typed}"));
+        assert!(answer.status == 422 && answer.body.contains("Type the project's name"), "{answer:?}");
+    }
+    assert!(!folder.join("to.db").exists());
+    assert_eq!(program.step(job, "confirm=my-app")["stage"], "restoring");
+    program.steps(job, "done");
+    compare(&folder, "backups/nightly", "sqlite:to.db", 0);
+}
+
+#[test]
+fn an_emulator_is_backed_up_and_restored_in_steps() {
+    for flavour in [Flavour::Datastore, Flavour::Firestore] {
+        let Some(emulator) = Emulator::shared(flavour) else { continue };
+        let folder = folder(&format!("jobs-{flavour:?}"));
+        let command = |arguments: &[&str]| {
+            let mut command = gaebar(&folder, arguments);
+            command.env("DATASTORE_EMULATOR_HOST", emulator.host());
+            command
+        };
+        let name = |what: &str| format!("jobs-{what}-{flavour:?}").to_ascii_lowercase();
+        let (from, to) = (format!("datastore://{}", name("from")), format!("datastore://{}", name("to")));
+        run(&mut command(&["seed", "headline", "--to", &from, "--rows", "300"]), 0);
+        // The Firestore emulator lists neither.
+        let named = match flavour {
+            Flavour::Datastore => "",
+            Flavour::Firestore => "kinds = [\"Profile\", \"Comment\", \"Post\"]\nnamespaces = [\"\"]\n",
+        };
+        let settings = format!("[stores]\nfrom = \"{from}\"\nto = \"{to}\"\n[backup]\nrows-per-step = 40\n{named}");
+        fs::write(folder.join("gaebar.toml"), settings).unwrap();
+        let serve = || Serving::run(command(&["serve", "--listen", "127.0.0.1:0"]), &folder, Some(TOKEN));
+        let mut served = serve();
+        let job = id(&Program(&served).begin("do=backup&store=from&backup=nightly"));
+        assert_eq!(Program(&served).step(job, "")["stage"], "reading");
+        served.signal("-KILL");
+        served = serve();
+        Program(&served).steps(job, "done");
+        let listed = event(&mut command(&["list", "backups/nightly"]));
+        assert_eq!(listed["consistent"], flavour == Flavour::Firestore, "as of one time where the store keeps that: {listed}");
+        let job = id(&Program(&served).begin("do=restore&backup=nightly&target=to"));
+        let planned = Program(&served).steps(job, "confirming").pop().unwrap();
+        assert_eq!(planned["work"]["project"], Value::Null, "an emulator's project is not typed");
+        Program(&served).step(job, "confirm=yes");
+        Program(&served).steps(job, "done");
+        let kinds: &[&str] = match flavour {
+            Flavour::Datastore => &[],
+            Flavour::Firestore => &["--kinds", "Profile,Comment,Post", "--namespaces", ""],
+        };
+        run(&mut command(&[&["diff", "backups/nightly", &to], kinds].concat()), 0);
+        run(&mut command(&[&["diff", "backups/nightly", &from], kinds].concat()), 0);
+    }
+}
