@@ -1,9 +1,12 @@
 //! The examples that mount Gaebar's page, as they are built and started.
 
+use gaebar_runtime::model::{Data, Key};
+use gaebar_runtime::store::{SqliteStore, Store as _};
 use gaebar_tests::command::folder;
 use gaebar_tests::example::Example;
 use gaebar_tests::http::{get, post, resolve};
 use gaebar_tests::serve::{TOKEN, with_backup};
+use serde_json::Value;
 
 /// `admin:correct-horse`, as a browser sends it.
 const ADMIN: &str = "Basic YWRtaW46Y29ycmVjdC1ob3JzZQ==";
@@ -49,6 +52,50 @@ fn an_application_mounts_the_page_behind_its_own_login_and_brings_backups_along(
     {
         let missing = get(app.address, &format!("/admin/backup/{missing}")).with("Authorization", ADMIN).send();
         assert_eq!(missing.status, 404, "{}", missing.body);
+    }
+}
+
+#[test]
+fn a_backup_that_is_compiled_in_is_restored_by_pressing_restore() {
+    let folder = folder("example-restore");
+    let app = Example::start("guestbook", &folder, ("GUESTBOOK_PASSWORD", "correct-horse"));
+    let page = "/admin/backup/linked/release";
+    let seen = get(app.address, page).with("Authorization", ADMIN).send();
+    assert!(seen.body.contains("name=\"linked\" value=\"release\"") && seen.body.contains("Show the plan"), "{}", seen.body);
+    let (cookie, token) = (seen.cookie(), seen.field("form-token"));
+    let send = |path: &str, form: &str| {
+        let form = format!("{form}&form-token={token}");
+        post(app.address, path, &form).with("Authorization", ADMIN).with("Cookie", &cookie).send()
+    };
+    // Both are restored into the application's own store, which stays open.
+    for name in ["release", "backup"] {
+        let begun = send("/admin/backup/jobs", &format!("do=restore&linked={name}&target=guestbook&on-conflict=overwrite"));
+        assert_eq!(begun.status, 303, "{begun:?}");
+        let job = resolve("/admin/backup/jobs", begun.header("location")).replace("/backup/", "/backup/api/");
+        let step = |form: &str| -> Value {
+            let answer = send(&format!("{job}/step"), form);
+            assert_eq!(answer.status, 200, "{answer:?}");
+            serde_json::from_str(&answer.body).unwrap()
+        };
+        let planned = step("x=");
+        assert_eq!((&planned["stage"], &planned["work"]["from"]), (&"confirming".into(), &"linked".into()), "{planned}");
+        assert_eq!(step("confirm=yes")["stage"], "done");
+    }
+    let store = SqliteStore::open(&folder.join("guestbook.db")).unwrap();
+    let restored = store.lookup(&[&Key::root("Profile", 2), &Key::root("Greeting", 1)]).unwrap();
+    let names = restored.iter().flat_map(|entity| entity.properties.values()).filter(|value| match &value.data {
+        Data::String(text) => text == "Aral Balkan" || text == "Welcome!",
+        _ => false,
+    });
+    assert_eq!(names.count(), 2, "{restored:?}");
+    assert!(get(app.address, "/").send().body.contains("Welcome!"));
+
+    for (form, part) in [
+        ("do=restore&linked=nothing&target=guestbook", "There is no backup &quot;nothing&quot; in this program"),
+        ("do=restore&linked=release&backup=guestbook&target=guestbook", "Name one of them"),
+    ] {
+        let refused = send("/admin/backup/jobs", form);
+        assert!([400, 422].contains(&refused.status) && refused.body.contains(part), "{refused:?}");
     }
 }
 

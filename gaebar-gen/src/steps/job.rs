@@ -50,6 +50,8 @@ pub enum Work {
     },
     /// Restores a backup into a store.
     Restore {
+        /// Where its rows are.
+        from: Rows,
         /// The backup's name.
         backup: String,
         /// The store.
@@ -75,6 +77,16 @@ pub enum Work {
     },
 }
 
+/// Where the rows of a backup are that is restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rows {
+    /// In its folder among the backups.
+    Folder,
+    /// In this program: it is compiled in.
+    Linked,
+}
+
 impl Work {
     /// A backup of a store that has a name.
     pub fn backup(store: String, backup: String) -> Self {
@@ -82,14 +94,14 @@ impl Work {
     }
 
     /// A restore of a backup into a store that has a name.
-    pub fn restore(backup: String, target: String, on_conflict: String, mirror: bool, confirm: String) -> Self {
+    pub fn restore(from: Rows, backup: String, target: String, on_conflict: String, mirror: bool, confirm: String) -> Self {
         let (project, digest, plan, at, written, deleted) = (None, None, BTreeMap::new(), (0, 0), 0, 0);
-        Self::Restore { backup, target, on_conflict, mirror, confirm, project, digest, plan, at, written, deleted }
+        Self::Restore { from, backup, target, on_conflict, mirror, confirm, project, digest, plan, at, written, deleted }
     }
 }
 
-/// How far a job is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// How far a job is: one stage comes after another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// The store is read.

@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 use gaebar_runtime::restore::RowSource as _;
 use gaebar_runtime::store::StoreUrl;
 
-use super::job::{Job, Stage, Work, utc};
+use super::job::{Job, Rows, Stage, Work, utc};
 use super::{Rules, StepError, Stores, backup, restore};
 use crate::backup::BackupError;
 use crate::folder::{self, FolderError};
 use crate::interpret::InterpretedRows;
+use crate::linked::Linked;
 use crate::private::{self, PrivateError};
 use crate::publish::PublishError;
 use crate::verify::{JustLooking, read};
@@ -32,6 +33,8 @@ const LOOK: Duration = Duration::from_millis(20);
 pub struct Jobs {
     backups: PathBuf,
     folder: PathBuf,
+    /// Backups that are compiled into this program.
+    linked: Vec<Linked>,
     /// Whether the steps of a job in this process are to end.
     stops: Mutex<HashMap<u64, Arc<AtomicBool>>>,
     /// Rows of backups that are restored, which took a while to verify.
@@ -46,10 +49,10 @@ struct Held {
 }
 
 impl Jobs {
-    /// Those of the backups in a folder, which need not exist yet.
-    pub fn new(backups: &Path) -> Self {
+    /// Those of the backups in a folder, which need not exist yet, and of backups that are compiled into this program.
+    pub fn new(backups: &Path, linked: Vec<Linked>) -> Self {
         let folder = backups.join(".gaebar").join("jobs");
-        Self { backups: backups.to_owned(), folder, stops: Mutex::default(), rows: Mutex::default() }
+        Self { backups: backups.to_owned(), folder, linked, stops: Mutex::default(), rows: Mutex::default() }
     }
 
     /// All of them, the latest first.
@@ -113,7 +116,7 @@ impl Jobs {
                 "{name:?} can't be a backup's name: take letters, digits, `-`, `_` and `.`, and at most 100."
             ));
         }
-        if let Work::Restore { on_conflict, mirror, .. } = work {
+        if let Work::Restore { from, on_conflict, mirror, .. } = work {
             restore::on_conflict(on_conflict).map_err(StepError::Refused)?;
             if *mirror && on_conflict != "overwrite" {
                 return refused("A mirror replaces what differs: say overwrite with it.".to_owned());
@@ -121,8 +124,13 @@ impl Jobs {
             if !rules.may_restore_to(url) {
                 return refused(format!("{store:?} may not be restored to: [restore] targets in gaebar.toml does not list it."));
             }
-            if !self.backups.join(name).join(crate::manifest::MANIFEST).is_file() {
-                return refused(format!("There is no backup {name:?}."));
+            let is_there = match from {
+                Rows::Folder => self.backups.join(name).join(crate::manifest::MANIFEST).is_file(),
+                Rows::Linked => self.linked(name).is_some(),
+            };
+            if !is_there {
+                let place = if *from == Rows::Linked { " in this program" } else { "" };
+                return refused(format!("There is no backup {name:?}{place}."));
             }
         }
         Ok(())
@@ -191,15 +199,28 @@ impl Jobs {
             .ok_or_else(|| backup::Failed::Problem(format!("The store {store:?} has no name here any more.")))?;
         match &job.work {
             Work::Backup { .. } => backup::step(job, url, &folder, rules, stop),
-            Work::Restore { .. } => {
+            Work::Restore { from, backup, .. } => {
                 // It was, when the job was begun.
                 if !rules.may_restore_to(url) {
                     return Err(backup::Failed::Problem(format!("{url} may not be restored to any more.")));
                 }
-                let rows = self.rows(job.id, &folder).map_err(backup::Failed::Problem)?;
-                restore::step(job, url, rows.as_ref(), &folder, rules, stop).map_err(backup::Failed::Problem)
+                let done = match from {
+                    Rows::Folder => self
+                        .rows(job.id, &folder)
+                        .and_then(|rows| restore::step(job, url, rows.as_ref(), Some(&folder), rules, stop)),
+                    Rows::Linked => self
+                        .linked(backup)
+                        .ok_or_else(|| format!("This program has no backup {backup:?} any more."))
+                        .and_then(|rows| restore::step(job, url, rows, None, rules, stop)),
+                };
+                done.map_err(backup::Failed::Problem)
             }
         }
+    }
+
+    /// A backup that is compiled into this program.
+    fn linked(&self, name: &str) -> Option<&Linked> {
+        self.linked.iter().find(|backup| backup.name() == name)
     }
 
     /// A backup's rows, verified once as long as this process lives. Each shard is held against its hash whenever it is read.

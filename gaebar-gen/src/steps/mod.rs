@@ -3,7 +3,7 @@
 //!
 //! A [`Job`] is one backup or one restore, written down in the folder of backups; [`Jobs`] begins, steps and cancels them. A backup's
 //! steps read the store into the spool that [`crate::backup`] goes on from; writing what was read is one step. A restore's steps go
-//! through the backup a window of rows at a time: once to plan, and once more to write.
+//! through the backup, in its folder or compiled into this program, a window of rows at a time: once to plan, and once more to write.
 
 mod backup;
 mod error;
@@ -17,7 +17,7 @@ use std::time::Duration;
 use gaebar_runtime::store::StoreUrl;
 
 pub use error::StepError;
-pub use job::{Job, Planned, Stage, Work};
+pub use job::{Job, Planned, Rows, Stage, Work};
 pub use jobs::Jobs;
 
 use crate::backup::Options;

@@ -20,12 +20,12 @@ const WINDOWS: usize = 5;
 /// Writes a second that a real project gets, which is what Google asks for at first.
 const REAL_RATE: f64 = 500.0;
 
-/// Takes a step. `rows` are those of the job's backup.
+/// Takes a step. `rows` are those of the job's backup, whose `folder` has their source, if it is there.
 pub(super) fn step(
     job: &mut Job,
     url: &StoreUrl,
     rows: &dyn RowSource,
-    folder: &Path,
+    folder: Option<&Path>,
     rules: &Rules,
     stop: &AtomicBool,
 ) -> Result<(), String> {
@@ -64,7 +64,7 @@ fn planned(
     job: &mut Job,
     url: &StoreUrl,
     rows: &dyn RowSource,
-    folder: &Path,
+    folder: Option<&Path>,
     rules: &Rules,
     stop: &AtomicBool,
 ) -> Result<(), String> {
@@ -74,7 +74,7 @@ fn planned(
     let Work::Restore { mirror, plan: so_far, at, .. } = &mut job.work else { return Ok(()) };
     if *mirror {
         // What only the target has is known once all keys of the backup are.
-        let whole = plan(rows, store.as_ref(), options, None, Some(folder), &Silent, stop);
+        let whole = plan(rows, store.as_ref(), options, None, folder, &Silent, stop);
         let Some(whole) = unless_stopped(whole)? else { return Ok(()) };
         for (kind, counts) in whole.kinds() {
             so_far.entry(kind.clone()).or_default().add(counts);
@@ -84,7 +84,7 @@ fn planned(
     }
     let mut windows = Windows::new(rows, at, rules);
     while let Some(window) = windows.next(stop) {
-        let part = plan(&window, store.as_ref(), options.clone(), None, Some(folder), &Silent, stop);
+        let part = plan(&window, store.as_ref(), options.clone(), None, folder, &Silent, stop);
         let Some(part) = unless_stopped(part)? else { break };
         for (kind, counts) in part.kinds() {
             so_far.entry(kind.clone()).or_default().add(counts);
@@ -102,7 +102,7 @@ fn restored(
     job: &mut Job,
     url: &StoreUrl,
     rows: &dyn RowSource,
-    folder: &Path,
+    folder: Option<&Path>,
     rules: &Rules,
     stop: &AtomicBool,
 ) -> Result<(), String> {
@@ -113,7 +113,7 @@ fn restored(
     let before = Done::default();
     while let Some(window) = windows.next(stop) {
         let begun = Instant::now();
-        let part = plan(&window, store.as_ref(), options.clone(), Some(&before), Some(folder), &Silent, stop);
+        let part = plan(&window, store.as_ref(), options.clone(), Some(&before), folder, &Silent, stop);
         if let Err(PlanError::Exist { target, first, .. }) = &part {
             let came = first.join(", ");
             return Err(format!(
@@ -148,11 +148,11 @@ fn restored(
 }
 
 /// Deletes what the backup does not have, and looks once more at all that it has.
-fn mirrored(job: &mut Job, url: &StoreUrl, rows: &dyn RowSource, folder: &Path, stop: &AtomicBool) -> Result<(), String> {
+fn mirrored(job: &mut Job, url: &StoreUrl, rows: &dyn RowSource, folder: Option<&Path>, stop: &AtomicBool) -> Result<(), String> {
     let store = store::open_or_create(url).map_err(|error| error.to_string())?;
     let options = options(job)?;
     let is_real = store.place().realm == Realm::Production;
-    let whole = plan(rows, store.as_ref(), options, Some(&Done::default()), Some(folder), &Silent, stop);
+    let whole = plan(rows, store.as_ref(), options, Some(&Done::default()), folder, &Silent, stop);
     let Some(whole) = unless_stopped(whole)? else { return Ok(()) };
     let executed = whole.execute(&execution(store.place(), &Pace::new(is_real, None), stop));
     let Work::Restore { written, deleted, .. } = &mut job.work else { return Ok(()) };

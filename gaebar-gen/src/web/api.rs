@@ -12,20 +12,26 @@ use serde::Serialize;
 use super::App;
 use super::guard::Fields;
 use super::problem::Problem;
-use crate::steps::{Job, StepError, Work};
+use crate::steps::{Job, Rows, StepError, Work};
 
-/// What a request asks for: `do` is `backup`, with `store` and `backup`; or `restore`, with `backup`, `target`, and, if need be,
-/// `on-conflict`, `mirror` (`yes`) and `confirm` (a real project's name, or anything for another store).
+/// What a request asks for: `do` is `backup`, with `store` and `backup`; or `restore`, with `backup` (or `linked`, for one
+/// that is compiled into the application), `target`, and, if need be, `on-conflict`, `mirror` (`yes`) and `confirm` (a real project's
+/// name, or anything for another store).
 pub(super) fn work(fields: &Fields) -> Result<Work, Problem> {
     let text = |name| fields.get(name).to_owned();
     match fields.get("do") {
         "backup" => Ok(Work::backup(text("store"), text("backup"))),
         "restore" => {
+            let (from, backup) = match (fields.get("backup"), fields.get("linked")) {
+                (_, "") => (Rows::Folder, text("backup")),
+                ("", _) => (Rows::Linked, text("linked")),
+                _ => return Err(Problem::bad("Both a backup and a linked one are named.", "Name one of them.")),
+            };
             let on_conflict = match fields.get("on-conflict") {
                 "" => "overwrite".to_owned(),
                 name => name.to_owned(),
             };
-            Ok(Work::restore(text("backup"), text("target"), on_conflict, fields.get("mirror") == "yes", text("confirm")))
+            Ok(Work::restore(from, backup, text("target"), on_conflict, fields.get("mirror") == "yes", text("confirm")))
         }
         other => {
             let next = "Say backup, with store and backup; or restore, with backup and target.";

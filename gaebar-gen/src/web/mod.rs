@@ -134,7 +134,7 @@ impl App {
             library: Library::new(settings.backups.clone()),
             sessions: Sessions::default(),
             comparisons: Comparisons::default(),
-            jobs: Jobs::new(&settings.backups),
+            jobs: Jobs::new(&settings.backups, settings.linked.clone()),
             wrong_tokens: Limiter::new(WRONG_TOKENS),
             requests: Limiter::new(REQUESTS),
             reads: Arc::new(Semaphore::new(READS)),

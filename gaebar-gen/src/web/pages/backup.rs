@@ -15,6 +15,7 @@ use super::backups::{facts, no_snapshot, trail};
 use super::{Page, asked, bar, form_token, page, pager, search, time};
 use crate::emit::visible;
 use crate::folder::bytes;
+use crate::steps::Rows;
 
 /// Kinds on a page.
 const MOST: usize = 50;
@@ -38,7 +39,7 @@ pub(in super::super) async fn backup(
                 (search(links, &name, ""))
                 (compare(app, &visitor, &name))
                 (back_up(app, &visitor, &name))
-                (restore(app, &visitor, &name))
+                (restore(app, &visitor, Rows::Folder, &name))
             }
             h2 #kinds { "Kinds" }
             (kinds(links, &backup, (at - 1) * MOST))
@@ -87,14 +88,18 @@ fn back_up(app: &App, visitor: &Visitor, backup: &str) -> Markup {
 }
 
 /// The form that makes a plan of a restore.
-fn restore(app: &App, visitor: &Visitor, backup: &str) -> Markup {
+pub(super) fn restore(app: &App, visitor: &Visitor, from: Rows, backup: &str) -> Markup {
+    let name = match from {
+        Rows::Folder => "backup",
+        Rows::Linked => "linked",
+    };
     let targets: Vec<_> = app.settings.stores.iter().filter(|(_, url)| app.settings.rules.may_restore_to(url)).collect();
     html! {
         @if !targets.is_empty() {
             form.work #restore method="post" action=(visitor.links.to("jobs")) {
                 (form_token(visitor))
                 input type="hidden" name="do" value="restore";
-                input type="hidden" name="backup" value=(backup);
+                input type="hidden" name=(name) value=(backup);
                 label for="target" { "Restore into" }
                 select #target name="target" { @for (store, _) in targets { option { (visible(store)) } } }
                 label for="on-conflict" { "Entities that it has already" }

@@ -16,7 +16,7 @@ use super::super::problem::Problem;
 use super::backups::trail;
 use super::{Page, bar, form_token, page};
 use crate::emit::visible;
-use crate::steps::{Job, Planned, Stage, Work};
+use crate::steps::{Job, Planned, Rows, Stage, Work};
 
 /// Kinds that a page shows.
 const MOST_KINDS: usize = 60;
@@ -151,9 +151,13 @@ fn state(job: &Job) -> String {
 }
 
 fn ended(visitor: &Visitor, job: &Job) -> Markup {
+    let link = match &job.work {
+        Work::Restore { from: Rows::Linked, backup, .. } => visitor.links.linked(backup),
+        _ => visitor.links.backup(job.backup()),
+    };
     html! {
         @if job.stage == Stage::Done {
-            p { a href=(visitor.links.backup(job.backup())) { "The backup " (visible(job.backup())) } }
+            p { a href=(link) { "The backup " (visible(job.backup())) } }
         }
     }
 }

@@ -14,10 +14,12 @@ use super::super::comparisons::cut;
 use super::super::guard::{Fields, Visitor};
 use super::super::links::Links;
 use super::super::problem::Problem;
+use super::backup::restore;
 use super::backups::trail;
 use super::{Page, asked, bar, page, pager};
 use crate::emit::{notation, visible};
 use crate::linked::Linked;
+use crate::steps::Rows;
 
 /// Kinds on a page.
 const MOST_KINDS: usize = 50;
@@ -72,6 +74,7 @@ pub(in super::super) async fn linked(
             h1 { (backup.name()) }
             p.state { "This backup is part of the application: its rows are shown as they are compiled." }
             (facts(backup))
+            div.actions { (restore(app, &visitor, Rows::Linked, backup.name())) }
             table.chart {
                 thead { tr { th scope="col" { "Kind" } th scope="col" { "Rows" } } }
                 tbody {
