@@ -26,12 +26,12 @@ impl Proxy {
             for mut client in listener.incoming().map_while(Result::ok) {
                 let (heard, change) = (Arc::clone(&heard), Arc::clone(&change));
                 thread::spawn(move || {
-                    let Some(head) = head(&mut client) else { return };
+                    let Some((head, sent)) = request(&mut client) else { return };
                     let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
                     heard.lock().unwrap().push(head.clone());
                     let mut upstream = TcpStream::connect(server).unwrap();
                     let head = head.trim_end().to_owned() + "\r\nConnection: close\r\n\r\n";
-                    upstream.write_all(head.as_bytes()).unwrap();
+                    upstream.write_all(&[head.as_bytes(), &sent].concat()).unwrap();
                     let mut answer = Vec::new();
                     upstream.read_to_end(&mut answer).unwrap();
                     let _ = client.write_all(&change(&path, answer));
@@ -47,15 +47,20 @@ impl Proxy {
     }
 }
 
-/// The head of a request that has no body.
-fn head(client: &mut TcpStream) -> Option<String> {
+/// The head and the body of a request.
+fn request(client: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
         client.read_exact(&mut byte).ok()?;
         head.push(byte[0]);
     }
-    String::from_utf8(head).ok()
+    let head = String::from_utf8(head).ok()?;
+    let headers = head.lines().filter_map(|line| line.split_once(": "));
+    let length = headers.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let mut sent = vec![0; length.map_or(0, |(_, length)| length.parse().unwrap_or(0))];
+    client.read_exact(&mut sent).ok()?;
+    Some((head, sent))
 }
 
 /// An answer with this status and body.

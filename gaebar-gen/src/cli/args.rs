@@ -359,6 +359,7 @@ the same command goes on from what was downloaded. Nothing of the backup is run.
 
 Examples:
   gaebar pull https://backups.example.com production
+  gaebar pull https://backups.example.com nightly --from production
   gaebar pull http://127.0.0.1:8734 production backups/production --token-file ~/.gaebar-token"
 )]
 pub(crate) struct PullArgs {
@@ -373,6 +374,10 @@ pub(crate) struct PullArgs {
     /// The folder to make [default: backups/ and the backup's name]
     #[arg(value_name = "DIR")]
     pub(crate) folder: Option<PathBuf>,
+
+    /// A store, by its name there, which the other Gaebar backs up into NAME first, or goes on with that
+    #[arg(long, value_name = "STORE")]
+    pub(crate) from: Option<String>,
 
     /// A file with the token that the other Gaebar asks for [default: the variable `GAEBAR_TOKEN`, if it is set]
     #[arg(long, value_name = "FILE")]

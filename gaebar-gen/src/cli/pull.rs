@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use gaebar_gen::folder::bytes;
-use gaebar_gen::pull::{Plain, Remote, pull};
+use gaebar_gen::pull::{Plain, Remote, Wanted, pull};
 use gaebar_gen::web::Token;
 use gaebar_runtime::cli::{Format, plural};
 use gaebar_runtime::say;
 use serde::Serialize;
 
 use super::args::PullArgs;
+use super::bars::BackupBars;
 use super::{STOP, Usage};
 
 pub(super) fn run(args: &PullArgs, format: Format) -> anyhow::Result<ExitCode> {
@@ -19,7 +20,8 @@ pub(super) fn run(args: &PullArgs, format: Format) -> anyhow::Result<ExitCode> {
     let folder = folder(args)?;
     let remote = Remote::new(&args.url, token.as_ref(), plain)?;
     say!("Pulling {} from {} into {}", args.name, args.url, folder.display());
-    let pulled = pull(&remote, &args.name, &folder, &STOP)?;
+    let wanted = Wanted { backup: &args.name, store: args.from.as_deref() };
+    let pulled = pull(&remote, &wanted, &folder, &BackupBars, &STOP)?;
     if pulled.kept > 0 {
         say!("note: {} had been downloaded before", plural(pulled.kept as u64, "file"));
     }

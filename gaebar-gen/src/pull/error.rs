@@ -73,6 +73,51 @@ pub enum PullError {
     /// The remote's list of files can't be used.
     #[error("the list of files can't be used: {0}; is it a Gaebar of a version that can be pulled from?")]
     List(String),
+    /// The remote's answer is none that a Gaebar would give.
+    #[error("{url} answers what makes no sense: {problem}; is it a Gaebar of a version that can be pulled from?")]
+    Answer {
+        /// What was asked for.
+        url: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Another store is being backed up into that backup there.
+    #[error(
+        "job {job} there is backing {store} up into {backup}, and has not ended; pull from that store, or cancel the job there",
+        store = visible(.store), backup = visible(.backup)
+    )]
+    Other {
+        /// The job.
+        job: u64,
+        /// The store.
+        store: String,
+        /// The backup.
+        backup: String,
+    },
+    /// The remote can't make the backup.
+    #[error("the backup there (job {job}) failed: {problem}\nWhat it has read is kept there: the same command goes on from it", problem = visible(.problem))]
+    Problem {
+        /// The job.
+        job: u64,
+        /// What the remote says.
+        problem: String,
+    },
+    /// Somebody cancelled the backup there.
+    #[error("the backup there (job {0}) was cancelled; the same command begins anew")]
+    Cancelled(u64),
+    /// The remote makes steps, and gets nowhere.
+    #[error(
+        "given up: the backup there (job {job}) does not come to an end after {steps} steps, the last of them at {rows} rows. If you trust that \
+         Gaebar, the same command goes on with it"
+    )]
+    Endless {
+        /// The job.
+        job: u64,
+        /// The steps that were asked for.
+        steps: u32,
+        /// Where it was.
+        rows: u32,
+    },
     /// The remote lists what no backup has.
     #[error("refused: the remote lists {path:?}, which {problem}")]
     Listed {

@@ -1,10 +1,13 @@
 //! Downloads a backup from a Gaebar elsewhere, whole or not at all.
 //!
+//! If it is to, the remote makes the backup first, a step a request ([`drive`]).
+//!
 //! The [`Remote`] is not trusted: what it lists is checked before anything is asked for ([`check`]), each file is checked as it comes
 //! ([`download`]), and the whole is read by the reader before it is put in its place. Files that were checked stay in Gaebar's own
 //! folder beside the backup, so that the next pull goes on from there.
 
 mod download;
+mod drive;
 mod error;
 mod remote;
 
@@ -18,12 +21,22 @@ pub use remote::{Plain, Remote};
 use crate::folder::{self, FolderError};
 use crate::listing::{Listing, is_backup_file};
 use crate::publish::Staging;
+use crate::stage::Stages;
 use crate::verify::{JustLooking, read};
 
 /// Files of a backup: more than a thousand kinds and ten million rows come to.
 const MOST_FILES: usize = 200_000;
 /// The largest file of a backup: many times what the generator writes.
 const MOST_BYTES: u64 = 16 << 20;
+
+/// What is wanted of a remote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted<'a> {
+    /// The backup's name there.
+    pub backup: &'a str,
+    /// The name that a store has there which is backed up into it first; the backup is pulled as it is without one.
+    pub store: Option<&'a str>,
+}
 
 /// What was downloaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,10 +51,20 @@ pub struct Pulled {
     pub kept: usize,
 }
 
-/// Downloads the remote's backup of this name into a folder, which must not exist or be empty.
-pub fn pull(remote: &Remote, name: &str, place: &Path, stop: &AtomicBool) -> Result<Pulled, PullError> {
+/// Downloads a backup of the remote's into a folder, which must not exist or be empty. `stages` hear of rows that are read
+/// there.
+pub fn pull(
+    remote: &Remote,
+    wanted: &Wanted,
+    place: &Path,
+    stages: &dyn Stages,
+    stop: &AtomicBool,
+) -> Result<Pulled, PullError> {
     let staging = Staging::new(place)?;
-    let listing = remote.files(name, stop)?;
+    if let Some(store) = wanted.store {
+        drive::back_up(remote, store, wanted.backup, stages.reading().as_ref(), stop)?;
+    }
+    let listing = remote.files(wanted.backup, stop)?;
     let bytes = check(&listing)?;
     let pulled = staging.private().spool().join("pulled");
     std::fs::create_dir_all(&pulled).map_err(FolderError::at("create the folder", &pulled))?;
@@ -55,7 +78,7 @@ pub fn pull(remote: &Remote, name: &str, place: &Path, stop: &AtomicBool) -> Res
         return Err(PullError::Space { needed, free, folder: pulled });
     }
     let kept = listing.files.len() - missing.len();
-    download::all(remote, name, &pulled, &missing, stop)?;
+    download::all(remote, wanted.backup, &pulled, &missing, stop)?;
 
     folder::remove(&staging.folder())?;
     std::fs::rename(&pulled, staging.folder()).map_err(FolderError::at("move", &pulled))?;

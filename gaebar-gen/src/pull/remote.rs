@@ -6,17 +6,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty};
-use hyper::header::{AUTHORIZATION, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
-use hyper::{Request, Response, StatusCode, Uri, body::Incoming};
+use http_body_util::{BodyExt as _, Full};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
+use hyper::{Method, Request, Response, StatusCode, Uri, body::Incoming};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use serde::de::DeserializeOwned;
 use tokio::runtime::{self, Runtime};
 use tokio::time::{sleep, timeout};
 
 use super::{MOST_FILES, PullError};
+use crate::emit::visible;
 use crate::listing::{ListedFile, Listing};
 use crate::web::{Token, part};
 
@@ -50,7 +52,7 @@ pub enum Plain {
 /// A Gaebar elsewhere.
 pub struct Remote {
     runtime: Runtime,
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     /// Without a slash at its end.
     url: String,
     authorization: Option<HeaderValue>,
@@ -91,23 +93,63 @@ impl Remote {
         self.get(&format!("api/backups/{}/files/{}", part(backup), path.join("/")), file.bytes, stop)
     }
 
+    /// What it tells as JSON, in no more than so many bytes.
+    pub(super) fn told<T: DeserializeOwned>(&self, path: &str, most: u64, stop: &AtomicBool) -> Result<T, PullError> {
+        self.understand(path, &self.get(path, most, stop)?)
+    }
+
+    /// Sends a form; returns what it tells as JSON, in no more than so many bytes.
+    pub(super) fn send_form<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        form: String,
+        most: u64,
+        stop: &AtomicBool,
+    ) -> Result<T, PullError> {
+        self.understand(path, &self.ask(path, Some(form), most, stop)?)
+    }
+
+    fn understand<T: DeserializeOwned>(&self, path: &str, answer: &[u8]) -> Result<T, PullError> {
+        serde_json::from_slice(answer).map_err(|error| PullError::Answer {
+            url: format!("{}/{path}", self.url),
+            problem: visible(&error.to_string()),
+        })
+    }
+
+    /// Waits, unless somebody asks to stop.
+    pub(super) fn wait(&self, time: Duration, stop: &AtomicBool) -> Result<(), PullError> {
+        self.unless_stopped(stop, async {
+            sleep(time).await;
+            Ok(())
+        })
+    }
+
     /// Asks for something that has no more than so many bytes.
     fn get(&self, path: &str, most: u64, stop: &AtomicBool) -> Result<Vec<u8>, PullError> {
-        let url = format!("{}/{path}", self.url);
+        self.ask(path, None, most, stop)
+    }
+
+    fn ask(&self, path: &str, form: Option<String>, most: u64, stop: &AtomicBool) -> Result<Vec<u8>, PullError> {
+        let question = Question { url: format!("{}/{path}", self.url), form: form.map(Bytes::from) };
         let limit = ANSWER + Duration::from_secs(most / SLOWEST);
+        self.unless_stopped(stop, self.answer(&question, most, limit))
+    }
+
+    fn unless_stopped<T>(&self, stop: &AtomicBool, work: impl Future<Output = Result<T, PullError>>) -> Result<T, PullError> {
         self.runtime.block_on(async {
             tokio::select! {
-                answer = self.answer(&url, most, limit) => answer,
+                done = work => done,
                 () = stopped(stop) => Err(PullError::Stopped),
             }
         })
     }
 
-    async fn answer(&self, url: &str, most: u64, limit: Duration) -> Result<Vec<u8>, PullError> {
+    async fn answer(&self, question: &Question, most: u64, limit: Duration) -> Result<Vec<u8>, PullError> {
+        let url = question.url.as_str();
         let slow = || PullError::Slow { url: url.to_owned() };
         let mut tries = 1;
         loop {
-            let response = timeout(SILENCE, self.send(url)).await.map_err(|_| slow())??;
+            let response = timeout(SILENCE, self.send(question)).await.map_err(|_| slow())??;
             let status = response.status();
             if status == StatusCode::TOO_MANY_REQUESTS && tries < TRIES {
                 let wait = response.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.parse().ok());
@@ -122,7 +164,7 @@ impl Remote {
             if status == StatusCode::UNAUTHORIZED {
                 return Err(PullError::Token { url: url.to_owned() });
             }
-            if status != StatusCode::OK {
+            if !status.is_success() {
                 let said = timeout(ANSWER, body(response, url, MOST_SAID)).await.map_err(|_| slow())?.unwrap_or_default();
                 let said = String::from_utf8_lossy(&said).trim().replace('\n', " ");
                 return Err(PullError::Refused { url: url.to_owned(), status: status.as_u16(), said });
@@ -131,15 +173,27 @@ impl Remote {
         }
     }
 
-    async fn send(&self, url: &str) -> Result<Response<Incoming>, PullError> {
-        let connection = |problem: String| PullError::Connection { url: url.to_owned(), problem };
-        let mut request = Request::get(url).header(USER_AGENT, concat!("gaebar/", env!("CARGO_PKG_VERSION")));
+    async fn send(&self, question: &Question) -> Result<Response<Incoming>, PullError> {
+        let Question { url, form } = question;
+        let connection = |problem: String| PullError::Connection { url: url.clone(), problem };
+        let method = if form.is_some() { Method::POST } else { Method::GET };
+        let mut request = Request::builder().method(method).uri(url).header(USER_AGENT, concat!("gaebar/", env!("CARGO_PKG_VERSION")));
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
-        let request = request.body(Empty::new()).map_err(|error| connection(error.to_string()))?;
+        if form.is_some() {
+            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        }
+        let request = request.body(Full::new(form.clone().unwrap_or_default())).map_err(|error| connection(error.to_string()))?;
         self.client.request(request).await.map_err(|error| connection(told(&error)))
     }
+}
+
+/// What is asked, once or several times.
+struct Question {
+    url: String,
+    /// A form to send; nothing is sent without one.
+    form: Option<Bytes>,
 }
 
 /// The bytes of an answer, if they are no more than so many and never cease for long.
@@ -221,7 +275,8 @@ mod tests {
     fn an_answer_that_drips_is_given_up_and_one_that_never_ends_is_stopped() {
         let url = dripping();
         let remote = Remote::new(&url, None, Plain::Refused).unwrap();
-        let answer = remote.runtime.block_on(remote.answer(&url, u64::MAX, Duration::from_millis(200)));
+        let question = Question { url, form: None };
+        let answer = remote.runtime.block_on(remote.answer(&question, u64::MAX, Duration::from_millis(200)));
         assert!(matches!(answer, Err(PullError::Slow { .. })), "{answer:?}");
 
         let remote = Remote::new(&dripping(), None, Plain::Refused).unwrap();
