@@ -39,6 +39,11 @@ impl InterpretedRows {
         Some((kind, kind.shards.get(*shard)?))
     }
 
+    /// A shard's file, below the backup's folder; empty if there is no such shard.
+    pub fn file(&self, shard: usize) -> &str {
+        self.shard(shard).map_or("", |(_, shard)| &shard.file)
+    }
+
     fn rows_of(&self, number: usize) -> Result<Arc<Vec<ReadRow>>, String> {
         let cached = |read: &VecDeque<(usize, Arc<Vec<ReadRow>>)>| {
             read.iter().find(|(shard, _)| *shard == number).map(|(_, rows)| Arc::clone(rows))
@@ -85,9 +90,8 @@ impl RowSource for InterpretedRows {
     }
 
     fn place(&self, row: RowRef) -> RowPlace {
-        let file = self.shard(row.shard).map(|(_, shard)| shard.file.clone()).unwrap_or_default();
         let number = self.rows_of(row.shard).ok().and_then(|rows| Some(rows.get(row.at)?.number)).unwrap_or_default();
-        RowPlace { file, number, line: None }
+        RowPlace { file: self.file(row.shard).to_owned(), number, line: None }
     }
 
     fn entity(&self, row: RowRef) -> Result<Entity, String> {

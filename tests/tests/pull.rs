@@ -48,8 +48,11 @@ fn a_backup_comes_byte_for_byte_and_verifies() {
     assert!(there == here && pulled["files"] == json!(here.len()));
     run(&mut gaebar(&folder, &["verify", "here/production"]), 0);
     assert!(!folder.join("here/.production.gaebar").exists(), "nothing is left behind");
-    // What is there already is not replaced.
-    let (_, told) = run(&mut pull(&folder, &format!("http://{}/", served.address)), 1);
+    // What is there already, and is no backup, is not replaced.
+    fs::create_dir_all(folder.join("mine/notes")).unwrap();
+    let url = format!("http://{}/", served.address);
+    let mut into_mine = gaebar(&folder, &["pull", &url, "production", "mine"]);
+    let (_, told) = run(into_mine.env("GAEBAR_TOKEN", TOKEN), 1);
     assert!(told.contains("exists and is not empty"), "{told}");
     // Without a folder it goes to `backups`.
     let elsewhere = folder.join("elsewhere");
@@ -266,6 +269,54 @@ fn a_remote_that_asks_to_wait_is_asked_again() {
     assert_eq!(busy.asked().iter().filter(|head| head.contains(SHARD)).count(), 2);
 }
 
+#[test]
+fn a_backup_that_is_there_takes_the_entities_and_its_rows_keep_their_numbers() {
+    let (folder, mut served) = served("pull-into");
+    event(&mut pull(&folder, &format!("http://{}", served.address)));
+    // The remote's is made anew, of a store that differs, so that its numbers are others.
+    served.signal("-KILL");
+    fs::remove_dir_all(folder.join("backups/production")).unwrap();
+    run(&mut gaebar(&folder, &["backup", "sqlite:other.db", "backups/production"]), 0);
+    run(Command::new("cp").current_dir(&folder).args(["-r", "here", "twin"]), 0);
+    fs::write(folder.join("here/production/notes.md"), "mine").unwrap();
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+
+    // One that lies changes nothing.
+    let before = backup(&folder.join("here/production"));
+    let liar = Proxy::before(served.address, |path, mut raw| {
+        let at = raw.len() - 2;
+        raw[at] ^= u8::from(path.ends_with(SHARD));
+        raw
+    });
+    let (_, told) = run(&mut pull(&folder, &format!("http://{}", liar.address)), 1);
+    assert!(told.contains("does not have the hash"), "{told}");
+    assert!(backup(&folder.join("here/production")) == before);
+
+    let pulled = event(&mut pull(&folder, &format!("http://{}", served.address)));
+    assert!(pulled["updated"] == true && pulled["kept"].as_u64() > Some(20), "{pulled}");
+    run(&mut gaebar(&folder, &["diff", "here/production", "backups/production"]), 0);
+    run(&mut gaebar(&folder, &["verify", "here/production"]), 0);
+    assert_eq!(fs::read(folder.join("here/production/notes.md")).unwrap(), b"mine");
+    assert!(!folder.join("here/production/.gaebar/pull").exists(), "nothing is left behind");
+    // Just what a backup of that store makes of it.
+    run(&mut gaebar(&folder, &["backup", "sqlite:other.db", "twin/production"]), 0);
+    let code = |place: &str| {
+        let files = backup(&folder.join(place)).into_iter();
+        files.filter(|(file, _)| file.ends_with(".rs")).collect::<BTreeMap<_, _>>()
+    };
+    assert!(code("here/production") == code("twin/production"), "rows are others than those of an update from the store");
+    assert!(code("here/production") != code("backups/production"), "the numbers there are others");
+    // Once more, there is nothing to change.
+    let before = backup(&folder.join("here/production"));
+    event(&mut pull(&folder, &format!("http://{}", served.address)));
+    assert!(backup(&folder.join("here/production")) == before);
+    // Nobody's link leads what is downloaded elsewhere.
+    fs::create_dir(folder.join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(folder.join("elsewhere"), folder.join("here/production/.gaebar/pull")).unwrap();
+    let (_, told) = run(&mut pull(&folder, &format!("http://{}", served.address)), 1);
+    assert!(told.contains("is in the way") && files(&folder.join("elsewhere")).is_empty(), "{told}");
+}
+
 /// A server with a store of 300 rows, and a backup of it to be made in steps of 40.
 fn with_store(test: &str) -> PathBuf {
     let folder = folder(test);
@@ -388,25 +439,37 @@ fn a_remote_that_makes_steps_without_end_or_lies_about_them_is_given_up() {
         ("sends more than", format!("\"{}\"", "x".repeat(8 << 20))),
     ];
     for (told_is, lie) in lies {
-        let liar = Proxy::before(served.address, move |path, raw| {
-            if path.ends_with("/step") { answer("200 OK", "", lie.as_bytes()) } else { raw }
-        });
+        let liar =
+            Proxy::before(
+                served.address,
+                move |path, raw| {
+                    if path.ends_with("/step") { answer("200 OK", "", lie.as_bytes()) } else { raw }
+                },
+            );
         let (_, told) = run(&mut pull_from(&folder, liar.address, "from"), 1);
         assert!(told.contains(told_is), "{told_is:?} is not told: {told}");
         assert!(!told.contains('\x1b') && !told.contains(TOKEN), "{told}");
         assert!(!folder.join("here/nightly").exists());
     }
     let elsewhere = Proxy::before(served.address, |path, raw| {
-        if path.ends_with("/api/jobs") { answer("307 Temporary Redirect", "Location: http://evil.example/\r\n", b"") } else { raw }
+        if path.ends_with("/api/jobs") {
+            answer("307 Temporary Redirect", "Location: http://evil.example/\r\n", b"")
+        } else {
+            raw
+        }
     });
     let (_, told) = run(&mut pull_from(&folder, elsewhere.address, "from"), 1);
     assert!(told.contains("leads elsewhere"), "{told}");
     // One that says that it is done, and has no backup.
     let done = job("done", 300);
     fs::remove_dir_all(folder.join("backups/nightly")).unwrap();
-    let boaster = Proxy::before(served.address, move |path, raw| {
-        if path.ends_with("/step") { answer("200 OK", "", done.as_bytes()) } else { raw }
-    });
+    let boaster =
+        Proxy::before(
+            served.address,
+            move |path, raw| {
+                if path.ends_with("/step") { answer("200 OK", "", done.as_bytes()) } else { raw }
+            },
+        );
     let (_, told) = run(&mut pull_from(&folder, boaster.address, "from"), 1);
     assert!(told.contains("answers 404"), "{told}");
     assert!(!folder.join("here/nightly").exists());

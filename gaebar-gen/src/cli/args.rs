@@ -371,7 +371,7 @@ pub(crate) struct PullArgs {
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
 
-    /// The folder to make [default: backups/ and the backup's name]
+    /// The folder to make, or that of a backup which is updated so that rows keep their numbers [default: backups/ and the backup's name]
     #[arg(value_name = "DIR")]
     pub(crate) folder: Option<PathBuf>,
 

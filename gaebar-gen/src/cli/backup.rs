@@ -96,19 +96,7 @@ fn summarise(done: &BackedUp, options: &Options, seconds: f64, format: Format) -
     } else if !done.read_time.consistent {
         say!("note: {} offers no snapshot; what was written to it meanwhile may be half in the backup", done.source);
     }
-    for before in &done.other_sources {
-        say!("note: the backup was taken from {before} before");
-    }
-    for edit in &done.replaced_edits {
-        say!("replaced an edit: {edit}");
-    }
-    for kind in &done.reshaped {
-        say!("reshaped: kind {kind:?} has a new struct, after all of its rows, so that many lines of it changed");
-    }
-    if done.updated {
-        let changed: u64 = done.kinds.values().map(|kind| kind.changed).sum();
-        say!("Updated the backup that was there: {} of its rows' files changed; `git diff` shows how", thousands(changed));
-    }
+    changes(done);
     say!(
         "Backed up {} of {} from {} into {}: {} in {} in {seconds:.1} s ({})",
         plural(rows, "row"),
@@ -132,6 +120,23 @@ fn summarise(done: &BackedUp, options: &Options, seconds: f64, format: Format) -
         kinds: done.kinds.iter().map(|(kind, written)| (kind.as_str(), written.into())).collect(),
         seconds,
     })
+}
+
+/// What became of a backup that was there.
+pub(super) fn changes(done: &BackedUp) {
+    for before in &done.other_sources {
+        say!("note: the backup was taken from {before} before");
+    }
+    for edit in &done.replaced_edits {
+        say!("replaced an edit: {edit}");
+    }
+    for kind in &done.reshaped {
+        say!("reshaped: kind {kind:?} has a new struct, after all of its rows, so that many lines of it changed");
+    }
+    if done.updated {
+        let changed: u64 = done.kinds.values().map(|kind| kind.changed).sum();
+        say!("Updated the backup that was there: {} of its rows' files changed; `git diff` shows how", thousands(changed));
+    }
 }
 
 /// What `--format json` says at the end.

@@ -99,7 +99,7 @@ fn run(Cli { config, format, verbose, command }: Cli) -> anyhow::Result<ExitCode
         Command::Upgrade(args) => upgrade::run(&args, format),
         Command::List(args) => list::run(&args, format),
         #[cfg(feature = "web")]
-        Command::Pull(args) => pull::run(&args, format),
+        Command::Pull(args) => pull::run(&args, &config, format),
         #[cfg(feature = "web")]
         Command::Serve(args) => serve::run(&args, &config, format),
         Command::Doctor => doctor::run(format),

@@ -3,8 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use gaebar_gen::backup::Options;
+use gaebar_gen::config::Config;
 use gaebar_gen::folder::bytes;
 use gaebar_gen::pull::{Plain, Remote, Wanted, pull};
+use gaebar_gen::read::Selection;
+use gaebar_gen::shards::SHARD_BYTES;
 use gaebar_gen::web::Token;
 use gaebar_runtime::cli::{Format, plural};
 use gaebar_runtime::say;
@@ -14,25 +18,35 @@ use super::args::PullArgs;
 use super::bars::BackupBars;
 use super::{STOP, Usage};
 
-pub(super) fn run(args: &PullArgs, format: Format) -> anyhow::Result<ExitCode> {
+/// Rows that are taken from what was downloaded at a time.
+const ROWS_PER_STEP: usize = 500;
+
+pub(super) fn run(args: &PullArgs, config: &Config, format: Format) -> anyhow::Result<ExitCode> {
     let token = Token::from(args.token_file.as_deref())?;
     let plain = if args.plain_http { Plain::Allowed } else { Plain::Refused };
     let folder = folder(args)?;
     let remote = Remote::new(&args.url, token.as_ref(), plain)?;
     say!("Pulling {} from {} into {}", args.name, args.url, folder.display());
     let wanted = Wanted { backup: &args.name, store: args.from.as_deref() };
-    let pulled = pull(&remote, &wanted, &folder, &BackupBars, &STOP)?;
+    // All that the backup has: what it leaves out was left out there.
+    let selection = Selection { rows_per_step: ROWS_PER_STEP, ..Selection::default() };
+    let options = Options { shard_bytes: config.backup.shard_size.unwrap_or(SHARD_BYTES), ..Options::new(selection) };
+    let pulled = pull(&remote, &wanted, &folder, &options, &BackupBars, &STOP)?;
     if pulled.kept > 0 {
         say!("note: {} had been downloaded before", plural(pulled.kept as u64, "file"));
     }
     let files = plural(pulled.files as u64, "file");
     say!("Pulled {files} ({}) into {}; every hash matches", bytes(pulled.bytes), pulled.folder.display());
+    if let Some(updated) = &pulled.updated {
+        super::backup::changes(updated);
+    }
     format.event(&Event {
         event: "pulled",
         folder: pulled.folder.display().to_string(),
         files: pulled.files,
         bytes: pulled.bytes,
         kept: pulled.kept,
+        updated: pulled.updated.is_some(),
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -58,4 +72,5 @@ struct Event {
     files: usize,
     bytes: u64,
     kept: usize,
+    updated: bool,
 }

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::backup::BackupError;
 use crate::emit::visible;
 use crate::folder::{FolderError, bytes};
+use crate::private::PrivateError;
 use crate::publish::PublishError;
 use crate::verify::VerifyError;
 
-/// Why a backup was not downloaded. Nothing is in its place then.
+/// Why a backup was not downloaded. Nothing is in its place then, or what was there before.
 #[derive(Debug, Error)]
 pub enum PullError {
     /// The address makes no sense.
@@ -163,6 +165,18 @@ pub enum PullError {
         /// Where it goes.
         folder: PathBuf,
     },
+    /// Its rows can't be taken for those of one store.
+    #[error("the backup there was taken from {0}, and a backup is updated from one store; pull it into a folder of its own")]
+    Source(String),
+    /// One of its kinds was read at no time.
+    #[error("the backup there says that it was read at {0:?}, which is no time")]
+    Time(String),
+    /// The backup that is there was not updated.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// Gaebar's own folder in it is not to be had.
+    #[error(transparent)]
+    Private(#[from] PrivateError),
     /// Somebody asked to stop.
     #[error("stopped; what was downloaded is kept: the same command goes on from there")]
     Stopped,

@@ -4,12 +4,16 @@
 //!
 //! The [`Remote`] is not trusted: what it lists is checked before anything is asked for ([`check`]), each file is checked as it comes
 //! ([`download`]), and the whole is read by the reader before it is put in its place. Files that were checked stay in Gaebar's own
-//! folder beside the backup, so that the next pull goes on from there.
+//! folder in or beside the backup, so that the next pull goes on from there.
+//!
+//! Where a backup stands already, what was downloaded is a store like any other ([`rows`]), from which that backup is updated: its rows
+//! keep their numbers.
 
 mod download;
 mod drive;
 mod error;
 mod remote;
+mod rows;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -18,11 +22,15 @@ use std::sync::atomic::AtomicBool;
 pub use error::PullError;
 pub use remote::{Plain, Remote};
 
+use crate::backup::{BackedUp, BackupError, Options, backup, forget};
 use crate::folder::{self, FolderError};
 use crate::listing::{Listing, is_backup_file};
+use crate::manifest::MANIFEST;
+use crate::private::{Private, PrivateError, no_links_in};
 use crate::publish::Staging;
 use crate::stage::Stages;
 use crate::verify::{JustLooking, read};
+use rows::Rows;
 
 /// Files of a backup: more than a thousand kinds and ten million rows come to.
 const MOST_FILES: usize = 200_000;
@@ -49,43 +57,92 @@ pub struct Pulled {
     pub bytes: u64,
     /// How many of them had been downloaded before.
     pub kept: usize,
+    /// What became of the backup that was there, if one was.
+    pub updated: Option<BackedUp>,
 }
 
-/// Downloads a backup of the remote's into a folder, which must not exist or be empty. `stages` hear of rows that are read
-/// there.
+/// Downloads a backup of the remote's into a folder, which has no files yet, or a backup that is updated as `options` say. `stages` hear
+/// of rows that are read there, and then here.
 pub fn pull(
     remote: &Remote,
     wanted: &Wanted,
     place: &Path,
+    options: &Options,
     stages: &dyn Stages,
     stop: &AtomicBool,
 ) -> Result<Pulled, PullError> {
+    if place.join(MANIFEST).exists() {
+        return into_backup(remote, wanted, place, options, stages, stop);
+    }
     let staging = Staging::new(place)?;
-    if let Some(store) = wanted.store {
-        drive::back_up(remote, store, wanted.backup, stages.reading().as_ref(), stop)?;
-    }
-    let listing = remote.files(wanted.backup, stop)?;
-    let bytes = check(&listing)?;
     let pulled = staging.private().spool().join("pulled");
-    std::fs::create_dir_all(&pulled).map_err(FolderError::at("create the folder", &pulled))?;
-    drop_others(&pulled, &listing)?;
-    let missing: Vec<_> = listing.files.iter().filter(|file| !download::is_there(&pulled, file)).collect();
-    let needed = missing.iter().map(|file| file.bytes).sum();
-    // A file system that does not tell how much is free will say when it is full.
-    if let Ok(free) = fs4::available_space(&pulled)
-        && free < needed
-    {
-        return Err(PullError::Space { needed, free, folder: pulled });
-    }
-    let kept = listing.files.len() - missing.len();
-    download::all(remote, wanted.backup, &pulled, &missing, stop)?;
-
+    let pulling = download(remote, wanted, &pulled, stages, stop)?;
     folder::remove(&staging.folder())?;
     std::fs::rename(&pulled, staging.folder()).map_err(FolderError::at("move", &pulled))?;
     read(&staging.folder(), &JustLooking)?;
     let folder = staging.publish()?;
     staging.private().clear_spool()?;
-    Ok(Pulled { folder, files: listing.files.len(), bytes, kept })
+    Ok(Pulled { folder, ..pulling })
+}
+
+/// Updates a backup from the rows of the remote's.
+fn into_backup(
+    remote: &Remote,
+    wanted: &Wanted,
+    place: &Path,
+    options: &Options,
+    stages: &dyn Stages,
+    stop: &AtomicBool,
+) -> Result<Pulled, PullError> {
+    let folder = place.canonicalize().map_err(FolderError::at("find", place))?;
+    let private = own(&folder)?;
+    let pulled = private.folder().join("pulled");
+    let pulling = download(remote, wanted, &pulled, stages, stop)?;
+    let updated = backup(&Rows::new(&pulled)?, &folder, options, stages, stop).map_err(|error| match error {
+        // Reading it again is less than going on would be.
+        BackupError::Unfinished { source, .. } => {
+            let _ = forget(&folder);
+            *source
+        }
+        error => error,
+    })?;
+    folder::remove(private.folder())?;
+    Ok(Pulled { folder, updated: Some(updated), ..pulling })
+}
+
+/// Where files wait that a backup is updated from: beside what the update itself holds.
+fn own(backup: &Path) -> Result<Private, PrivateError> {
+    let own = backup.join(".gaebar");
+    no_links_in(&own)?;
+    Private::hold(&own.join("pull"), backup)
+}
+
+/// Downloads what is missing of a backup in a folder for that.
+fn download(
+    remote: &Remote,
+    wanted: &Wanted,
+    pulled: &Path,
+    stages: &dyn Stages,
+    stop: &AtomicBool,
+) -> Result<Pulled, PullError> {
+    if let Some(store) = wanted.store {
+        drive::back_up(remote, store, wanted.backup, stages.reading().as_ref(), stop)?;
+    }
+    let listing = remote.files(wanted.backup, stop)?;
+    let bytes = check(&listing)?;
+    std::fs::create_dir_all(pulled).map_err(FolderError::at("create the folder", pulled))?;
+    drop_others(pulled, &listing)?;
+    let missing: Vec<_> = listing.files.iter().filter(|file| !download::is_there(pulled, file)).collect();
+    let needed = missing.iter().map(|file| file.bytes).sum();
+    // A file system that does not tell how much is free will say when it is full.
+    if let Ok(free) = fs4::available_space(pulled)
+        && free < needed
+    {
+        return Err(PullError::Space { needed, free, folder: pulled.to_owned() });
+    }
+    let kept = listing.files.len() - missing.len();
+    download::all(remote, wanted.backup, pulled, &missing, stop)?;
+    Ok(Pulled { folder: pulled.to_owned(), files: listing.files.len(), bytes, kept, updated: None })
 }
 
 /// Looks at what a remote says that it has; returns the bytes of all files.

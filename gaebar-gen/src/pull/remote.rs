@@ -110,10 +110,8 @@ impl Remote {
     }
 
     fn understand<T: DeserializeOwned>(&self, path: &str, answer: &[u8]) -> Result<T, PullError> {
-        serde_json::from_slice(answer).map_err(|error| PullError::Answer {
-            url: format!("{}/{path}", self.url),
-            problem: visible(&error.to_string()),
-        })
+        serde_json::from_slice(answer)
+            .map_err(|error| PullError::Answer { url: format!("{}/{path}", self.url), problem: visible(&error.to_string()) })
     }
 
     /// Waits, unless somebody asks to stop.
@@ -177,7 +175,8 @@ impl Remote {
         let Question { url, form } = question;
         let connection = |problem: String| PullError::Connection { url: url.clone(), problem };
         let method = if form.is_some() { Method::POST } else { Method::GET };
-        let mut request = Request::builder().method(method).uri(url).header(USER_AGENT, concat!("gaebar/", env!("CARGO_PKG_VERSION")));
+        let mut request =
+            Request::builder().method(method).uri(url).header(USER_AGENT, concat!("gaebar/", env!("CARGO_PKG_VERSION")));
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
