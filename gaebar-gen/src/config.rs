@@ -18,10 +18,22 @@ pub const FILE: &str = "gaebar.toml";
 pub struct Config {
     /// Stores by name.
     pub stores: BTreeMap<String, String>,
+    /// Gaebars elsewhere by name.
+    pub remotes: BTreeMap<String, RemoteConfig>,
     /// Settings of `gaebar backup`.
     pub backup: BackupConfig,
     /// Settings of `gaebar restore`.
     pub restore: RestoreConfig,
+}
+
+/// A Gaebar elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RemoteConfig {
+    /// The address of its page.
+    pub url: String,
+    /// A file with the token that it asks for.
+    pub token_file: Option<PathBuf>,
 }
 
 /// Settings of `gaebar restore`.

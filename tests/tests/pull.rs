@@ -490,5 +490,11 @@ fn tokens_and_addresses_that_make_no_sense_are_told() {
     let mut missing = gaebar(&folder, &["pull", &url, "nothing", "--token-file", "token"]);
     let (_, told) = run(missing.env_remove("GAEBAR_TOKEN"), 1);
     assert!(told.contains("answers 404") && told.contains("no backup"), "{told}");
+    // A name has an address and a token.
+    fs::write(folder.join("gaebar.toml"), format!("[remotes.office]\nurl = \"{url}\"\ntoken-file = \"token\"\n")).unwrap();
+    run(gaebar(&folder, &["pull", "office", "production", "here/office"]).env_remove("GAEBAR_TOKEN"), 0);
+    run(&mut gaebar(&folder, &["verify", "here/office"]), 0);
+    let (_, told) = run(&mut gaebar(&folder, &["pull", "elsewhere", "production"]), 1);
+    assert!(told.contains("is no address of a Gaebar") && told.contains("[remotes] in gaebar.toml"), "{told}");
     run(gaebar(&folder, &["pull", &url, "../x", "--token-file", "token"]).env_remove("GAEBAR_TOKEN"), 2);
 }

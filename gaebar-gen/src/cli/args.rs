@@ -363,7 +363,7 @@ Examples:
   gaebar pull http://127.0.0.1:8734 production backups/production --token-file ~/.gaebar-token"
 )]
 pub(crate) struct PullArgs {
-    /// The address of the other Gaebar's page
+    /// The address of the other Gaebar's page, or its name from [remotes] in gaebar.toml
     #[arg(value_name = "URL")]
     pub(crate) url: String,
 
@@ -379,7 +379,7 @@ pub(crate) struct PullArgs {
     #[arg(long, value_name = "STORE")]
     pub(crate) from: Option<String>,
 
-    /// A file with the token that the other Gaebar asks for [default: the variable `GAEBAR_TOKEN`, if it is set]
+    /// A file with the token that the other Gaebar asks for [default: that of its name, or the variable `GAEBAR_TOKEN`, if it is set]
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
 

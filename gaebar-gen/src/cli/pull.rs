@@ -22,11 +22,14 @@ use super::{STOP, Usage};
 const ROWS_PER_STEP: usize = 500;
 
 pub(super) fn run(args: &PullArgs, config: &Config, format: Format) -> anyhow::Result<ExitCode> {
-    let token = Token::from(args.token_file.as_deref())?;
+    let named = config.remotes.get(&args.url);
+    let url = named.map_or(&args.url, |remote| &remote.url);
+    let token_file = args.token_file.as_ref().or(named.and_then(|remote| remote.token_file.as_ref()));
+    let token = Token::from(token_file.map(PathBuf::as_path))?;
     let plain = if args.plain_http { Plain::Allowed } else { Plain::Refused };
     let folder = folder(args)?;
-    let remote = Remote::new(&args.url, token.as_ref(), plain)?;
-    say!("Pulling {} from {} into {}", args.name, args.url, folder.display());
+    let remote = Remote::new(url, token.as_ref(), plain)?;
+    say!("Pulling {} from {} into {}", args.name, url, folder.display());
     let wanted = Wanted { backup: &args.name, store: args.from.as_deref() };
     // All that the backup has: what it leaves out was left out there.
     let selection = Selection { rows_per_step: ROWS_PER_STEP, ..Selection::default() };

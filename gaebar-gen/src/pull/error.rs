@@ -15,7 +15,7 @@ use crate::verify::VerifyError;
 #[derive(Debug, Error)]
 pub enum PullError {
     /// The address makes no sense.
-    #[error("{url} is no address of a Gaebar: {problem}; one looks like https://backups.example.com/gaebar")]
+    #[error("{url} is no address of a Gaebar: {problem}; one looks like https://backups.example.com/gaebar, or is a name from [remotes] in gaebar.toml")]
     Address {
         /// The address.
         url: String,
