@@ -35,8 +35,6 @@ pub mod verify;
 pub mod interpret;
 pub mod linked;
 
-pub mod steps;
-
 pub mod compare;
 
 pub mod config;
@@ -46,5 +44,7 @@ pub mod stop;
 
 #[cfg(feature = "web")]
 pub mod pull;
+#[cfg(feature = "web")]
+pub mod steps;
 #[cfg(feature = "web")]
 pub mod web;

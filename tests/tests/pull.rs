@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 
+use gaebar_runtime::model::Key;
+use gaebar_runtime::store::{SqliteStore, Store as _};
 use gaebar_tests::command::{event, folder, gaebar, run};
 use gaebar_tests::http::{get, post};
 use gaebar_tests::proxy::{Proxy, Raw, answer, body};
@@ -293,7 +295,7 @@ fn a_backup_that_is_there_takes_the_entities_and_its_rows_keep_their_numbers() {
     assert!(backup(&folder.join("here/production")) == before);
 
     let pulled = event(&mut pull(&folder, &format!("http://{}", served.address)));
-    assert!(pulled["updated"] == true && pulled["kept"].as_u64() > Some(20), "{pulled}");
+    assert!(pulled["updated"] == true && pulled["kept"].as_u64() > Some(0), "{pulled}");
     run(&mut gaebar(&folder, &["diff", "here/production", "backups/production"]), 0);
     run(&mut gaebar(&folder, &["verify", "here/production"]), 0);
     assert_eq!(fs::read(folder.join("here/production/notes.md")).unwrap(), b"mine");
@@ -421,6 +423,65 @@ fn a_step_that_somebody_else_takes_is_waited_for_and_what_fails_is_told() {
     });
     event(&mut pull_from(&folder, patient.address, "other"));
     run(&mut gaebar(&folder, &["diff", "here/nightly", "other"]), 0);
+}
+
+#[test]
+fn the_page_pulls_in_small_steps_which_outlive_its_server() {
+    let there = with_store("pull-page-there");
+    let far = Serving::start(&there, Some(TOKEN), &[]);
+    let here = folder("pull-page-here");
+    let settings = "token-file = \"token\"\n[backup]\nrows-per-step = 40\n";
+    fs::write(here.join("gaebar.toml"), format!("[remotes.far]\nurl = \"http://{}\"\n{settings}", far.address)).unwrap();
+    fs::write(here.join("token"), TOKEN).unwrap();
+    let start = || Serving::start(&here, Some("another-token-for-this-page"), &[]);
+    let send = |served: &Serving, method: &'static str, path: &str, form: &str| {
+        let request = post(served.address, path, form).method(method);
+        let answer = request.with("Authorization", "Bearer another-token-for-this-page").send();
+        (answer.status, answer.body)
+    };
+    let mut near = start();
+    let (_, page) = send(&near, "GET", "/", "");
+    assert!(page.contains("Pull from another Gaebar") && page.contains("<option>far</option>"), "{page}");
+    for (form, part) in
+        [("remote=near&backup=nightly", "No Gaebar is called"), ("remote=far&backup=..", "can't be a backup's name")]
+    {
+        let (status, body) = send(&near, "POST", "/api/jobs", &format!("do=pull&{form}"));
+        assert!(status == 422 && body.contains(part), "{body}");
+    }
+    for round in ["anew", "into it"] {
+        let (status, body) = send(&near, "POST", "/api/jobs", "do=pull&remote=far&backup=nightly&store=from");
+        assert_eq!(status, 201, "{body}");
+        let job: Value = serde_json::from_str(&body).unwrap();
+        let mut stages = Vec::new();
+        loop {
+            let (status, body) = send(&near, "POST", &format!("/api/jobs/{}/step", job["id"]), "");
+            let step: Value = serde_json::from_str(&body).unwrap();
+            assert!(status == 200 && step["problem"].is_null(), "{round}: {body}");
+            stages.push(step["stage"].as_str().unwrap().to_owned());
+            assert!(stages.len() < 50, "{stages:?}");
+            if step["stage"] == "done" {
+                break;
+            }
+            near.signal("-KILL");
+            near = start();
+        }
+        let of = |stage: &str| stages.iter().filter(|found| *found == stage).count();
+        assert!(of("reading") > 7 && of("downloading") > 1, "{round}: {stages:?}");
+        run(&mut gaebar(&here, &["verify", "backups/nightly"]), 0);
+        run(gaebar(&there, &["diff", "from"]).arg(here.join("backups/nightly")), 0);
+        let store = SqliteStore::open_or_create(&there.join("from.db")).unwrap();
+        store.delete(&[&Key::root("Profile", 1)]).unwrap();
+    }
+    assert_eq!(jobs(&far).as_array().unwrap().len(), 2, "each backup there was begun once");
+
+    // Cancelled, it leaves nothing.
+    let (_, body) = send(&near, "POST", "/api/jobs", "do=pull&remote=far&backup=nightly");
+    let job: Value = serde_json::from_str(&body).unwrap();
+    send(&near, "POST", &format!("/api/jobs/{}/step", job["id"]), "");
+    assert!(here.join("backups/nightly/.gaebar/pull").exists());
+    let (status, body) = send(&near, "DELETE", &format!("/api/jobs/{}", job["id"]), "");
+    assert!(status == 200 && body.contains("Nothing is left of what was downloaded"), "{body}");
+    assert!(!here.join("backups/nightly/.gaebar/pull").exists());
 }
 
 #[test]

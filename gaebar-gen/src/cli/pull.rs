@@ -30,7 +30,7 @@ pub(super) fn run(args: &PullArgs, config: &Config, format: Format) -> anyhow::R
     let folder = folder(args)?;
     let remote = Remote::new(url, token.as_ref(), plain)?;
     say!("Pulling {} from {} into {}", args.name, url, folder.display());
-    let wanted = Wanted { backup: &args.name, store: args.from.as_deref() };
+    let wanted = Wanted { backup: &args.name, store: args.from.as_deref(), budget: None };
     // All that the backup has: what it leaves out was left out there.
     let selection = Selection { rows_per_step: ROWS_PER_STEP, ..Selection::default() };
     let options = Options { shard_bytes: config.backup.shard_size.unwrap_or(SHARD_BYTES), ..Options::new(selection) };

@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use gaebar_gen::backup::Options;
-use gaebar_gen::config::Config;
+use gaebar_gen::config::{Config, RemoteConfig};
 use gaebar_gen::read::Selection;
 use gaebar_gen::shards::SHARD_BYTES;
+use gaebar_gen::steps::Elsewhere;
 use gaebar_gen::web::{self, Access, Settings, Token, VARIABLE};
 use gaebar_runtime::cli::Format;
 use gaebar_runtime::say;
@@ -36,6 +37,11 @@ pub(super) fn run(args: &ServeArgs, config: &Config, format: Format) -> anyhow::
     let targets = config.restore.targets.as_ref();
     let urls = targets.map(|targets| targets.iter().map(|target| config.store(target)).collect::<Result<_, _>>()).transpose();
     settings.rules.targets = urls.map_err(Usage::from)?;
+    for (name, RemoteConfig { url, token_file }) in &config.remotes {
+        // Not the variable: that token is this page's own.
+        let token = token_file.as_deref().map(Token::from_file).transpose()?;
+        settings.rules.remotes.insert(name.clone(), Elsewhere { url: url.clone(), token });
+    }
     if !args.backups.is_dir() {
         say!("note: there is no folder {} yet", args.backups.display());
     }

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{PullError, Remote};
+use super::{PullError, Remote, Wanted};
 use crate::folder;
 use crate::listing::ListedFile;
 use crate::names::hex;
@@ -22,15 +23,17 @@ pub(super) fn is_there(pulled: &Path, file: &ListedFile) -> bool {
     has_its_size && folder::read_regular(&path).is_ok_and(|bytes| bytes.is_some_and(|bytes| hash(&bytes) == file.sha256))
 }
 
-/// Downloads files. The first that is not as it should be ends it.
+/// Downloads files. The first that is not as it should be ends it. Returns how many are left where the budget ends.
 pub(super) fn all(
     remote: &Remote,
-    backup: &str,
+    wanted: &Wanted,
     pulled: &Path,
     files: &[&ListedFile],
     stop: &AtomicBool,
-) -> Result<(), PullError> {
-    let left = Mutex::new(files.iter());
+) -> Result<usize, PullError> {
+    let most = wanted.budget.map_or(files.len(), |budget| budget.rows.max(1));
+    let end = wanted.budget.map(|budget| Instant::now() + budget.time);
+    let left = Mutex::new(files.iter().take(most));
     let failed = Mutex::new(None);
     let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
     let has_failed = || failed.lock().is_ok_and(|failed| failed.is_some());
@@ -40,14 +43,19 @@ pub(super) fn all(
                 while !has_failed()
                     && let Some(file) = next()
                 {
-                    if let Err(error) = one(remote, backup, pulled, file, stop) {
+                    if let Err(error) = one(remote, wanted.backup, pulled, file, stop) {
                         failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    }
+                    if end.is_some_and(|end| Instant::now() >= end) {
+                        break;
                     }
                 }
             });
         }
     });
-    failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    let left = left.into_inner().unwrap_or_else(PoisonError::into_inner).len();
+    let beyond = files.len().saturating_sub(most);
+    failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(left + beyond), Err)
 }
 
 fn one(remote: &Remote, backup: &str, pulled: &Path, file: &ListedFile, stop: &AtomicBool) -> Result<(), PullError> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use form_urlencoded::Serializer;
 use serde::Deserialize;
 
-use super::{PullError, Remote};
+use super::{Paused, PullError, Remote, Wanted};
 use crate::progress::Progress;
 use crate::steps::Stage;
 
@@ -55,21 +55,24 @@ struct Step {
 pub(super) fn back_up(
     remote: &Remote,
     store: &str,
-    backup: &str,
+    wanted: &Wanted,
     progress: &dyn Progress,
     stop: &AtomicBool,
 ) -> Result<(), PullError> {
-    let mut watch = Watch::new(job(remote, store, backup, stop)?);
+    let mut watch = Watch::new(job(remote, store, wanted.backup, stop)?);
     loop {
         let path = format!("api/jobs/{}/step", watch.job);
         match remote.send_form::<Step>(&path, String::new(), MOST_JOB, stop) {
             Ok(told) => {
                 progress.add(told.stage.name(), u64::from(watch.count(&told)?));
-                match told.stage {
-                    Stage::Done => return Ok(()),
-                    Stage::Cancelled => return Err(PullError::Cancelled(watch.job)),
-                    _ if told.problem.is_some() => {}
-                    _ => continue,
+                match (told.stage, told.problem, wanted.budget) {
+                    (Stage::Done, ..) => return Ok(()),
+                    (Stage::Cancelled, ..) => return Err(PullError::Cancelled(watch.job)),
+                    // Whoever takes one step at a time sees to what comes of it.
+                    (_, Some(problem), Some(_)) => return Err(PullError::Problem { job: watch.job, problem }),
+                    (_, None, Some(_)) => return Err(watch.paused()),
+                    (_, Some(_), None) => {}
+                    (_, None, None) => continue,
                 }
             }
             // A step is under way, whose answer was lost or took too long for somebody on the way.
@@ -77,6 +80,9 @@ pub(super) fn back_up(
             Err(error) => return Err(error),
         }
         remote.wait(Duration::from_secs(watch.idle.clamp(1, LONGEST_WAIT).into()), stop)?;
+        if wanted.budget.is_some() {
+            return Err(watch.paused());
+        }
     }
 }
 
@@ -141,6 +147,10 @@ impl Watch {
         self.idle += 1;
         self.steps += 1;
         if self.idle > MOST_IDLE { Err(self.endless()) } else { Ok(()) }
+    }
+
+    fn paused(&self) -> PullError {
+        PullError::Paused(Paused::Reading { rows: self.at.1.into() })
     }
 
     fn endless(&self) -> PullError {

@@ -15,7 +15,9 @@ use crate::verify::VerifyError;
 #[derive(Debug, Error)]
 pub enum PullError {
     /// The address makes no sense.
-    #[error("{url} is no address of a Gaebar: {problem}; one looks like https://backups.example.com/gaebar, or is a name from [remotes] in gaebar.toml")]
+    #[error(
+        "{url} is no address of a Gaebar: {problem}; one looks like https://backups.example.com/gaebar, or is a name from [remotes] in gaebar.toml"
+    )]
     Address {
         /// The address.
         url: String,
@@ -177,6 +179,9 @@ pub enum PullError {
     /// Gaebar's own folder in it is not to be had.
     #[error(transparent)]
     Private(#[from] PrivateError),
+    /// The budget is used up.
+    #[error("paused; the same command goes on from there")]
+    Paused(Paused),
     /// Somebody asked to stop.
     #[error("stopped; what was downloaded is kept: the same command goes on from there")]
     Stopped,
@@ -189,4 +194,21 @@ pub enum PullError {
     /// The disk failed.
     #[error(transparent)]
     Folder(#[from] FolderError),
+}
+
+/// How far a pull came within its budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paused {
+    /// The remote makes the backup, and has read so many rows.
+    Reading {
+        /// The rows.
+        rows: u64,
+    },
+    /// The remote has the backup; so many of its files are here.
+    Downloading {
+        /// The files that are here.
+        files: usize,
+        /// All files.
+        of: usize,
+    },
 }

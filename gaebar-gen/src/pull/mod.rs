@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-pub use error::PullError;
+pub use error::{Paused, PullError};
 pub use remote::{Plain, Remote};
 
 use crate::backup::{BackedUp, BackupError, Options, backup, forget};
@@ -29,6 +29,7 @@ use crate::manifest::MANIFEST;
 use crate::private::{Private, PrivateError, no_links_in};
 use crate::publish::Staging;
 use crate::stage::Stages;
+use crate::steps::Budget;
 use crate::verify::{JustLooking, read};
 use rows::Rows;
 
@@ -44,6 +45,8 @@ pub struct Wanted<'a> {
     pub backup: &'a str,
     /// The name that a store has there which is backed up into it first; the backup is pulled as it is without one.
     pub store: Option<&'a str>,
+    /// What is done at the most before it is [`PullError::Paused`]: one step there, or so many files. Without one it goes on to the end.
+    pub budget: Option<Budget>,
 }
 
 /// What was downloaded.
@@ -126,7 +129,7 @@ fn download(
     stop: &AtomicBool,
 ) -> Result<Pulled, PullError> {
     if let Some(store) = wanted.store {
-        drive::back_up(remote, store, wanted.backup, stages.reading().as_ref(), stop)?;
+        drive::back_up(remote, store, wanted, stages.reading().as_ref(), stop)?;
     }
     let listing = remote.files(wanted.backup, stop)?;
     let bytes = check(&listing)?;
@@ -141,8 +144,20 @@ fn download(
         return Err(PullError::Space { needed, free, folder: pulled.to_owned() });
     }
     let kept = listing.files.len() - missing.len();
-    download::all(remote, wanted.backup, pulled, &missing, stop)?;
+    let left = download::all(remote, wanted, pulled, &missing, stop)?;
+    if left > 0 {
+        return Err(PullError::Paused(Paused::Downloading { files: listing.files.len() - left, of: listing.files.len() }));
+    }
     Ok(Pulled { folder: pulled.to_owned(), files: listing.files.len(), bytes, kept, updated: None })
+}
+
+/// Removes what was downloaded for a backup that is not going to be.
+pub fn forget_pulled(place: &Path) -> Result<(), PullError> {
+    if !place.join(MANIFEST).exists() {
+        return Ok(forget(place)?);
+    }
+    let private = own(place)?;
+    Ok(folder::remove(private.folder())?)
 }
 
 /// Looks at what a remote says that it has; returns the bytes of all files.

@@ -48,6 +48,17 @@ pub enum Work {
         /// Whether there is something to go on from.
         has_begun: bool,
     },
+    /// Pulls a backup from a Gaebar elsewhere, into a new one or one that is there.
+    Pull {
+        /// The Gaebar.
+        remote: String,
+        /// The backup's name there and here.
+        backup: String,
+        /// A store there that is backed up first, until that is done.
+        store: Option<String>,
+        /// Files that are here, and all.
+        files: (usize, usize),
+    },
     /// Restores a backup into a store.
     Restore {
         /// Where its rows are.
@@ -93,6 +104,19 @@ impl Work {
         Self::Backup { store, backup, has_begun: false }
     }
 
+    /// A pull of a backup that a Gaebar elsewhere has, or makes of a store.
+    pub fn pull(remote: String, backup: String, store: Option<String>) -> Self {
+        Self::Pull { remote, backup, store, files: (0, 0) }
+    }
+
+    /// The backup that it writes.
+    pub(super) fn writes(&self) -> Option<&str> {
+        match self {
+            Self::Backup { backup, .. } | Self::Pull { backup, .. } => Some(backup),
+            Self::Restore { .. } => None,
+        }
+    }
+
     /// A restore of a backup into a store that has a name.
     pub fn restore(from: Rows, backup: String, target: String, on_conflict: String, mirror: bool, confirm: String) -> Self {
         let (project, digest, plan, at, written, deleted) = (None, None, BTreeMap::new(), (0, 0), 0, 0);
@@ -108,6 +132,8 @@ pub enum Stage {
     Reading,
     /// What was read is written as code: one step, however much it is.
     Writing,
+    /// Files come from the Gaebar elsewhere; with the last of them the backup is read, and put in its place.
+    Downloading,
     /// The backup is compared with the target.
     Planning,
     /// Somebody has to say that the plan is meant.
@@ -133,6 +159,7 @@ impl Stage {
         match self {
             Self::Reading => "reading",
             Self::Writing => "writing",
+            Self::Downloading => "downloading",
             Self::Planning => "comparing",
             Self::Confirming => "waiting for a word",
             Self::Restoring => "restoring",
@@ -171,7 +198,8 @@ impl Planned {
 impl Job {
     pub(super) fn new(id: u64, work: Work) -> Self {
         let stage = match work {
-            Work::Backup { .. } => Stage::Reading,
+            Work::Backup { .. } | Work::Pull { store: Some(_), .. } => Stage::Reading,
+            Work::Pull { store: None, .. } => Stage::Downloading,
             Work::Restore { .. } => Stage::Planning,
         };
         let (kinds, log) = (BTreeMap::new(), Vec::new());
@@ -181,7 +209,7 @@ impl Job {
     /// The name of the backup that it makes or restores.
     pub fn backup(&self) -> &str {
         match &self.work {
-            Work::Backup { backup, .. } | Work::Restore { backup, .. } => backup,
+            Work::Backup { backup, .. } | Work::Restore { backup, .. } | Work::Pull { backup, .. } => backup,
         }
     }
 
@@ -207,6 +235,9 @@ impl Job {
         match &self.work {
             Work::Backup { backup, .. } => {
                 format!("Nothing is left of what was read, and whatever was in the backup {backup:?} before is as it was.")
+            }
+            Work::Pull { backup, .. } => {
+                format!("Nothing is left of what was downloaded, and whatever was in the backup {backup:?} before is as it was.")
             }
             Work::Restore { target, .. } if matches!(self.stage, Stage::Planning | Stage::Confirming) => {
                 format!("Nothing was written to {target:?}.")

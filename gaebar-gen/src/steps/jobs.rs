@@ -9,16 +9,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use gaebar_runtime::restore::RowSource as _;
-use gaebar_runtime::store::StoreUrl;
 
 use super::job::{Job, Rows, Stage, Work, utc};
-use super::{Rules, StepError, Stores, backup, restore};
+use super::{Rules, StepError, Stores, backup, pull, restore};
 use crate::backup::BackupError;
 use crate::folder::{self, FolderError};
 use crate::interpret::InterpretedRows;
 use crate::linked::Linked;
 use crate::private::{self, PrivateError};
 use crate::publish::PublishError;
+use crate::pull::{PullError, forget_pulled};
 use crate::verify::{JustLooking, read};
 
 /// Jobs that have ended and are kept; the oldest go first.
@@ -78,7 +78,7 @@ impl Jobs {
         let all = self.all()?;
         for other in all.iter().filter(|job| !job.stage.has_ended()) {
             let what = match (&work, &other.work) {
-                (Work::Backup { backup, .. }, Work::Backup { backup: other, .. }) if backup == other => "backup",
+                (ours, other) if ours.writes().is_some() && ours.writes() == other.writes() => "backup",
                 (Work::Restore { target, .. }, Work::Restore { target: other, .. })
                     if stores.get(target) == stores.get(other) =>
                 {
@@ -103,12 +103,18 @@ impl Jobs {
     fn check(&self, work: &Work, stores: &Stores, rules: &Rules) -> Result<(), StepError> {
         let refused = |what: String| Err(StepError::Refused(what));
         let (name, store) = match work {
-            Work::Backup { store, backup, .. } => (backup, store),
-            Work::Restore { backup, target, .. } => (backup, target),
+            Work::Backup { store, backup, .. } => (backup, Some(store)),
+            Work::Restore { backup, target, .. } => (backup, Some(target)),
+            Work::Pull { backup, .. } => (backup, None),
         };
-        let Some(url) = stores.get(store) else {
+        if let Some(store) = store.filter(|store| !stores.contains_key(*store)) {
             return refused(format!("No store is called {store:?} here; [stores] in gaebar.toml gives stores their names."));
-        };
+        }
+        if let Work::Pull { remote, .. } = work
+            && !rules.remotes.contains_key(remote)
+        {
+            return refused(format!("No Gaebar is called {remote:?} here; [remotes] in gaebar.toml gives Gaebars their names."));
+        }
         // A part of a path that stays below the folder of backups, on every system, and that no shell or git trips over.
         let is_plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
         if name.is_empty() || name.len() > 100 || name.starts_with(['.', '-']) || !name.chars().all(is_plain) {
@@ -116,13 +122,13 @@ impl Jobs {
                 "{name:?} can't be a backup's name: take letters, digits, `-`, `_` and `.`, and at most 100."
             ));
         }
-        if let Work::Restore { from, on_conflict, mirror, .. } = work {
+        if let Work::Restore { from, on_conflict, mirror, target, .. } = work {
             restore::on_conflict(on_conflict).map_err(StepError::Refused)?;
             if *mirror && on_conflict != "overwrite" {
                 return refused("A mirror replaces what differs: say overwrite with it.".to_owned());
             }
-            if !rules.may_restore_to(url) {
-                return refused(format!("{store:?} may not be restored to: [restore] targets in gaebar.toml does not list it."));
+            if !stores.get(target).is_some_and(|url| rules.may_restore_to(url)) {
+                return refused(format!("{target:?} may not be restored to: [restore] targets in gaebar.toml does not list it."));
             }
             let is_there = match from {
                 Rows::Folder => self.backups.join(name).join(crate::manifest::MANIFEST).is_file(),
@@ -190,16 +196,22 @@ impl Jobs {
 
     fn work(&self, job: &mut Job, stores: &Stores, rules: &Rules, stop: &AtomicBool) -> Result<(), backup::Failed> {
         let folder = self.backups.join(job.backup());
-        let store = match &job.work {
-            Work::Backup { store, .. } => store,
-            Work::Restore { target, .. } => target,
+        let url = |store: &String| {
+            let gone = || backup::Failed::Problem(format!("The store {store:?} has no name here any more."));
+            stores.get(store).ok_or_else(gone)
         };
-        let url: &StoreUrl = stores
-            .get(store)
-            .ok_or_else(|| backup::Failed::Problem(format!("The store {store:?} has no name here any more.")))?;
         match &job.work {
-            Work::Backup { .. } => backup::step(job, url, &folder, rules, stop),
-            Work::Restore { from, backup, .. } => {
+            Work::Backup { store, .. } => {
+                let url = url(store)?;
+                backup::step(job, url, &folder, rules, stop)
+            }
+            Work::Pull { remote, .. } => {
+                let gone = || backup::Failed::Problem(format!("The Gaebar {remote:?} has no name here any more."));
+                let remote = rules.remotes.get(remote).ok_or_else(gone)?;
+                pull::step(job, remote, &folder, rules, stop)
+            }
+            Work::Restore { from, backup, target, .. } => {
+                let url = url(target)?;
                 // It was, when the job was begun.
                 if !rules.may_restore_to(url) {
                     return Err(backup::Failed::Problem(format!("{url} may not be restored to any more.")));
@@ -270,12 +282,16 @@ impl Jobs {
         if job.stage.has_ended() {
             return Ok(held.job);
         }
-        if let Work::Backup { backup, .. } = &job.work
-            && job.steps > 0
-        {
-            match crate::backup::forget(&self.backups.join(backup)) {
+        if job.steps > 0 {
+            let place = self.backups.join(job.backup());
+            let forgotten = match &job.work {
+                Work::Backup { .. } => crate::backup::forget(&place).map_err(PullError::from),
+                Work::Pull { .. } => forget_pulled(&place),
+                Work::Restore { .. } => Ok(()),
+            };
+            match forgotten {
                 // Where something else stands, nothing was read.
-                Ok(()) | Err(BackupError::Publish(PublishError::Taken(_))) => {}
+                Ok(()) | Err(PullError::Backup(BackupError::Publish(PublishError::Taken(_)))) => {}
                 Err(error) => return Err(StepError::Refused(format!("What was read could not be removed: {error}"))),
             }
         }

@@ -1,14 +1,16 @@
 //! Backups and restores in small steps, for where nothing may run for long: a page that is asked again and again, a host with
 //! deadlines. What a step has done is on disk before it ends, so the next one may be of another process, or never come.
 //!
-//! A [`Job`] is one backup or one restore, written down in the folder of backups; [`Jobs`] begins, steps and cancels them. A backup's
+//! A [`Job`] is one backup, restore or pull, written down in the folder of backups; [`Jobs`] begins, steps and cancels them. A backup's
 //! steps read the store into the spool that [`crate::backup`] goes on from; writing what was read is one step. A restore's steps go
-//! through the backup, in its folder or compiled into this program, a window of rows at a time: once to plan, and once more to write.
+//! through the backup, in its folder or compiled into this program, a window of rows at a time: once to plan, and once more to write. A pull's steps are
+//! those of the Gaebar elsewhere, and then some files each.
 
 mod backup;
 mod error;
 mod job;
 mod jobs;
+mod pull;
 mod restore;
 
 use std::collections::BTreeMap;
@@ -22,11 +24,12 @@ pub use jobs::Jobs;
 
 use crate::backup::Options;
 use crate::read::Selection;
+use crate::web::Token;
 
 /// The most that a step does: whichever comes first ends it at the next safe place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
-    /// Rows that are read, compared or written. Reading takes four pages at once, so 8 is the least.
+    /// Rows that are read, compared or written, or files that are downloaded. Reading takes four pages at once, so 8 is the least.
     pub rows: usize,
     /// How long it works on. A page or a batch that was begun is finished.
     pub time: Duration,
@@ -47,11 +50,23 @@ pub struct Rules {
     pub backup: Options,
     /// The only stores that may be restored to; any that has a name, if there is no list.
     pub targets: Option<Vec<StoreUrl>>,
+    /// Gaebars that backups are pulled from, by name.
+    pub remotes: BTreeMap<String, Elsewhere>,
+}
+
+/// A Gaebar elsewhere.
+#[derive(Debug, Clone)]
+pub struct Elsewhere {
+    /// The address of its page.
+    pub url: String,
+    /// The token that it asks for.
+    pub token: Option<Token>,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { budget: Budget::default(), backup: Options::new(Selection::default()), targets: None }
+        let backup = Options::new(Selection::default());
+        Self { budget: Budget::default(), backup, targets: None, remotes: BTreeMap::new() }
     }
 }
 

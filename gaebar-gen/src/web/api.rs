@@ -16,7 +16,7 @@ use crate::steps::{Job, Rows, StepError, Work};
 
 /// What a request asks for: `do` is `backup`, with `store` and `backup`; or `restore`, with `backup` (or `linked`, for one
 /// that is compiled into the application), `target`, and, if need be, `on-conflict`, `mirror` (`yes`) and `confirm` (a real project's
-/// name, or anything for another store).
+/// name, or anything for another store); or `pull`, with `remote`, `backup`, and, if it is to be made there first, `store`.
 pub(super) fn work(fields: &Fields) -> Result<Work, Problem> {
     let text = |name| fields.get(name).to_owned();
     match fields.get("do") {
@@ -33,8 +33,12 @@ pub(super) fn work(fields: &Fields) -> Result<Work, Problem> {
             };
             Ok(Work::restore(from, backup, text("target"), on_conflict, fields.get("mirror") == "yes", text("confirm")))
         }
+        "pull" => {
+            let store = Some(text("store")).filter(|store| !store.is_empty());
+            Ok(Work::pull(text("remote"), text("backup"), store))
+        }
         other => {
-            let next = "Say backup, with store and backup; or restore, with backup and target.";
+            let next = "Say backup, with store and backup; restore, with backup and target; or pull, with remote and backup.";
             Err(Problem::bad(format!("{other:?} is nothing that can be done."), next))
         }
     }

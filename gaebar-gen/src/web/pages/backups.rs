@@ -60,6 +60,7 @@ pub(in super::super) async fn backups(
                 }
             }
             (back_up(app, &visitor))
+            (pull(app, &visitor))
             (pager(at, pages, "backups", |page| format!("{}?page={page}", links.home())))
             (linked::section(links, &app.settings.linked))
         };
@@ -93,6 +94,29 @@ fn back_up(app: &App, visitor: &Visitor) -> Markup {
                 div.field {
                     input #backup name="backup" required maxlength="100" autocomplete="off" autocapitalize="off" spellcheck="false";
                     button { "Back up" }
+                }
+            }
+        }
+    }
+}
+
+/// The form that pulls a backup from a Gaebar elsewhere.
+fn pull(app: &App, visitor: &Visitor) -> Markup {
+    let remotes = &app.settings.rules.remotes;
+    html! {
+        @if !remotes.is_empty() {
+            form.work method="post" action=(visitor.links.to("jobs")) {
+                (form_token(visitor))
+                input type="hidden" name="do" value="pull";
+                h2 { "Pull from another Gaebar" }
+                label for="pull-remote" { "The Gaebar" }
+                select #pull-remote name="remote" { @for remote in remotes.keys() { option { (visible(remote)) } } }
+                label for="pull-store" { "A store there that is backed up first; none, to take the backup as it is" }
+                input #pull-store name="store" autocomplete="off" autocapitalize="off" spellcheck="false";
+                label for="pull-backup" { "The backup’s name there and here: a new one, or one that is updated" }
+                div.field {
+                    input #pull-backup name="backup" required maxlength="100" autocomplete="off" autocapitalize="off" spellcheck="false";
+                    button { "Pull" }
                 }
             }
         }

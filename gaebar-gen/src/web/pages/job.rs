@@ -120,6 +120,7 @@ pub(in super::super) async fn job(
 fn title(job: &Job) -> String {
     match &job.work {
         Work::Backup { store, backup, .. } => format!("Back up {store} into {backup}"),
+        Work::Pull { remote, backup, .. } => format!("Pull {backup} from {remote}"),
         Work::Restore { backup, target, .. } => format!("Restore {backup} into {target}"),
     }
 }
@@ -135,12 +136,19 @@ fn state(job: &Job) -> String {
         Stage::Writing => {
             format!("Writing {} as code, which is one step.", plural(job.total.unwrap_or_default(), "row"))
         }
+        Stage::Downloading => match &job.work {
+            Work::Pull { files: (here, of), .. } if *of > 0 => {
+                format!("Downloading: {} of {}.", thousands(*here as u64), plural(*of as u64, "file"))
+            }
+            _ => "Downloading.".to_owned(),
+        },
         Stage::Planning => format!("Comparing with the target: {so_far}. Nothing is written yet."),
         Stage::Confirming => "This is the plan. Nothing was written yet.".to_owned(),
         Stage::Restoring => format!("Restoring: {so_far}."),
         Stage::Deleting => "Deleting what the backup does not have, which is one step.".to_owned(),
         Stage::Done => match &job.work {
             Work::Backup { .. } => format!("Backed up {} of {}.", plural(rows, "row"), plural(job.kinds.len() as u64, "kind")),
+            Work::Pull { files: (files, _), .. } => format!("Pulled {}; every hash matches.", plural(*files as u64, "file")),
             Work::Restore { written, deleted, .. } => {
                 let deleted = if *deleted > 0 { format!(", {} deleted", thousands(*deleted)) } else { String::new() };
                 format!("Restored: {} written{deleted}; every row is in the target as planned.", thousands(*written))
@@ -184,8 +192,10 @@ fn confirm(visitor: &Visitor, job: &Job) -> Markup {
 
 fn progress(job: &Job) -> Markup {
     let most = job.kinds.values().copied().max().unwrap_or_default();
+    // Of another Gaebar's rows the kinds are not known.
+    let has_kinds = !job.kinds.is_empty() && !matches!(job.work, Work::Pull { .. });
     html! {
-        @if !job.kinds.is_empty() {
+        @if has_kinds {
             table.chart {
                 thead { tr { th scope="col" { "Kind" } th scope="col" { "Rows" } } }
                 tbody {
