@@ -9,7 +9,8 @@ fn help_says_what_it_said() {
     let folder = folder("help");
     let mut said = String::new();
     for command in [
-        "", "demo", "seed", "backup", "build", "restore", "verify", "diff", "show", "merge", "upgrade", "list", "serve", "doctor",
+        "", "demo", "seed", "backup", "build", "restore", "verify", "diff", "show", "merge", "upgrade", "list", "serve", "pull",
+        "doctor",
     ] {
         let arguments: Vec<_> = command.split_whitespace().chain(["--help"]).collect();
         let (help, _) = run(&mut gaebar(&folder, &arguments), 0);
