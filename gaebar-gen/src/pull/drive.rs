@@ -64,7 +64,10 @@ pub(super) fn back_up(
         let path = format!("api/jobs/{}/step", watch.job);
         match remote.send_form::<Step>(&path, String::new(), MOST_JOB, stop) {
             Ok(told) => {
-                progress.add(told.stage.name(), u64::from(watch.count(&told)?));
+                let more = watch.count(&told)?;
+                if more > 0 {
+                    progress.add(store, more.into());
+                }
                 match (told.stage, told.problem, wanted.budget) {
                     (Stage::Done, ..) => return Ok(()),
                     (Stage::Cancelled, ..) => return Err(PullError::Cancelled(watch.job)),

@@ -183,7 +183,7 @@ pub enum PullError {
     #[error("paused; the same command goes on from there")]
     Paused(Paused),
     /// Somebody asked to stop.
-    #[error("stopped; what was downloaded is kept: the same command goes on from there")]
+    #[error("stopped; what was done, there and here, is kept: the same command goes on from there")]
     Stopped,
     /// What came is no backup.
     #[error(transparent)]
