@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::checkpoint::has_rows;
 use crate::folder::FolderError;
 use crate::manifest::{MANIFEST, Origin};
+use crate::memo::Memo;
 use crate::names;
 use crate::previous::{PreviousError, PreviousKind, previous};
 use crate::private::Private;
@@ -39,6 +40,8 @@ pub struct Options {
     pub compact: bool,
     /// Go on if the store holds nothing, and the backup does.
     pub allow_empty: bool,
+    /// What is remembered of shards, so that an update makes the rows alone that changed. The backup is the same without.
+    pub memo: Option<Memo>,
 }
 
 impl Options {
@@ -51,6 +54,7 @@ impl Options {
             reshape: Reshape::WhereManyDoNotFit,
             compact: false,
             allow_empty: false,
+            memo: None,
         }
     }
 }
@@ -232,6 +236,7 @@ fn into_new_folder(
         reshape: options.reshape,
         shard_bytes: options.shard_bytes,
         compact: options.compact,
+        memo: options.memo.as_ref(),
     };
     let Staged { kinds, reshaped, .. } = stage(&plan, &spooled, stages, stop)?;
     let (folder, source) = (staging.publish()?, store.place().clone());
@@ -262,7 +267,7 @@ fn into_backup(
     let (read_time, resumed) = (reading.read_time(), reading.resumed());
     let began_anew = options.begin.resumes() && resumed.is_none();
     let resumed = resumed.unwrap_or_default();
-    let (contents, previous) = previous(folder, &options.selection, reading.spool())?;
+    let (contents, previous) = previous(folder, &options.selection, reading.spool(), options.memo.as_ref())?;
     let replaced_edits = replaced_edits(&contents, &options.selection)?;
     let spooled = spool(reading, store, &previous, options, stages, stop)?;
     let rows = previous.values().map(|kind| kind.manifest.rows).sum();
@@ -279,6 +284,7 @@ fn into_backup(
         reshape: options.reshape,
         shard_bytes: options.shard_bytes,
         compact: options.compact,
+        memo: options.memo.as_ref(),
     };
     let Staged { kinds, reshaped, removed } = stage(&plan, &spooled, stages, stop)?;
     update.commit(removed)?;

@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use gaebar_gen::backup::Options;
+use gaebar_gen::compile::cache;
 use gaebar_gen::config::Config;
+use gaebar_gen::memo::Memo;
 use gaebar_gen::read::Selection;
 use gaebar_gen::shards::SHARD_BYTES;
 use gaebar_gen::web::{self, Access, Settings, Token, VARIABLE};
@@ -29,7 +31,11 @@ pub(super) fn run(args: &ServeArgs, config: &Config, format: Format) -> anyhow::
         namespaces: of.namespaces.clone(),
         ..Selection::default()
     };
-    settings.rules.backup = Options { shard_bytes: of.shard_size.unwrap_or(SHARD_BYTES), ..Options::new(selection) };
+    settings.rules.backup = Options {
+        shard_bytes: of.shard_size.unwrap_or(SHARD_BYTES),
+        memo: cache().ok().map(|cache| Memo::new(&cache)),
+        ..Options::new(selection)
+    };
     if let Some(rows) = of.rows_per_step {
         settings.rules.budget.rows = rows;
     }
