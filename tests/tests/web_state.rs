@@ -81,6 +81,21 @@ fn a_host_that_loses_its_disk_between_steps_gives_the_same_backup_and_leaves_no_
     run(&mut gaebar(&folder, &["verify", "host/backups/nightly"]), 0);
     is_gone(&folder);
 
+    // An update too, as long as the backup itself stays.
+    let job = id(&Program(&served).begin("do=backup&store=from&backup=nightly"));
+    for round in 1.. {
+        let step = Program(&served).step(job, "");
+        if step["stage"] == "done" {
+            assert!(round > 7, "{round} steps");
+            break;
+        }
+        assert!(round < 40, "{step}");
+        fs::remove_dir_all(folder.join("host/backups/.gaebar")).unwrap();
+        fs::remove_dir_all(folder.join("host/backups/nightly/.gaebar")).unwrap();
+    }
+    is_as_at_once(&folder, &folder.join("host/backups/nightly"));
+    is_gone(&folder);
+
     let job = id(&Program(&served).begin("do=restore&backup=nightly&target=to&confirm=yes"));
     for round in 1.. {
         let step = Program(&served).step(job, "");
