@@ -13,16 +13,16 @@ use crate::manifest::{MANIFEST, Origin};
 use crate::memo::Memo;
 use crate::names;
 use crate::previous::{PreviousError, PreviousKind, previous};
-use crate::private::Private;
+use crate::private::{Private, SPOOL};
 use crate::progress::Progress;
-use crate::publish::{PublishError, Staging, sweep};
+use crate::publish::{PublishError, Staging, beside, sweep};
 use crate::read::{ReadError, Selection};
 use crate::reading::{Begin, Reading};
 use crate::shards::{SHARD_BYTES, ShardError, Written};
 use crate::spool::{SpoolError, SpooledKind};
 use crate::stage::{Plan, Reshape, Staged, Stages, stage};
 use crate::templates;
-use crate::update::{Update, UpdateError};
+use crate::update::{PRIVATE, Update, UpdateError};
 use crate::verify::{Contents, Edit};
 
 /// How to back up.
@@ -187,8 +187,17 @@ pub fn forget(folder: &Path) -> Result<(), BackupError> {
     at_work(folder, |private| Ok(private.clear_spool()?))
 }
 
+/// Where what is read for a backup lies until it is written.
+pub(crate) fn spool_of(folder: &Path) -> PathBuf {
+    let private = match (folder.parent(), folder.file_name()) {
+        (Some(parent), Some(name)) if !folder.join(MANIFEST).exists() => beside(parent, name),
+        _ => folder.join(PRIVATE),
+    };
+    private.join(SPOOL)
+}
+
 /// Holds the folder of Gaebar's own of a backup that is there or going to be.
-fn at_work(folder: &Path, work: impl FnOnce(&Private) -> Result<(), BackupError>) -> Result<(), BackupError> {
+pub(crate) fn at_work(folder: &Path, work: impl FnOnce(&Private) -> Result<(), BackupError>) -> Result<(), BackupError> {
     if folder.join(MANIFEST).exists() {
         let folder = folder.canonicalize().map_err(FolderError::at("find", folder))?;
         work(Update::new(&folder)?.private())

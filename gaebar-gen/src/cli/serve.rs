@@ -8,6 +8,7 @@ use gaebar_gen::config::Config;
 use gaebar_gen::memo::Memo;
 use gaebar_gen::read::Selection;
 use gaebar_gen::shards::SHARD_BYTES;
+use gaebar_gen::steps::StateStore;
 use gaebar_gen::web::{self, Access, Settings, Token, VARIABLE};
 use gaebar_runtime::cli::Format;
 use gaebar_runtime::say;
@@ -42,6 +43,10 @@ pub(super) fn run(args: &ServeArgs, config: &Config, format: Format) -> anyhow::
     let targets = config.restore.targets.as_ref();
     let urls = targets.map(|targets| targets.iter().map(|target| config.store(target)).collect::<Result<_, _>>()).transpose();
     settings.rules.targets = urls.map_err(Usage::from)?;
+    if let Some(state) = &config.state {
+        let url = config.store(&state.store).map_err(Usage::from)?;
+        settings.state = Some(StateStore::new(url, state.kind.as_deref()).map_err(|error| Usage(error.to_string()))?);
+    }
     if !args.backups.is_dir() {
         say!("note: there is no folder {} yet", args.backups.display());
     }
