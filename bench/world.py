@@ -5,6 +5,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,16 +18,20 @@ from measure import Failed, say
 SOURCE = Path(__file__).resolve().parent.parent
 PROJECT = "bench"
 
-# Runs rustc, and writes down what CPU it took; the shell's own `times` costs no process.
+# Runs rustc, with more options for a backup's own crates, and writes down what CPU it took; the shell's own `times` costs no process.
 WRAPPER = """#!/bin/sh
-"$@"
-code=$?
-log=$GAEBAR_BENCH_RUSTC/$$
-while [ $# -gt 1 ]; do
-    [ "$1" = --crate-name ] && log=$GAEBAR_BENCH_RUSTC/$2.$$
-    shift
+crate=
+before=
+for argument; do
+    [ "$before" = --crate-name ] && crate=$argument
+    before=$argument
 done
-times > "$log"
+case $crate in
+"$GAEBAR_BENCH_OWN" | "$GAEBAR_BENCH_OWN"_*) "$@" $GAEBAR_BENCH_FLAGS ;;
+*) "$@" ;;
+esac
+code=$?
+times > "$GAEBAR_BENCH_RUSTC/$crate.$$"
 exit $code
 """
 
@@ -179,12 +184,13 @@ class World:
             os.utime(touched / "gaebar-runtime/src/lib.rs")
         log = self.fresh("rustc")
         log.mkdir()
-        env = self.env(RUSTC_WRAPPER=str(self.wrapper), GAEBAR_BENCH_RUSTC=str(log), **more.pop("env", {}))
-        sample, said = self.run(command, env=env, watch=True, **more)
         name = json.loads((backup / "manifest.json").read_text())["name"].replace("-", "_")
+        wrapped = dict(RUSTC_WRAPPER=str(self.wrapper), GAEBAR_BENCH_RUSTC=str(log), GAEBAR_BENCH_OWN=name)
+        sample, said = self.run(command, env=self.env(**wrapped, **more.pop("env", {})), watch=True, **more)
         crates = rustc_cpu(log)
-        own = {crate: cpu for crate, cpu in crates if crate.startswith(f"{name}_") and not crate.endswith(("_models", "_runtime"))}
+        own = {crate: cpu for crate, cpu in crates if re.fullmatch(rf"{re.escape(name)}_\w+_\d+", crate)}
         sample.more["volumes_cpu"] = float(sum(own.values()))
+        sample.more["link_cpu"] = float(sum(cpu for crate, cpu in crates if crate == f"{name}_restore"))
         sample.more["volumes"] = len(own)
         sample.more["crates"] = len(crates)
         return sample, said

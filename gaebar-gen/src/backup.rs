@@ -10,18 +10,19 @@ use thiserror::Error;
 use crate::checkpoint::has_rows;
 use crate::folder::FolderError;
 use crate::manifest::{MANIFEST, Origin};
+use crate::memo::Memo;
 use crate::names;
 use crate::previous::{PreviousError, PreviousKind, previous};
-use crate::private::Private;
+use crate::private::{Private, SPOOL};
 use crate::progress::Progress;
-use crate::publish::{PublishError, Staging, sweep};
+use crate::publish::{PublishError, Staging, beside, sweep};
 use crate::read::{ReadError, Selection};
 use crate::reading::{Begin, Reading};
 use crate::shards::{SHARD_BYTES, ShardError, Written};
 use crate::spool::{SpoolError, SpooledKind};
 use crate::stage::{Plan, Reshape, Staged, Stages, stage};
 use crate::templates;
-use crate::update::{Update, UpdateError};
+use crate::update::{PRIVATE, Update, UpdateError};
 use crate::verify::{Contents, Edit};
 
 /// How to back up.
@@ -39,6 +40,8 @@ pub struct Options {
     pub compact: bool,
     /// Go on if the store holds nothing, and the backup does.
     pub allow_empty: bool,
+    /// What is remembered of shards, so that an update makes the rows alone that changed. The backup is the same without.
+    pub memo: Option<Memo>,
 }
 
 impl Options {
@@ -51,6 +54,7 @@ impl Options {
             reshape: Reshape::WhereManyDoNotFit,
             compact: false,
             allow_empty: false,
+            memo: None,
         }
     }
 }
@@ -183,8 +187,17 @@ pub fn forget(folder: &Path) -> Result<(), BackupError> {
     at_work(folder, |private| Ok(private.clear_spool()?))
 }
 
+/// Where what is read for a backup lies until it is written.
+pub(crate) fn spool_of(folder: &Path) -> PathBuf {
+    let private = match (folder.parent(), folder.file_name()) {
+        (Some(parent), Some(name)) if !folder.join(MANIFEST).exists() => beside(parent, name),
+        _ => folder.join(PRIVATE),
+    };
+    private.join(SPOOL)
+}
+
 /// Holds the folder of Gaebar's own of a backup that is there or going to be.
-fn at_work(folder: &Path, work: impl FnOnce(&Private) -> Result<(), BackupError>) -> Result<(), BackupError> {
+pub(crate) fn at_work(folder: &Path, work: impl FnOnce(&Private) -> Result<(), BackupError>) -> Result<(), BackupError> {
     if folder.join(MANIFEST).exists() {
         let folder = folder.canonicalize().map_err(FolderError::at("find", folder))?;
         work(Update::new(&folder)?.private())
@@ -232,6 +245,7 @@ fn into_new_folder(
         reshape: options.reshape,
         shard_bytes: options.shard_bytes,
         compact: options.compact,
+        memo: options.memo.as_ref(),
     };
     let Staged { kinds, reshaped, .. } = stage(&plan, &spooled, stages, stop)?;
     let (folder, source) = (staging.publish()?, store.place().clone());
@@ -262,7 +276,7 @@ fn into_backup(
     let (read_time, resumed) = (reading.read_time(), reading.resumed());
     let began_anew = options.begin.resumes() && resumed.is_none();
     let resumed = resumed.unwrap_or_default();
-    let (contents, previous) = previous(folder, &options.selection, reading.spool())?;
+    let (contents, previous) = previous(folder, &options.selection, reading.spool(), options.memo.as_ref())?;
     let replaced_edits = replaced_edits(&contents, &options.selection)?;
     let spooled = spool(reading, store, &previous, options, stages, stop)?;
     let rows = previous.values().map(|kind| kind.manifest.rows).sum();
@@ -279,6 +293,7 @@ fn into_backup(
         reshape: options.reshape,
         shard_bytes: options.shard_bytes,
         compact: options.compact,
+        memo: options.memo.as_ref(),
     };
     let Staged { kinds, reshaped, removed } = stage(&plan, &spooled, stages, stop)?;
     update.commit(removed)?;

@@ -24,6 +24,18 @@ pub struct Config {
     pub backup: BackupConfig,
     /// Settings of `gaebar restore`.
     pub restore: RestoreConfig,
+    /// Where `gaebar serve` keeps the state of backups and restores beside the disk.
+    pub state: Option<StateConfig>,
+}
+
+/// Where the state of backups and restores is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct StateConfig {
+    /// A store, by name or URL.
+    pub store: String,
+    /// The kind of entities there, if it is not the usual one.
+    pub kind: Option<String>,
 }
 
 /// A Gaebar elsewhere.

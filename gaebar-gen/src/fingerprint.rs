@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use crate::names::hex;
 
 /// The first 24 bits of the hash of a row's text. The file's hash is what is trusted; these only name rows.
-type RowDigest = [u8; 3];
+pub type RowDigest = [u8; 3];
 
 /// The hash of a file and, of a shard, digests of its rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,9 +35,9 @@ impl Fingerprint {
         Self { sha256: hex(&Sha256::digest(bytes)), rows: Vec::new() }
     }
 
-    /// Of a shard and the texts of its rows.
-    pub fn of_shard<'a>(bytes: &[u8], rows: impl IntoIterator<Item = &'a str>) -> Self {
-        Self { rows: rows.into_iter().map(digest).collect(), ..Self::of(bytes) }
+    /// Of a shard and its rows.
+    pub fn of_shard(bytes: &[u8], rows: impl IntoIterator<Item = RowDigest>) -> Self {
+        Self { rows: rows.into_iter().collect(), ..Self::of(bytes) }
     }
 
     /// The hash of the bytes, in hexadecimal.
@@ -69,7 +69,8 @@ impl Fingerprint {
     }
 }
 
-fn digest(row: &str) -> RowDigest {
+/// The digest of a row's text.
+pub fn digest(row: &str) -> RowDigest {
     let hash = Sha256::digest(row.as_bytes());
     [hash[0], hash[1], hash[2]]
 }
@@ -117,7 +118,7 @@ mod tests {
 
     #[test]
     fn fingerprints_read_back_and_name_edited_rows() {
-        let fingerprint = Fingerprint::of_shard(b"file", ["one", "two", "three"]);
+        let fingerprint = Fingerprint::of_shard(b"file", ["one", "two", "three"].map(digest));
         assert_eq!(fingerprint.to_string().parse(), Ok(fingerprint.clone()));
         assert!(fingerprint.matches(b"file") && !fingerprint.matches(b"File"));
         let now = ["one", "2", "three"];

@@ -9,6 +9,8 @@ pub mod read;
 pub mod reading;
 pub mod spool;
 
+pub mod locate;
+pub mod memo;
 pub mod previous;
 
 pub mod names;

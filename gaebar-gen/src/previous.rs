@@ -7,8 +7,10 @@ use std::sync::{Mutex, PoisonError};
 use gaebar_runtime::model::order_key;
 use sha2::{Digest as _, Sha256};
 
+use crate::fingerprint::Fingerprint;
 use crate::folder::FolderError;
 use crate::manifest::KindManifest;
+use crate::memo::{KnownRow, Memo};
 use crate::read::Selection;
 use crate::reader::ReadRow;
 use crate::schema::Kind;
@@ -46,8 +48,8 @@ pub struct PreviousShard {
     pub volume: String,
     /// Its own name, without `.rs`.
     pub name: String,
-    /// The numbers and keys of its rows, in order.
-    pub rows: Vec<(u32, KeyHash)>,
+    /// What is known of its rows, in order: at least their numbers and keys.
+    pub rows: Vec<KnownRow>,
 }
 
 impl PreviousKind {
@@ -57,19 +59,20 @@ impl PreviousKind {
             .shards
             .iter()
             .enumerate()
-            .flat_map(|(shard, previous)| previous.rows.iter().enumerate().map(move |(at, (_, key))| (*key, (shard, at))));
+            .flat_map(|(shard, previous)| previous.rows.iter().enumerate().map(move |(at, row)| (row.key, (shard, at))));
         rows.collect()
     }
 }
 
-/// Reads a backup that is about to be updated. Rows of chosen kinds in namespaces that were not chosen stay as they are: they
+/// Reads a backup that is about to be updated; of shards that are remembered, only the hash. Rows of chosen kinds in namespaces that were not chosen stay as they are: they
 /// go into the spool, as if they had been read.
 pub fn previous(
     backup: &Path,
     selection: &Selection,
     spool: &Spool,
+    memo: Option<&Memo>,
 ) -> Result<(Contents, BTreeMap<String, PreviousKind>), PreviousError> {
-    let gather = Gather { selection, spool, rows: Mutex::default(), failed: Mutex::default() };
+    let gather = Gather { selection, spool, memo, rows: Mutex::default(), failed: Mutex::default() };
     let contents = read(backup, &gather)?;
     if let Some(error) = gather.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(error.into());
@@ -111,8 +114,15 @@ pub enum PreviousError {
 struct Gather<'a> {
     selection: &'a Selection,
     spool: &'a Spool,
-    rows: Mutex<BTreeMap<String, Vec<(u32, KeyHash)>>>,
+    memo: Option<&'a Memo>,
+    rows: Mutex<BTreeMap<String, Vec<KnownRow>>>,
     failed: Mutex<Option<SpoolError>>,
+}
+
+impl Gather<'_> {
+    fn gathered(&self, shard: &str, rows: Vec<KnownRow>) {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner).insert(shard.to_owned(), rows);
+    }
 }
 
 impl Visitor for Gather<'_> {
@@ -128,7 +138,20 @@ impl Visitor for Gather<'_> {
         if let Err(error) = self.spool.add(&kept) {
             *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         }
-        let numbers = rows.iter().map(|row| (row.number, key_hash(&order_key(row.entity.key())))).collect();
-        self.rows.lock().unwrap_or_else(PoisonError::into_inner).insert(shard.to_owned(), numbers);
+        let known = |row: &ReadRow| KnownRow {
+            number: row.number,
+            key: key_hash(&order_key(row.entity.key())),
+            entity: None,
+            expressions: 0,
+            has_exceptions: true,
+        };
+        self.gathered(shard, rows.iter().map(known).collect());
+    }
+
+    fn recall(&self, shard: &str, kind: &Kind, accepted: &Fingerprint) -> Option<Vec<KnownRow>> {
+        // Rows that stay because their namespace was not selected have to be read.
+        let rows = self.memo.filter(|_| self.selection.namespaces.is_none())?.recall(accepted, kind)?;
+        self.gathered(shard, rows.clone());
+        Some(rows)
     }
 }

@@ -12,6 +12,8 @@ use crate::folder::{self, FolderError};
 
 /// Held by who prepares a backup or an update.
 pub(crate) const LOCK: &str = "lock";
+/// What is read of a store, in Gaebar's own folder.
+pub(crate) const SPOOL: &str = "spool";
 
 /// Why the folder is not to be had.
 #[derive(Debug, Error)]
@@ -80,7 +82,7 @@ impl Private {
 
     /// Where the spool goes. It may be there from before.
     pub fn spool(&self) -> PathBuf {
-        self.folder.join("spool")
+        self.folder.join(SPOOL)
     }
 
     /// Whatever is in the spool is not needed any more.

@@ -121,7 +121,8 @@ pub fn sweep(backup: &Path) {
     }
 }
 
-fn beside(parent: &Path, name: &OsStr) -> PathBuf {
+/// Gaebar's own folder beside a backup that is being made.
+pub(crate) fn beside(parent: &Path, name: &OsStr) -> PathBuf {
     let mut private = OsString::from(".");
     private.push(name);
     private.push(".gaebar");

@@ -6,6 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use gaebar_runtime::model::Key;
+use gaebar_runtime::restore::is_own_kind;
 use gaebar_runtime::store::{Cursor, Scan, Snapshot, StoreError};
 use thiserror::Error;
 
@@ -43,9 +44,9 @@ impl Selection {
         self.includes_kind(key.kind()) && self.includes_namespace(key.namespace())
     }
 
-    /// Whether entities of a kind are selected.
+    /// Whether entities of a kind are selected. Those of Gaebar's own kinds never are.
     pub fn includes_kind(&self, kind: &str) -> bool {
-        is_chosen(self.kinds.as_ref(), kind) && self.exclude_kinds.iter().all(|excluded| excluded != kind)
+        is_chosen(self.kinds.as_ref(), kind) && self.exclude_kinds.iter().all(|excluded| excluded != kind) && !is_own_kind(kind)
     }
 
     /// Whether entities of a namespace are selected.
@@ -194,7 +195,7 @@ impl Reading<'_> {
             Some(kinds) => kinds.clone(),
             None => self.snapshot.kinds(namespace)?,
         };
-        let kinds: BTreeSet<_> = kinds.into_iter().filter(|kind| !self.selection.exclude_kinds.contains(kind)).collect();
+        let kinds: BTreeSet<_> = kinds.into_iter().filter(|kind| self.selection.includes_kind(kind)).collect();
         let scan = |kind| Scan { namespace: namespace.to_owned(), kind, from: None, to: None };
         Ok(kinds.into_iter().map(|kind| Task::Kind(scan(kind))).collect())
     }

@@ -3,7 +3,7 @@
 //! Rows are made in parallel, a chunk at a time, and appended in order; what is held is a chunk and the open shard.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::{AddAssign, ControlFlow};
+use std::ops::{AddAssign, ControlFlow, Range};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -12,8 +12,10 @@ use rayon::prelude::*;
 use thiserror::Error;
 
 use crate::emit::{self, Row, Sidecar};
-use crate::fingerprint::Fingerprint;
+use crate::fingerprint::{Fingerprint, RowDigest, digest};
 use crate::folder::{self, FolderError};
+use crate::locate::{Located, Placed};
+use crate::memo::{KnownRow, Memo, entity_hash};
 use crate::previous::{PreviousKind, PreviousShard, index, key_hash};
 use crate::progress::Progress;
 use crate::schema::Kind;
@@ -94,6 +96,8 @@ pub struct Job<'a> {
     pub shard_bytes: usize,
     /// Whether nearly empty shards are merged.
     pub compact: bool,
+    /// Where it is remembered what rows were made of.
+    pub memo: Option<&'a Memo>,
     /// Hears of rows.
     pub progress: &'a dyn Progress,
     /// Whether somebody asked to stop.
@@ -109,6 +113,28 @@ impl Job<'_> {
             _ => Ok(()),
         }
     }
+
+    fn make(&self, spooled: &SpooledKind, source: &Source) -> Result<Made, ShardError> {
+        let (number, record) = match source {
+            Source::Text(known, text) => {
+                let (expressions, exceptions) = (known.expressions as usize, usize::from(known.has_exceptions));
+                let row = Row { text: (*text).to_owned(), sidecars: Vec::new(), expressions, exceptions };
+                return Ok(Made { known: *known, digest: digest(text), row });
+            }
+            Source::Entity(number, record) => (*number, record),
+        };
+        let number = u32::try_from(number).map_err(|_| ShardError::TooManyRows(self.kind.name.clone()))?;
+        let row = emit::row(self.kind, number, &spooled.decode(record)?);
+        let is_all = row.sidecars.is_empty() && self.memo.is_some();
+        let known = KnownRow {
+            number,
+            key: key_hash(&record.key),
+            entity: is_all.then(|| entity_hash(&record.bytes)),
+            expressions: u32::try_from(row.expressions).unwrap_or(u32::MAX),
+            has_exceptions: row.exceptions > 0,
+        };
+        Ok(Made { known, digest: digest(&row.text), row })
+    }
 }
 
 /// Whether the gate reads a file wherever it looks at rows.
@@ -116,35 +142,22 @@ fn is_read(file: &str) -> bool {
     file.starts_with("models/") || file.contains("/src/shard_")
 }
 
-/// Writes the volumes of a kind. Rows that were there keep their numbers and their shards; new ones go to the end of the
-/// last shard, in the order of their keys.
-pub fn write<'a>(job: Job<'a>, spooled: &'a SpooledKind) -> Result<Written, ShardError> {
+/// Writes the volumes of a kind. Rows that were there, and where they stood was `located`, keep their numbers and their shards; new ones go
+/// to the end of the last shard, in the order of their keys.
+pub fn write<'a>(job: Job<'a>, spooled: &'a SpooledKind, located: Option<&Located>) -> Result<Written, ShardError> {
     let mut writer = Writer::new(job, spooled);
-    let Some(previous) = job.previous else {
+    let Some((previous, located)) = job.previous.zip(located) else {
         writer.append_all(spooled.records())?;
         return writer.finish();
     };
-    let places = previous.places();
-    let mut known: Vec<Vec<(usize, Location)>> = vec![Vec::new(); previous.shards.len()];
-    let mut new = Vec::new();
-    for found in spooled.located() {
-        stop::check(job.stop)?;
-        let (location, record) = found?;
-        match places.get(&key_hash(&record.key)) {
-            Some((shard, at)) => known[*shard].push((*at, location)),
-            None => new.push(location),
-        }
-    }
-    drop(places);
     let mut finder = spooled.finder();
     let mut overflow = Vec::new();
-    for (shard, mut rows) in previous.shards.iter().zip(known) {
-        rows.sort_unstable_by_key(|(at, _)| *at);
-        let rows: Vec<_> = rows.into_iter().map(|(at, location)| (shard.rows[at].0, location)).collect();
-        overflow.extend_from_slice(writer.rewrite(shard, &rows, &mut finder)?);
+    for (shard, rows) in previous.shards.iter().zip(&located.shards) {
+        let kept = writer.rewrite(shard, rows, &mut finder)?;
+        overflow.extend(rows[kept..].iter().map(|row| (shard.rows[row.at].number, row.location)));
     }
     writer.append_numbered(&overflow, &mut finder)?;
-    writer.append_all(new.into_iter().map(|location| finder.record(location)))?;
+    writer.append_all(located.new.iter().map(|location| finder.record(*location)))?;
     writer.finish()
 }
 
@@ -163,8 +176,35 @@ struct Writer<'a> {
 /// The shard that is open.
 struct Shard {
     name: String,
-    rows: Vec<(u32, String)>,
+    rows: Vec<Made>,
     bytes: usize,
+}
+
+/// What a row is made from.
+enum Source<'t> {
+    /// An entity.
+    Entity(u64, Encoded),
+    /// The text that it has, and what is known of it.
+    Text(KnownRow, &'t str),
+}
+
+/// A row that was made.
+struct Made {
+    known: KnownRow,
+    digest: RowDigest,
+    row: Row,
+}
+
+/// The rows of a shard as they stand in its file.
+struct OldRows {
+    text: String,
+    rows: Vec<Range<usize>>,
+}
+
+impl OldRows {
+    fn row(&self, at: usize) -> &str {
+        &self.text[self.rows[at].clone()]
+    }
 }
 
 /// The volume that is open.
@@ -237,31 +277,32 @@ impl<'a> Writer<'a> {
     /// New rows, with new numbers.
     fn append_all(&mut self, records: impl Iterator<Item = Result<Encoded, SpoolError>>) -> Result<(), ShardError> {
         let first = self.written.next_row;
-        let numbered = records.zip(first..).map(|(record, number)| Ok((number, record?)));
-        self.each(numbered, |writer, number, row| {
+        let numbered = records.zip(first..).map(|(record, number)| Ok(Source::Entity(number, record?)));
+        self.each(numbered, |writer, made| {
             writer.written.next_row += 1;
-            writer.append(number, row)?;
+            writer.append(made)?;
             Ok(ControlFlow::Continue(()))
         })
     }
 
     /// Rows that move to the end, with the numbers that they have.
     fn append_numbered(&mut self, rows: &[(u32, Location)], finder: &mut Finder) -> Result<(), ShardError> {
-        self.each(find(rows, finder), |writer, number, row| {
-            writer.append(number, row)?;
+        let found = rows.iter().map(|(number, location)| Ok(Source::Entity(u64::from(*number), finder.record(*location)?)));
+        self.each(found, |writer, made| {
+            writer.append(made)?;
             Ok(ControlFlow::Continue(()))
         })
     }
 
-    /// The rows of a shard that was there; those past its bound are given back.
-    fn rewrite<'r>(
-        &mut self,
-        shard: &PreviousShard,
-        rows: &'r [(u32, Location)],
-        finder: &mut Finder,
-    ) -> Result<&'r [(u32, Location)], ShardError> {
-        if rows.is_empty() || (self.job.compact && self.merge(rows, finder)?) {
-            return Ok(&[]);
+    /// The rows of a shard that was there. Returns how many are within its bound; the others are left.
+    fn rewrite(&mut self, shard: &PreviousShard, rows: &[Placed], finder: &mut Finder) -> Result<usize, ShardError> {
+        let old = self.old_rows(shard, rows)?;
+        let mut source = |placed: &Placed| match &old {
+            Some(old) if placed.is_unchanged => Ok(Source::Text(shard.rows[placed.at], old.row(placed.at))),
+            _ => Ok(Source::Entity(u64::from(shard.rows[placed.at].number), finder.record(placed.location)?)),
+        };
+        if rows.is_empty() || (self.job.compact && self.merge(&mut rows.iter().map(&mut source))?) {
+            return Ok(rows.len());
         }
         self.close_shard()?;
         if self.volume.as_ref().is_some_and(|volume| volume.name != shard.volume) {
@@ -270,62 +311,78 @@ impl<'a> Writer<'a> {
         self.volume.get_or_insert_with(|| Volume::new(shard.volume.clone()));
         self.shard = Some(Shard { name: shard.name.clone(), rows: Vec::new(), bytes: 0 });
         let mut kept = 0;
-        self.each(find(rows, finder), |writer, number, row| {
-            if !writer.has_room(Weight::of(&row), Room::Grown) {
+        self.each(rows.iter().map(source), |writer, made| {
+            if !writer.has_room(Weight::of(&made.row), Room::Grown) {
                 return Ok(ControlFlow::Break(()));
             }
             kept += 1;
-            writer.put_row(number, row)?;
+            writer.put_row(made)?;
             Ok(ControlFlow::Continue(()))
         })?;
-        Ok(rows.get(kept..).unwrap_or_default())
+        Ok(kept)
+    }
+
+    /// The rows of a shard as they stand in its file, if some of them are to stay so.
+    fn old_rows(&self, shard: &PreviousShard, rows: &[Placed]) -> Result<Option<OldRows>, ShardError> {
+        let Some((present, previous)) = self.job.present.zip(self.job.previous) else { return Ok(None) };
+        // With another struct, each row is another.
+        if previous.kind != *self.job.kind || !rows.iter().any(|row| row.is_unchanged) {
+            return Ok(None);
+        }
+        let file = format!("volumes/{}/src/{}.rs", shard.volume, shard.name);
+        let fingerprint = previous.manifest.files.get(&file);
+        let bytes =
+            folder::read_regular(&present.join(&file))?.filter(|bytes| fingerprint.is_some_and(|known| known.matches(bytes)));
+        let Some(text) = bytes.and_then(|bytes| String::from_utf8(bytes).ok()) else { return Ok(None) };
+        let rows: Vec<_> = emit::rows(&text).into_iter().map(|(start, row)| start..start + row.len()).collect();
+        Ok((rows.len() == shard.rows.len()).then_some(OldRows { text, rows }))
     }
 
     /// Puts the rows of a shard to the end of the open one, if one of the two is nearly empty and both fit into one.
-    fn merge(&mut self, rows: &[(u32, Location)], finder: &mut Finder) -> Result<bool, ShardError> {
+    fn merge(&mut self, rows: &mut dyn Iterator<Item = Result<Source, SpoolError>>) -> Result<bool, ShardError> {
         let Some(open) = self.shard.as_ref().map(|shard| shard.bytes) else { return Ok(false) };
-        let mut made = Vec::new();
+        let mut all = Vec::new();
         let mut whole = Weight::default();
-        self.each(find(rows, finder), |writer, number, row| {
-            whole += Weight::of(&row);
-            made.push((number, row));
+        self.each(rows, |writer, made| {
+            whole += Weight::of(&made.row);
+            all.push(made);
             Ok(if writer.has_room(whole, Room::Usual) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
         let nearly_empty = self.job.shard_bytes / NEARLY_EMPTY;
         if !self.has_room(whole, Room::Usual) || open.min(whole.source) > nearly_empty {
             return Ok(false);
         }
-        for (number, row) in made {
-            self.put_row(number, row)?;
+        for made in all {
+            self.put_row(made)?;
         }
         Ok(true)
     }
 
     /// Makes rows, a chunk of them at a time in parallel, until `take` has enough.
-    fn each(
+    fn each<'t>(
         &mut self,
-        mut records: impl Iterator<Item = Result<(u64, Encoded), SpoolError>>,
-        mut take: impl FnMut(&mut Self, u32, Row) -> Result<ControlFlow<()>, ShardError>,
+        mut sources: impl Iterator<Item = Result<Source<'t>, SpoolError>>,
+        mut take: impl FnMut(&mut Self, Made) -> Result<ControlFlow<()>, ShardError>,
     ) -> Result<(), ShardError> {
         loop {
             stop::check(self.job.stop)?;
             let mut chunk = Vec::with_capacity(CHUNK_ROWS);
             let mut bytes = 0;
             while chunk.len() < CHUNK_ROWS && bytes < CHUNK_BYTES {
-                let Some((number, record)) = records.next().transpose()? else { break };
-                bytes += record.bytes.len();
-                let number = u32::try_from(number).map_err(|_| ShardError::TooManyRows(self.job.kind.name.clone()))?;
-                chunk.push((number, record));
+                let Some(source) = sources.next().transpose()? else { break };
+                bytes += match &source {
+                    Source::Entity(_, record) => record.bytes.len(),
+                    Source::Text(_, text) => text.len(),
+                };
+                chunk.push(source);
             }
             if chunk.is_empty() {
                 return Ok(());
             }
-            let (kind, spooled) = (self.job.kind, self.spooled);
-            let row = |(number, record): &(u32, Encoded)| Ok((*number, emit::row(kind, *number, &spooled.decode(record)?)));
-            let rows: Vec<Result<_, SpoolError>> = chunk.par_iter().map(row).collect();
-            for row in rows {
-                let (number, row) = row?;
-                if take(self, number, row)?.is_break() {
+            let (job, spooled) = (self.job, self.spooled);
+            let made: Vec<_> = chunk.par_iter().map(|source| job.make(spooled, source)).collect();
+            for made in made {
+                if take(self, made?)?.is_break() {
                     return Ok(());
                 }
             }
@@ -342,8 +399,8 @@ impl<'a> Writer<'a> {
     }
 
     /// Adds a row at the end, in a new shard or volume where the open one has enough.
-    fn append(&mut self, number: u32, row: Row) -> Result<(), ShardError> {
-        let weight = Weight::of(&row);
+    fn append(&mut self, made: Made) -> Result<(), ShardError> {
+        let weight = Weight::of(&made.row);
         if !self.has_room(weight, Room::Usual) {
             self.close_shard()?;
         }
@@ -358,13 +415,13 @@ impl<'a> Writer<'a> {
             self.shard = Some(Shard { name: format!("shard_{}", self.next_shard), rows: Vec::new(), bytes: 0 });
             self.next_shard += 1;
         }
-        self.put_row(number, row)
+        self.put_row(made)
     }
 
     /// Adds a row to the open shard.
-    fn put_row(&mut self, number: u32, row: Row) -> Result<(), ShardError> {
-        let weight = Weight::of(&row);
-        let Row { text, sidecars, .. } = row;
+    fn put_row(&mut self, mut made: Made) -> Result<(), ShardError> {
+        let weight = Weight::of(&made.row);
+        let sidecars = std::mem::take(&mut made.row.sidecars);
         let mut files = Vec::new();
         if let Some(volume) = &mut self.volume {
             volume.weight += weight;
@@ -375,8 +432,8 @@ impl<'a> Writer<'a> {
             self.write(&file, &bytes)?;
         }
         if let Some(shard) = &mut self.shard {
-            shard.bytes += text.len();
-            shard.rows.push((number, text));
+            shard.bytes += made.row.text.len();
+            shard.rows.push(made);
         }
         self.written.rows += 1;
         self.job.progress.add(&self.job.kind.name, 1);
@@ -390,8 +447,11 @@ impl<'a> Writer<'a> {
         }
         let file = format!("volumes/{}/src/{name}.rs", volume.name);
         volume.shards.push(name);
-        let text = emit::shard(self.job.kind, &self.models, rows.iter().map(|(number, text)| (*number, text.as_str())));
-        let fingerprint = Fingerprint::of_shard(text.as_bytes(), rows.iter().map(|(_, text)| text.as_str()));
+        let text = emit::shard(self.job.kind, &self.models, rows.iter().map(|made| (made.known.number, made.row.text.as_str())));
+        let fingerprint = Fingerprint::of_shard(text.as_bytes(), rows.iter().map(|made| made.digest));
+        if let Some(memo) = self.job.memo {
+            memo.keep(&fingerprint, self.job.kind, rows.iter().map(|made| made.known));
+        }
         self.put(file, text.as_bytes(), fingerprint)?;
         self.written.shards += 1;
         Ok(())
@@ -437,6 +497,9 @@ impl<'a> Writer<'a> {
             self.job.check_free(&file)?;
             folder::write(self.job.folder, &file, bytes)?;
             self.written.changed += 1;
+            if let Some((memo, known)) = self.job.memo.zip(known).filter(|(_, known)| **known != fingerprint) {
+                memo.forget(known);
+            }
         }
         self.written.bytes += bytes.len() as u64;
         self.written.files.insert(file, fingerprint);
@@ -458,11 +521,4 @@ impl Volume {
                 && whole.expressions <= room.of(VOLUME_EXPRESSIONS)
                 && whole.blobs <= room.of(VOLUME_BLOBS))
     }
-}
-
-fn find<'r>(
-    rows: &'r [(u32, Location)],
-    finder: &'r mut Finder,
-) -> impl Iterator<Item = Result<(u64, Encoded), SpoolError>> + 'r {
-    rows.iter().map(|(number, location)| Ok((u64::from(*number), finder.record(*location)?)))
 }

@@ -8,7 +8,9 @@ use gaebar_runtime::rows::Flags;
 use rayon::prelude::*;
 
 use crate::folder::{self, FolderError};
+use crate::locate::{Located, locate};
 use crate::manifest::{BackupManifest, FORMAT, KindManifest, MANIFEST, Origin};
+use crate::memo::Memo;
 use crate::previous::PreviousKind;
 use crate::progress::{Progress, Silent};
 use crate::releases::Foundation;
@@ -54,6 +56,8 @@ pub struct Plan<'a> {
     pub shard_bytes: usize,
     /// Whether nearly empty shards are merged.
     pub compact: bool,
+    /// What is remembered of shards.
+    pub memo: Option<&'a Memo>,
 }
 
 /// What was staged.
@@ -93,7 +97,10 @@ pub fn stage(
     stages: &dyn Stages,
     stop: &AtomicBool,
 ) -> Result<Staged, ShardError> {
-    let (kinds, reshaped) = shape(spooled, plan.previous, plan.reshape, stop)?;
+    let before = plan.previous.par_iter().filter_map(|(name, kind)| Some((name.as_str(), kind, spooled.get(name)?)));
+    let located: BTreeMap<_, _> =
+        before.map(|(name, kind, spooled)| Ok((name, locate(kind, spooled, stop)?))).collect::<Result<_, ShardError>>()?;
+    let (kinds, reshaped) = shape(plan, spooled, &located, stop)?;
     let progress = stages.writing(spooled.values().map(SpooledKind::rows).sum());
     let job = |kind| Job {
         folder: plan.staging,
@@ -103,11 +110,12 @@ pub fn stage(
         previous: plan.previous.get(&kind.name),
         shard_bytes: plan.shard_bytes,
         compact: plan.compact,
+        memo: plan.memo,
         progress: progress.as_ref(),
         stop,
     };
     let written: Result<Vec<_>, ShardError> =
-        kinds.par_iter().map(|kind| shards::write(job(kind), &spooled[&kind.name])).collect();
+        kinds.par_iter().map(|kind| shards::write(job(kind), &spooled[&kind.name], located.get(kind.name.as_str()))).collect();
     let written: BTreeMap<_, _> = kinds.iter().map(|kind| kind.name.clone()).zip(written?).collect();
     let mut removed = Vec::new();
     for kind in &kinds {
@@ -137,11 +145,12 @@ pub fn stage(
 
 /// The struct of each kind: that which it had, or one after all of its entities. The names of those that have a new one come with them.
 fn shape(
+    plan: &Plan,
     spooled: &BTreeMap<String, SpooledKind>,
-    previous: &BTreeMap<String, PreviousKind>,
-    reshape: Reshape,
+    located: &BTreeMap<&str, Located>,
     stop: &AtomicBool,
 ) -> Result<(Vec<Kind>, BTreeSet<String>), ShardError> {
+    let previous = plan.previous;
     let infer = |kind: &SpooledKind| {
         let mut inference = Inference::default();
         for record in kind.records() {
@@ -151,12 +160,14 @@ fn shape(
         Ok::<_, ShardError>(inference)
     };
     // Going through all entities once more is for those alone that may get a struct.
-    let may_change = |kind: &SpooledKind| match reshape {
+    let may_change = |name: &str, kind: &SpooledKind| match plan.reshape {
         Reshape::Never => false,
-        Reshape::WhereManyDoNotFit => kind.rows() >= LEAST_ROWS,
+        Reshape::WhereManyDoNotFit => {
+            kind.rows() >= LEAST_ROWS && located[name].most_exceptions > kind.rows() / ROWS_AN_EXCEPTION
+        }
         Reshape::Always => kind.rows() > 0,
     };
-    let looked_at = spooled.par_iter().filter(|(name, kind)| !previous.contains_key(*name) || may_change(kind));
+    let looked_at = spooled.par_iter().filter(|(name, kind)| !previous.contains_key(*name) || may_change(name, kind));
     let inferred: Result<BTreeMap<_, _>, ShardError> = looked_at.map(|(name, kind)| Ok((name.clone(), infer(kind)?))).collect();
     let (known, new): (BTreeMap<_, _>, BTreeMap<_, _>) = inferred?.into_iter().partition(|(name, _)| previous.contains_key(name));
     let new = new.into_iter().map(|(name, inference)| (name, inference.fields()));
@@ -166,7 +177,7 @@ fn shape(
         let mut kind = before.clone();
         if let Some(inference) = known.get(&kind.name) {
             let fields = inference.fields();
-            if reshape == Reshape::Always || has_many_exceptions(inference, before, &fields) {
+            if plan.reshape == Reshape::Always || has_many_exceptions(inference, before, &fields) {
                 kind.fields = name_fields(fields);
             }
         }

@@ -17,7 +17,7 @@ use crate::names::hex;
 use crate::private::{LOCK, Private, PrivateError, lock, no_links_in};
 use crate::templates::GIT_FILES;
 
-const PRIVATE: &str = ".gaebar";
+pub(crate) const PRIVATE: &str = ".gaebar";
 const RECORD: &str = "commit.json";
 /// Held by who moves files into place, and shared by who reads them.
 const MOVING: &str = "moving";

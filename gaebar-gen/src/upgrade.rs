@@ -45,7 +45,7 @@ pub fn upgrade(backup: &Path, stages: &dyn Stages, stop: &AtomicBool) -> Result<
     let spool = Spool::new(update.rows()?);
     // With no namespace selected, all rows stay as they are.
     let nothing = Selection { namespaces: Some(Vec::new()), ..Selection::default() };
-    let (contents, previous) = previous(backup, &nothing, &spool)?;
+    let (contents, previous) = previous(backup, &nothing, &spool, None)?;
     if let Some(edit) = contents.edits.into_iter().next() {
         return Err(UpgradeError::Edited(Box::new(edit)));
     }
@@ -62,6 +62,7 @@ pub fn upgrade(backup: &Path, stages: &dyn Stages, stop: &AtomicBool) -> Result<
         reshape: Reshape::Never,
         shard_bytes: ANY_SIZE,
         compact: false,
+        memo: None,
     };
     let Staged { removed, .. } = stage(&plan, &spooled, stages, stop)?;
     let mut changed = folder::files(&update.folder())?;

@@ -10,6 +10,7 @@ pub mod fuzz;
 pub mod http;
 pub mod kills;
 pub mod needs;
+pub mod program;
 pub mod proxy;
 pub mod serve;
 pub mod strategy;

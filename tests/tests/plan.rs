@@ -1,6 +1,7 @@
 //! What `gaebar restore` does to a target that holds something already: planned first, and then done.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use gaebar_runtime::model::{Embedded, Entity, Key, Properties, Value};
@@ -175,4 +176,23 @@ fn namespaces_are_mapped_and_references_follow() {
     assert_eq!(keys(&folder, "into.db"), [""; 0]);
     restore(&folder, "sqlite:into.db", &["--into-namespace", "x", "--namespaces", ""], 0);
     assert_eq!(keys(&folder, "into.db").len(), 6);
+}
+
+#[test]
+fn gaebars_own_kinds_are_neither_backed_up_nor_compared_and_a_mirror_leaves_them_alone() {
+    let folder = prepared("plan-own");
+    let open = |store: &str| SqliteStore::open_or_create(&folder.join(store)).unwrap();
+    open("source.db").upsert(&[text("_GaebarState/'turn 1'", "of the source"), text("_GaebarOther/1", "the same")]).unwrap();
+    open("target.db").upsert(&[text("_GaebarState/'turn 2'", "of the target")]).unwrap();
+    let before = fs::read_to_string(folder.join("backup/manifest.json")).unwrap();
+    run(&mut gaebar(&folder, &["backup", "sqlite:source.db", "backup"]), 0);
+    assert_eq!(fs::read_to_string(folder.join("backup/manifest.json")).unwrap(), before);
+    let (_, told) = run(&mut gaebar(&folder, &["backup", "sqlite:source.db", "other", "--kinds", "_GaebarState"]), 1);
+    assert!(told.contains("no entities of the kinds"), "{told}");
+    let (plan, _, _) = restore(&folder, "sqlite:target.db", &["--mirror", "--yes"], 0);
+    assert!(!plan.to_string().contains("_Gaebar"), "{plan}");
+    let kept: Vec<_> = keys(&folder, "target.db").into_iter().filter(|key| key.starts_with("_Gaebar")).collect();
+    assert_eq!(kept, ["_GaebarState/'turn 2'"]);
+    let mut differ = gaebar(&folder, &["diff", "sqlite:source.db", "sqlite:target.db", "--exclude-kinds", "C"]);
+    run(&mut differ, 0);
 }

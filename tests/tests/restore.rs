@@ -195,3 +195,43 @@ fn a_row_that_is_unreadable_stops_everything_before_it_begins() {
     };
     assert_eq!((failures.count(), failures.named[0].problem.as_str(), stored(&store)), (1, "unreadable", 0));
 }
+
+/// Rows of a kind of Gaebar's own, as a backup by an earlier version may have them.
+struct Own;
+
+impl RowSource for Own {
+    fn digest(&self) -> String {
+        "own".to_owned()
+    }
+
+    fn shards(&self) -> usize {
+        1
+    }
+
+    fn rows(&self, _: usize) -> usize {
+        1
+    }
+
+    fn place(&self, _: RowRef) -> RowPlace {
+        RowPlace { file: "shard_0.rs".to_owned(), number: 1, line: None }
+    }
+
+    fn entity(&self, _: RowRef) -> Result<Entity, String> {
+        Ok(Entity::new(Key::root("_GaebarState", "of before"), Properties::new()).unwrap())
+    }
+}
+
+#[test]
+fn rows_of_gaebars_own_kinds_are_not_written_and_a_mirror_of_them_deletes_nothing() {
+    let store = MemoryStore::default();
+    let present = Entity::new(Key::root("_GaebarState", "of now"), Properties::new()).unwrap();
+    store.upsert(std::slice::from_ref(&present)).unwrap();
+    let options = Options { mirror: true, ..jobs(1) };
+    let stop = AtomicBool::new(false);
+    let plan = plan(&Own, &store, options, None, None, &Counted::default(), &stop).unwrap();
+    let (pace, hears) = (Pace::new(false, None), Counted::default());
+    let execution = Execution { pace: &pace, journal: None, check: true, committing: &hears, checking: &hears, stop: &stop };
+    assert_eq!(plan.execute(&execution).unwrap().rows(), 0);
+    let scan = Scan { namespace: String::new(), kind: "_GaebarState".to_owned(), from: None, to: None };
+    assert_eq!(store.snapshot(View::Now).unwrap().page(&scan, None, 9).unwrap().entities, [present]);
+}

@@ -11,7 +11,7 @@ use gaebar_runtime::model::{Data, Entity, Key, Properties, Value};
 use gaebar_runtime::store::{SqliteStore, Store};
 use gaebar_tests::command::{event, folder, gaebar, run};
 use gaebar_tests::compare::{assert_equal, everything};
-use gaebar_tests::tree::files;
+use gaebar_tests::tree::{assert_same_backup, files};
 
 /// A store, and its backup in a git repository.
 struct Repo {
@@ -55,8 +55,13 @@ impl Repo {
     }
 
     fn put(&mut self, entity: Entity) {
-        SqliteStore::open_or_create(&self.folder.join("store.db")).unwrap().upsert(std::slice::from_ref(&entity)).unwrap();
-        self.entities.insert(entity.key().to_string(), entity);
+        self.put_all([entity]);
+    }
+
+    fn put_all(&mut self, entities: impl IntoIterator<Item = Entity>) {
+        let entities: Vec<_> = entities.into_iter().collect();
+        SqliteStore::open_or_create(&self.folder.join("store.db")).unwrap().upsert(&entities).unwrap();
+        self.entities.extend(entities.into_iter().map(|entity| (entity.key().to_string(), entity)));
     }
 
     fn delete(&mut self, key: &str) {
@@ -203,6 +208,77 @@ fn a_change_of_the_store_is_a_diff_of_its_own_lines_alone() {
     let sum = lines.iter().fold((0, 0), |sum, lines| (sum.0 + lines.0, sum.1 + lines.1));
     assert_eq!(sum, (hundredth.len() as u64, hundredth.len() as u64), "nothing but those rows");
     assert!(hundredth.len() > 180);
+    repo.check();
+}
+
+#[test]
+fn what_is_remembered_of_rows_changes_nothing_but_time() {
+    let mut repo = Repo::new("memo", Headline::new(6_000).map(Result::unwrap).chain(seed::suite().unwrap()).collect());
+    let [backup, without] = ["backup", "without"].map(|name| repo.folder.join(name));
+    let memos = repo.folder.join("cache/rows");
+    let update = |repo: &Repo, cache: &str, options: &[&str]| {
+        let mut command = gaebar(&repo.folder, &["backup", "sqlite:store.db", "backup"]);
+        let done = event(command.args(options).env("GAEBAR_CACHE_DIR", repo.folder.join(cache)));
+        // It says which process was at it.
+        fs::remove_dir_all(backup.join(".gaebar")).unwrap();
+        done
+    };
+    let both = |repo: &Repo, what: &str, options: &[&str]| {
+        fs::rename(&backup, &without).unwrap();
+        run(Command::new("cp").args(["-r", "without", "backup"]).current_dir(&repo.folder), 0);
+        update(repo, "none", options);
+        let _ = fs::remove_dir_all(repo.folder.join("none"));
+        fs::rename(&backup, repo.folder.join("made-without")).unwrap();
+        fs::rename(&without, &backup).unwrap();
+        let done = update(repo, "cache", options);
+        eprintln!("{what}");
+        assert_same_backup(&backup, &repo.folder.join("made-without"));
+        fs::remove_dir_all(repo.folder.join("made-without")).unwrap();
+        done
+    };
+    let keys: Vec<_> = repo.entities.keys().cloned().collect();
+    let change = |repo: &mut Repo, every: usize| {
+        let all: Vec<_> = keys.iter().step_by(every).filter_map(|key| repo.entities.get(key).cloned()).collect();
+        repo.put_all(all.into_iter().filter_map(|mut entity| {
+            let (name, value) = entity.properties.iter().find_map(|(name, value)| Some((name.clone(), another(value)?)))?;
+            entity.properties.insert(name, value);
+            Some(entity)
+        }));
+    };
+    both(&repo, "nothing is remembered yet, and nothing changed", &["--reshape"]);
+    change(&mut repo, 50);
+    both(&repo, "one in fifty changed", &[]);
+    let count = fs::read_dir(&memos).unwrap().count();
+    let shards = files(&backup).into_keys().filter(|file| file.contains("/src/shard_")).count();
+    assert_eq!(count, shards, "each shard is remembered, and none that is no more");
+    for key in keys.iter().step_by(400) {
+        repo.delete(key);
+    }
+    change(&mut repo, 90);
+    both(&repo, "some are gone, others changed", &[]);
+    // A property that no row had comes to most rows of a kind, which is reshaped then.
+    let comments: Vec<_> = repo.entities.values().filter(|entity| entity.kind() == "Comment").cloned().collect();
+    let most = comments.len() * 2 / 3;
+    repo.put_all(comments.into_iter().take(most).map(|mut entity| {
+        entity.properties.insert("mood".to_owned(), "calm".into());
+        entity
+    }));
+    assert_eq!(both(&repo, "many exceptions", &[])["reshaped"], serde_json::json!(["Comment"]));
+    change(&mut repo, 3);
+    both(&repo, "shards are merged", &["--compact"]);
+    // A memo that is damaged, or another's, is none.
+    for (at, memo) in fs::read_dir(&memos).unwrap().map(|memo| memo.unwrap().path()).collect::<Vec<_>>().iter().enumerate() {
+        let bytes = fs::read(memo).unwrap();
+        let half = bytes.len() / 2;
+        match at % 3 {
+            0 => fs::write(memo, &bytes[..half]).unwrap(),
+            1 => fs::write(memo, [&bytes[..half], &[!bytes[half]], &bytes[half + 1..]].concat()).unwrap(),
+            _ => {}
+        }
+    }
+    change(&mut repo, 40);
+    both(&repo, "memos are damaged", &[]);
+    both(&repo, "one namespace alone", &["--namespaces", "tenant-a"]);
     repo.check();
 }
 

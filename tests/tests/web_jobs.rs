@@ -6,7 +6,8 @@ use std::path::Path;
 use gaebar_runtime::store::{SqliteStore, Store as _};
 use gaebar_tests::command::{event, folder, gaebar, run};
 use gaebar_tests::emulator::{Emulator, Flavour};
-use gaebar_tests::http::{Answer, get, post};
+use gaebar_tests::http::{get, post};
+use gaebar_tests::program::{Program, id};
 use gaebar_tests::serve::{Serving, TOKEN};
 use gaebar_tests::tree::timeless;
 use serde_json::Value;
@@ -21,50 +22,6 @@ fn with_store(test: &str) -> std::path::PathBuf {
     run(&mut gaebar(&folder, &["seed", "headline", "--to", "sqlite:from.db", "--rows", &ROWS.to_string()]), 0);
     fs::write(folder.join("gaebar.toml"), STORES).unwrap();
     folder
-}
-
-/// A program that has the token.
-struct Program<'a>(&'a Serving);
-
-impl Program<'_> {
-    fn send(&self, method: &'static str, path: &str, form: &str) -> Answer {
-        let request = post(self.0.address, path, form).method(method).with("Authorization", &format!("Bearer {TOKEN}"));
-        request.without("Accept").send()
-    }
-
-    fn ok(&self, method: &'static str, path: &str, form: &str) -> Value {
-        let answer = self.send(method, path, form);
-        assert!([200, 201].contains(&answer.status), "{path}: {answer:?}");
-        assert_eq!(answer.header("content-type"), "application/json");
-        serde_json::from_str(&answer.body).unwrap()
-    }
-
-    fn begin(&self, form: &str) -> Value {
-        self.ok("POST", "/api/jobs", form)
-    }
-
-    fn step(&self, id: u64, form: &str) -> Value {
-        self.ok("POST", &format!("/api/jobs/{id}/step"), form)
-    }
-
-    /// Steps until `until`, and returns each step's answer.
-    fn steps(&self, id: u64, until: &str) -> Vec<Value> {
-        let mut steps = Vec::new();
-        loop {
-            let job = self.step(id, "");
-            assert_eq!(job["problem"], Value::Null, "{job}");
-            let is_there = job["stage"] == until;
-            steps.push(job);
-            assert!(steps.len() < 200, "{steps:?}");
-            if is_there {
-                return steps;
-            }
-        }
-    }
-}
-
-fn id(job: &Value) -> u64 {
-    job["id"].as_u64().unwrap()
 }
 
 /// What a backup that was not made in steps says.

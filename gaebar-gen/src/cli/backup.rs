@@ -6,9 +6,11 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use gaebar_gen::backup::{BackedUp, Options, backup};
+use gaebar_gen::compile::cache;
 use gaebar_gen::config::Config;
 use gaebar_gen::emit::visible;
 use gaebar_gen::folder::bytes;
+use gaebar_gen::memo::Memo;
 use gaebar_gen::read::Selection;
 use gaebar_gen::reading::Begin;
 use gaebar_gen::shards::SHARD_BYTES;
@@ -71,6 +73,7 @@ fn options(args: &BackupArgs, config: &Config) -> anyhow::Result<Options> {
         reshape: if args.reshape { Reshape::Always } else { Reshape::WhereManyDoNotFit },
         compact: args.compact,
         allow_empty: args.allow_empty,
+        memo: cache().ok().map(|cache| Memo::new(&cache)),
     })
 }
 

@@ -3,10 +3,12 @@
 use std::process::ExitCode;
 
 use gaebar_gen::backup::Options;
+use gaebar_gen::compile::cache;
 use gaebar_gen::config::{Config, RemoteConfig};
+use gaebar_gen::memo::Memo;
 use gaebar_gen::read::Selection;
 use gaebar_gen::shards::SHARD_BYTES;
-use gaebar_gen::steps::Elsewhere;
+use gaebar_gen::steps::{Elsewhere, StateStore};
 use gaebar_gen::web::{self, Access, Settings, Token, VARIABLE};
 use gaebar_runtime::cli::Format;
 use gaebar_runtime::say;
@@ -30,7 +32,11 @@ pub(super) fn run(args: &ServeArgs, config: &Config, format: Format) -> anyhow::
         namespaces: of.namespaces.clone(),
         ..Selection::default()
     };
-    settings.rules.backup = Options { shard_bytes: of.shard_size.unwrap_or(SHARD_BYTES), ..Options::new(selection) };
+    settings.rules.backup = Options {
+        shard_bytes: of.shard_size.unwrap_or(SHARD_BYTES),
+        memo: cache().ok().map(|cache| Memo::new(&cache)),
+        ..Options::new(selection)
+    };
     if let Some(rows) = of.rows_per_step {
         settings.rules.budget.rows = rows;
     }
@@ -41,6 +47,10 @@ pub(super) fn run(args: &ServeArgs, config: &Config, format: Format) -> anyhow::
         // Not the variable: that token is this page's own.
         let token = token_file.as_deref().map(Token::from_file).transpose()?;
         settings.rules.remotes.insert(name.clone(), Elsewhere { url: url.clone(), token });
+    }
+    if let Some(state) = &config.state {
+        let url = config.store(&state.store).map_err(Usage::from)?;
+        settings.state = Some(StateStore::new(url, state.kind.as_deref()).map_err(|error| Usage(error.to_string()))?);
     }
     if !args.backups.is_dir() {
         say!("note: there is no folder {} yet", args.backups.display());

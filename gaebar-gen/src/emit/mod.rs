@@ -11,7 +11,7 @@ mod value;
 pub use kind::kind;
 pub use notation::notation;
 pub use row::{Row, row};
-pub use shard::{ROW, head, shard};
+pub use shard::{ROW, head, rows, shard};
 pub use text::{bytes_literal, is_hidden, one_line_literal, string_literal, visible};
 
 /// A blob past so many bytes stands in a file of its own: nobody reads it, and rustc needs 4 bytes of memory a byte.

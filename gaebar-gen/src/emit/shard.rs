@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use memchr::memmem;
+
 use crate::schema::Kind;
 
 /// What each row of a shard begins with. No line of a text in a row does: such a text is escaped.
@@ -29,4 +31,12 @@ pub fn head(kind: &Kind, models_crate: &str, numbers: impl IntoIterator<Item = u
     }
     out.push_str("];\n");
     out
+}
+
+/// The rows of a shard: where each begins, and its text.
+pub fn rows(shard: &str) -> Vec<(usize, &str)> {
+    let starts: Vec<_> = memmem::find_iter(shard.as_bytes(), ROW).map(|blank_line| blank_line + 1).collect();
+    // A blank line stands between two.
+    let ends = starts.iter().skip(1).map(|next| next - 1).chain([shard.len()]);
+    starts.iter().zip(ends).map(|(start, end)| (*start, &shard[*start..end])).collect()
 }

@@ -19,23 +19,20 @@ pub fn quick(kind: &Kind, models_crate: &str, text: &str, blobs: &dyn Blobs) -> 
     let mut rows = Vec::new();
     let mut line = 1;
     let mut from = 0;
-    let starts: Vec<usize> = memmem::find_iter(text.as_bytes(), ROW).map(|at| at + 1).collect();
-    for (at, start) in starts.iter().enumerate() {
-        // A blank line stands between two.
-        let end = starts.get(at + 1).map_or(text.len(), |next| next - 1);
-        let source = text.get(*start..end)?;
+    let sources = emit::rows(text);
+    let begin = sources.first().map_or(text.len(), |(first, _)| first - 1);
+    for (start, source) in sources {
         let mut cursor = Cursor { text: source, at: ROW.len() - 1, depth: 0 };
         let (number, entity) = cursor.row(kind, blobs)?;
         let emitted = emit::row(kind, number, &entity).text;
         if emitted != source {
             return None;
         }
-        line += text[from..*start].bytes().filter(|byte| *byte == b'\n').count();
-        from = *start;
+        line += text[from..start].bytes().filter(|byte| *byte == b'\n').count();
+        from = start;
         rows.push(ReadRow { number, line, entity, text: emitted });
     }
     let head = emit::head(kind, models_crate, rows.iter().map(|row| row.number));
-    let begin = starts.first().map_or(text.len(), |first| first - 1);
     (text[..begin] == head).then_some(rows)
 }
 

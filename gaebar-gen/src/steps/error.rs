@@ -1,7 +1,10 @@
 //! Why a job or a step is refused. What fails within a step is the job's own problem, and is kept with it.
 
+use gaebar_runtime::store::StoreError;
 use thiserror::Error;
 
+use super::job::utc;
+use super::turn::TURN;
 use crate::folder::FolderError;
 use crate::private::PrivateError;
 
@@ -41,9 +44,58 @@ pub enum StepError {
         /// What is wrong.
         problem: String,
     },
-    /// The folder of jobs is not to be had.
+    /// The folder of jobs, or that of a backup, is not to be had.
     #[error(transparent)]
-    Private(#[from] PrivateError),
+    Private(PrivateError),
+    /// What other instances know of jobs is not to be had.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The disk failed.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+}
+
+impl From<PrivateError> for StepError {
+    fn from(error: PrivateError) -> Self {
+        match error {
+            PrivateError::Busy { process, since, .. } => Self::Busy { process, since: since.map(utc) },
+            error => Self::Private(error),
+        }
+    }
+}
+
+/// Why the state of jobs is not to be had.
+#[derive(Debug, Error)]
+pub enum StateError {
+    /// The kind is no name for it.
+    #[error(
+        "{0:?} can't be the kind of Gaebar's state: it must begin with `_Gaebar`, by which every Gaebar knows to leave it out of backups"
+    )]
+    Kind(String),
+    /// Another instance is at it.
+    #[error("a step of this is under way in another instance ({who}), until {until} at the latest; wait until it has ended")]
+    Elsewhere {
+        /// The other.
+        who: String,
+        /// Until when, in UTC.
+        until: String,
+    },
+    /// Others have gone on, and what was done is lost.
+    #[error("this step took longer than {} s, and another instance has gone on in its place; look at the job again", TURN.as_secs())]
+    Overtaken,
+    /// It is not what a Gaebar of this version writes.
+    #[error("the state of a job is damaged: {entity} in {store}: {problem}; delete the entities of that kind to forget all jobs")]
+    Damaged {
+        /// The store.
+        store: String,
+        /// The entity.
+        entity: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The disk failed.
     #[error(transparent)]
     Folder(#[from] FolderError),

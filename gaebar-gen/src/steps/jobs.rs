@@ -1,6 +1,6 @@
 //! The jobs of a folder of backups, on disk in `.gaebar/jobs` there: a file each, which is replaced whole.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,18 @@ use std::time::{Duration, Instant};
 use gaebar_runtime::restore::RowSource as _;
 
 use super::job::{Job, Rows, Stage, Work, utc};
-use super::{Rules, StepError, Stores, backup, pull, restore};
-use crate::backup::BackupError;
+use super::mirror::Sums;
+use super::state::{State, now};
+use super::turn::Claim;
+use super::{Rules, StateStore, StepError, Stores, backup, pull, restore};
+use crate::backup::{BackupError, at_work, spool_of};
 use crate::folder::{self, FolderError};
 use crate::interpret::InterpretedRows;
 use crate::linked::Linked;
-use crate::private::{self, PrivateError};
+use crate::private;
 use crate::publish::PublishError;
 use crate::pull::{PullError, forget_pulled};
+use crate::update::UpdateError;
 use crate::verify::{JustLooking, read};
 
 /// Jobs that have ended and are kept; the oldest go first.
@@ -39,34 +43,63 @@ pub struct Jobs {
     stops: Mutex<HashMap<u64, Arc<AtomicBool>>>,
     /// Rows of backups that are restored, which took a while to verify.
     rows: Mutex<HashMap<u64, Arc<InterpretedRows>>>,
+    /// Where jobs are kept beside this disk, which may be gone with the next request.
+    state: Option<StateStore>,
+    sums: Sums,
 }
 
-/// A job that nobody else steps meanwhile.
+/// A job that nobody else steps meanwhile, here or, where it is kept in a store, elsewhere.
 struct Held {
     job: Job,
-    #[expect(dead_code, reason = "held, not used")]
+    turn: Option<Claim>,
     lock: File,
 }
 
 impl Jobs {
-    /// Those of the backups in a folder, which need not exist yet, and of backups that are compiled into this program.
-    pub fn new(backups: &Path, linked: Vec<Linked>) -> Self {
+    /// Those of the backups in a folder, which need not exist yet, and of backups that are compiled into this program; kept in a store, too,
+    /// if there is one for that.
+    pub fn new(backups: &Path, linked: Vec<Linked>, state: Option<StateStore>) -> Self {
         let folder = backups.join(".gaebar").join("jobs");
-        Self { backups: backups.to_owned(), folder, linked, stops: Mutex::default(), rows: Mutex::default() }
+        let (stops, rows, sums) = (Mutex::default(), Mutex::default(), Sums::default());
+        Self { backups: backups.to_owned(), folder, linked, stops, rows, state, sums }
     }
 
     /// All of them, the latest first.
     pub fn all(&self) -> Result<Vec<Job>, StepError> {
         let names = folder::files(&self.folder)?;
-        let mut ids: Vec<u64> = names.iter().filter_map(|name| name.strip_suffix(".json")?.parse().ok()).collect();
-        ids.sort_unstable_by(|a, b| b.cmp(a));
-        ids.into_iter().map(|id| self.get(id)).collect()
+        let ids = names.iter().filter_map(|name| name.strip_suffix(".json")?.parse().ok());
+        let here: Vec<Job> = ids.map(|id| self.here(id)).collect::<Result<_, _>>()?;
+        let mut jobs: BTreeMap<u64, Job> = here.into_iter().map(|job| (job.id, job)).collect();
+        if let Some(state) = self.state()? {
+            jobs.retain(|_, job| job.stage.has_ended());
+            jobs.extend(state.jobs()?.into_iter().map(|job| (job.id, job)));
+        }
+        Ok(jobs.into_values().rev().collect())
     }
 
     /// A job as its last step left it.
     pub fn get(&self, id: u64) -> Result<Job, StepError> {
+        let Some(state) = self.state()? else { return self.here(id) };
+        match state.job(id)? {
+            Some(job) => Ok(job),
+            // It has ended here; or elsewhere, and then what is here is of before.
+            None => self.here(id).and_then(|job| if job.stage.has_ended() { Ok(job) } else { Err(StepError::Missing(id)) }),
+        }
+    }
+
+    /// A job as its last step on this disk left it.
+    fn here(&self, id: u64) -> Result<Job, StepError> {
         let bytes = folder::read_regular(&self.file(id))?.ok_or(StepError::Missing(id))?;
         serde_json::from_slice(&bytes).map_err(|error| StepError::Damaged { id, problem: error.to_string() })
+    }
+
+    fn state(&self) -> Result<Option<State>, StepError> {
+        Ok(self.state.as_ref().map(StateStore::open).transpose()?)
+    }
+
+    /// Where what a job reads lies until it is written.
+    fn spool(&self, job: &Job) -> Option<PathBuf> {
+        matches!(job.work, Work::Backup { .. }).then(|| spool_of(&self.backups.join(job.backup())))
     }
 
     /// Begins a job. Nothing is read or written yet.
@@ -75,6 +108,11 @@ impl Jobs {
         let Some(_lock) = private::lock(&self.folder, "begin.lock", File::try_lock)? else {
             return Err(StepError::Busy { process: None, since: None });
         };
+        // Nobody else begins one meanwhile: there is no job 0.
+        let beginning = self.state()?.map(|state| Claim::take(state, 0)).transpose()?;
+        if let Some(beginning) = &beginning {
+            beginning.state.sweep()?;
+        }
         let all = self.all()?;
         for other in all.iter().filter(|job| !job.stage.has_ended()) {
             let what = match (&work, &other.work) {
@@ -94,8 +132,13 @@ impl Jobs {
         if let Work::Restore { target, project, .. } = &mut work {
             *project = stores.get(target).and_then(restore::project);
         }
-        let job = Job::new(all.first().map_or(0, |last| last.id) + 1, work);
+        // An instance does not know how many there were elsewhere, but what time it is.
+        let least = if beginning.is_some() { now() } else { 1 };
+        let job = Job::new(all.first().map_or(1, |last| last.id + 1).max(least), work);
         self.save(&job)?;
+        if let Some(state) = self.state()? {
+            Claim::take(state, job.id)?.keep(&job, None, &self.sums)?;
+        }
         Ok(job)
     }
 
@@ -182,16 +225,21 @@ impl Jobs {
                 job.say(&format!("step {} failed: {}", job.steps, problem.lines().next().unwrap_or_default()));
                 job.problem = Some(problem);
             }
-            Err(backup::Failed::Busy(PrivateError::Busy { process, since, .. })) => {
-                return Err(StepError::Busy { process, since: since.map(utc) });
-            }
             Err(backup::Failed::Busy(error)) => return Err(error.into()),
         }
-        if job.stage.has_ended() {
-            self.let_go(id);
+        self.keep(held)
+    }
+
+    /// Writes down what a step has left.
+    fn keep(&self, Held { job, turn, lock: _held }: Held) -> Result<Job, StepError> {
+        self.save(&job)?;
+        if let Some(turn) = turn {
+            turn.keep(&job, self.spool(&job).as_deref(), &self.sums)?;
         }
-        self.save(job)?;
-        Ok(held.job)
+        if job.stage.has_ended() {
+            self.let_go(job.id);
+        }
+        Ok(job)
     }
 
     fn work(&self, job: &mut Job, stores: &Stores, rules: &Rules, stop: &AtomicBool) -> Result<(), backup::Failed> {
@@ -299,9 +347,7 @@ impl Jobs {
         job.stage = Stage::Cancelled;
         job.problem = None;
         job.say(&format!("cancelled: {leaves}"));
-        self.save(job)?;
-        self.let_go(job.id);
-        Ok(held.job)
+        self.keep(held)
     }
 
     /// Asks the steps that are under way here to end, for another process to go on.
@@ -322,18 +368,44 @@ impl Jobs {
     }
 
     fn hold(&self, id: u64) -> Result<Held, StepError> {
-        self.get(id)?;
+        let ended = self.get(id)?.stage.has_ended();
         let name = format!("{id}.lock");
         let place = self.folder.join(&name);
-        let Some(mut file) = private::lock(&self.folder, &name, File::try_lock)? else {
+        let Some(mut lock) = private::lock(&self.folder, &name, File::try_lock)? else {
             let process = fs::read_to_string(&place).ok().and_then(|said| said.trim().parse().ok());
             let since = place.metadata().and_then(|file| file.modified()).ok().map(utc);
             return Err(StepError::Busy { process, since });
         };
-        let said = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+        let said = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
         said.map_err(FolderError::at("write", &place))?;
         // As it is now: a step may have ended just before.
-        Ok(Held { job: self.get(id)?, lock: file })
+        let Some(state) = self.state()?.filter(|_| !ended) else { return Ok(Held { job: self.get(id)?, turn: None, lock }) };
+        let turn = Claim::take(state, id)?;
+        let Some(job) = turn.job.clone().filter(|job| !job.stage.has_ended()) else {
+            return Ok(Held { job: self.get(id)?, turn: None, lock });
+        };
+        if let Some(spool) = self.spool(&job)
+            && !turn.is_here(&spool, &self.sums)?
+        {
+            self.bring(&turn, &job)?;
+        }
+        Ok(Held { job, turn: Some(turn), lock })
+    }
+
+    /// Brings what a backup has read to this disk.
+    fn bring(&self, turn: &Claim, job: &Job) -> Result<(), StepError> {
+        let mut brought = Ok(());
+        let held = at_work(&self.backups.join(job.backup()), |private| {
+            brought = turn.bring(&private.spool(), &self.sums);
+            Ok(())
+        });
+        match held {
+            Ok(()) => Ok(brought?),
+            Err(BackupError::Publish(PublishError::Private(error)) | BackupError::Update(UpdateError::Private(error))) => {
+                Err(error.into())
+            }
+            Err(error) => Err(StepError::Refused(format!("What was read could not be brought here: {error}"))),
+        }
     }
 
     fn save(&self, job: &Job) -> Result<(), StepError> {

@@ -3,24 +3,31 @@
 //!
 //! A [`Job`] is one backup, restore or pull, written down in the folder of backups; [`Jobs`] begins, steps and cancels them. A backup's
 //! steps read the store into the spool that [`crate::backup`] goes on from; writing what was read is one step. A restore's steps go
-//! through the backup, in its folder or compiled into this program, a window of rows at a time: once to plan, and once more to write. A pull's steps are
-//! those of the Gaebar elsewhere, and then some files each.
+//! through the backup, in its folder or compiled into this program, a window of rows at a time: once to plan, and once more to write.
+//! A pull's steps are those of the Gaebar elsewhere, and then some files each.
+//!
+//! Where a host has no disk that lasts, what a step leaves is also kept in a store ([`StateStore`]), and brought back for the next.
 
 mod backup;
 mod error;
 mod job;
 mod jobs;
+mod mirror;
+mod parts;
 mod pull;
 mod restore;
+mod state;
+mod turn;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gaebar_runtime::store::StoreUrl;
 
-pub use error::StepError;
+pub use error::{StateError, StepError};
 pub use job::{Job, Planned, Rows, Stage, Work};
 pub use jobs::Jobs;
+pub use state::StateStore;
 
 use crate::backup::Options;
 use crate::read::Selection;

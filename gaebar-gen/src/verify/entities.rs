@@ -85,6 +85,11 @@ impl Entities {
         Ok(())
     }
 
+    /// Takes the key of a row into account that is not read; whether it was not there before.
+    pub(super) fn add_key(&self, key: KeyHash) -> bool {
+        lock(&self.keys).insert(key)
+    }
+
     pub(super) fn into_findings(self) -> (Vec<OverLimit>, Dangling) {
         let keys = self.keys.into_inner().unwrap_or_else(PoisonError::into_inner);
         let References { hashes, texts } = self.references.into_inner().unwrap_or_else(PoisonError::into_inner);

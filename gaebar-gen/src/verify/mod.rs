@@ -26,6 +26,7 @@ use crate::emit::visible;
 use crate::fingerprint::Fingerprint;
 use crate::folder::{self, FolderError};
 use crate::manifest::{BackupManifest, KindManifest, ManifestError};
+use crate::memo::KnownRow;
 use crate::names::hex;
 use crate::reader::ReadRow;
 use crate::releases::{Foundation, Release};
@@ -53,9 +54,9 @@ pub struct Contents {
     pub kinds: Vec<VerifiedKind>,
     /// Rows that are not as they were backed up.
     pub edits: Vec<Edit>,
-    /// Entities that no server takes, for what they hold.
+    /// Entities that no server takes, for what they hold, among the rows that were read.
     pub over_limit: Vec<OverLimit>,
-    /// References to entities that the backup does not have.
+    /// References to entities that the backup does not have, from rows that were read.
     pub dangling: Dangling,
 }
 
@@ -189,6 +190,11 @@ pub trait Visitor: Sync {
 
     /// The rows of a shard.
     fn rows(&self, _shard: &str, _rows: &[ReadRow]) {}
+
+    /// The rows of a shard that is as it was backed up, if they need not be read, since it is remembered what they are.
+    fn recall(&self, _shard: &str, _kind: &Kind, _accepted: &Fingerprint) -> Option<Vec<KnownRow>> {
+        None
+    }
 }
 
 /// Nobody takes anything: the backup is only looked at.

@@ -53,7 +53,7 @@ use limit::Limiter;
 use problem::Problem;
 use session::Sessions;
 
-use crate::steps::{Jobs, Rules, StepError};
+use crate::steps::{Jobs, Rules, StateStore, StepError};
 
 /// The longest that a comparison takes, unless settings say otherwise.
 const COMPARISON: Duration = Duration::from_mins(10);
@@ -84,6 +84,8 @@ pub struct Settings {
     pub comparison: Duration,
     /// What backups and restores may do, and how much of it in a step.
     pub rules: Rules,
+    /// Where the state of backups and restores is kept beside the disk: for a host whose disk is another with the next request.
+    pub state: Option<StateStore>,
 }
 
 impl Settings {
@@ -97,6 +99,7 @@ impl Settings {
             hosts: Vec::new(),
             comparison: COMPARISON,
             rules: Rules::default(),
+            state: None,
         }
     }
 }
@@ -134,7 +137,7 @@ impl App {
             library: Library::new(settings.backups.clone()),
             sessions: Sessions::default(),
             comparisons: Comparisons::default(),
-            jobs: Jobs::new(&settings.backups, settings.linked.clone()),
+            jobs: Jobs::new(&settings.backups, settings.linked.clone(), settings.state.clone()),
             wrong_tokens: Limiter::new(WRONG_TOKENS),
             requests: Limiter::new(REQUESTS),
             reads: Arc::new(Semaphore::new(READS)),

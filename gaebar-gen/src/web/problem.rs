@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::folder::FolderError;
 use crate::manifest::ManifestError;
-use crate::steps::StepError;
+use crate::steps::{StateError, StepError};
 use crate::update::UpdateError;
 
 /// Why there is no page. The guard makes a page of it.
@@ -77,6 +77,12 @@ impl From<StepError> for Problem {
             StepError::Taken { .. } => (StatusCode::CONFLICT, "The list of jobs shows it."),
             StepError::Refused(_) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "Change that, and send it again. Nothing was begun or written.")
+            }
+            StepError::State(StateError::Elsewhere { .. } | StateError::Overtaken) => {
+                (StatusCode::CONFLICT, "Whoever is at it goes on; nothing was lost.")
+            }
+            StepError::State(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "Look at the store that [state] in gaebar.toml names, and send it again.")
             }
             StepError::Damaged { .. } | StepError::Private(_) | StepError::Folder(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "Look at the folder on the machine that serves this page.")

@@ -4,6 +4,12 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::model::{Data, Database, Embedded, Entity, Id, Key, Properties, Value};
 
+/// Whether a kind is one of Gaebar's own, which hold how far its work on a store is. They are of that store alone: no backup takes them, no
+/// comparison looks at them, and no restore writes or deletes them.
+pub fn is_own_kind(kind: &str) -> bool {
+    kind.starts_with("_Gaebar")
+}
+
 /// Which rows are restored. Conditions that are left out hold for every row.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Choice {

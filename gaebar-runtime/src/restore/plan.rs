@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use thiserror::Error;
 
 use super::batches::{self, Batch, Work, by_kind, lock, look_up};
-use super::choose::{Choice, Namespaces, references};
+use super::choose::{Choice, Namespaces, is_own_kind, references};
 use super::journal::Done;
 use super::report::{Failures, Progress};
 use super::rows::{RowRef, RowSource};
@@ -399,7 +399,7 @@ impl Work for Planning<'_> {
 
     fn prepare(&self, entity: Entity) -> Option<Entity> {
         let is_chosen = self.chosen.is_some() || self.options.choice.includes(entity.key());
-        is_chosen.then(|| self.options.namespaces.entity(entity))
+        (is_chosen && !is_own_kind(entity.kind())).then(|| self.options.namespaces.entity(entity))
     }
 
     fn unreadable(&self, row: RowRef, problem: String) {

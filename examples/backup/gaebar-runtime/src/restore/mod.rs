@@ -9,7 +9,7 @@ mod plan;
 mod report;
 mod rows;
 
-pub use choose::{Choice, Namespaces};
+pub use choose::{Choice, Namespaces, is_own_kind};
 pub use execute::Execution;
 pub use journal::{Done, Identity, Journal, JournalError};
 pub use pace::{Clock, Pace, RealClock};

@@ -1,0 +1,200 @@
+//! The store in which jobs are kept: the entities of Gaebar's own kind there, which are [turns](super::turn) and their [parts](super::parts).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use gaebar_runtime::model::{Data, Entity, Key, Properties, Value};
+use gaebar_runtime::restore::is_own_kind;
+use gaebar_runtime::store::{self, Scan, Store, StoreUrl, View, WriteMode};
+
+use super::StateError;
+use super::job::Job;
+use super::parts::Blob;
+use super::turn::{List, Turn};
+
+/// The kind, if no other is named.
+pub(super) const KIND: &str = "_GaebarState";
+/// Entities that are looked through at a time. Parts have up to 900 kB each.
+const PAGE: usize = 4;
+/// The property of a turn, and of its list: JSON.
+const TEXT: &str = "turn";
+
+/// Where jobs are kept beside the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateStore {
+    url: StoreUrl,
+    kind: String,
+}
+
+impl StateStore {
+    /// A store, and a kind of entities there: `_GaebarState`, or another that begins with `_Gaebar`.
+    pub fn new(url: StoreUrl, kind: Option<&str>) -> Result<Self, StateError> {
+        let kind = kind.unwrap_or(KIND).to_owned();
+        if is_own_kind(&kind) { Ok(Self { url, kind }) } else { Err(StateError::Kind(kind)) }
+    }
+
+    pub(super) fn open(&self) -> Result<State, StateError> {
+        Ok(State { store: store::open_or_create(&self.url)?, kind: self.kind.clone() })
+    }
+}
+
+/// The jobs in a store.
+pub(super) struct State {
+    pub(super) store: Box<dyn Store>,
+    kind: String,
+}
+
+impl State {
+    /// The key of one of Gaebar's entities.
+    pub(super) fn key(&self, name: String) -> Key {
+        Key::root(self.kind.clone(), name)
+    }
+
+    /// All jobs that have not ended.
+    pub(super) fn jobs(&self) -> Result<Vec<Job>, StateError> {
+        let ids: BTreeSet<_> = self.turns("turn")?.iter().map(|turn| turn.job).collect();
+        ids.into_iter().filter_map(|id| self.job(id).transpose()).collect()
+    }
+
+    /// A job that has not ended.
+    pub(super) fn job(&self, id: u64) -> Result<Option<Job>, StateError> {
+        let mut seen = None;
+        loop {
+            let list = self.turns(&of_job("turn", id))?.into_iter().rev().find_map(|turn| turn.list);
+            let Some(blob) = &list else { return Ok(None) };
+            match self.list(id, blob) {
+                // When another turn has ended, the parts of the one before go.
+                Err(StateError::Damaged { .. }) if list != seen => seen = list,
+                found => return found.map(|list| Some(list.job)),
+            }
+        }
+    }
+
+    /// Removes what is left of jobs whose beginning or end was cut off.
+    pub(super) fn sweep(&self) -> Result<(), StateError> {
+        let mut jobs: BTreeMap<u64, Vec<Turn>> = BTreeMap::new();
+        for turn in self.turns("turn")? {
+            jobs.entry(turn.job).or_default().push(turn);
+        }
+        jobs.retain(|_, turns| !turns.iter().any(Turn::is_under_way));
+        for id in jobs.into_keys() {
+            if self.job(id)?.is_none_or(|job| job.stage.has_ended()) {
+                self.remove(id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes all that there is of a job.
+    pub(super) fn remove(&self, job: u64) -> Result<(), StateError> {
+        let mut turns: Vec<_> = self.turns(&of_job("turn", job))?.iter().map(|turn| turn.key(self)).collect();
+        let last = turns.pop();
+        self.delete(&turns)?;
+        let mut parts = Vec::new();
+        self.each(&of_job("part", job), &mut |part| {
+            parts.push(part.key().clone());
+            Ok(())
+        })?;
+        self.delete(&parts)?;
+        // Last, so that who is cut off before leaves a trace of what is to be removed.
+        self.delete(last.as_slice())
+    }
+
+    /// A turn by its key.
+    pub(super) fn turn(&self, key: &Key) -> Result<Option<Turn>, StateError> {
+        self.store.lookup(&[key])?.first().map(|entity| self.parse(entity)).transpose()
+    }
+
+    /// The turns whose names begin so, in order.
+    pub(super) fn turns(&self, prefix: &str) -> Result<Vec<Turn>, StateError> {
+        let mut turns = Vec::new();
+        self.each(prefix, &mut |entity| {
+            turns.push(self.parse(entity)?);
+            Ok(())
+        })?;
+        Ok(turns)
+    }
+
+    /// Goes through the entities whose names begin with a word or some, in order.
+    fn each(&self, prefix: &str, each: &mut dyn FnMut(&Entity) -> Result<(), StateError>) -> Result<(), StateError> {
+        // A blank comes next, and `!` is next to that.
+        let (from, to) = (self.key(format!("{prefix} ")), self.key(format!("{prefix}!")));
+        let scan = Scan { namespace: String::new(), kind: self.kind.clone(), from: Some(from), to: Some(to) };
+        let snapshot = self.store.snapshot(View::Latest)?;
+        let mut cursor = None;
+        loop {
+            let page = snapshot.page(&scan, cursor.as_ref(), PAGE)?;
+            page.entities.iter().try_for_each(&mut *each)?;
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    pub(super) fn write(&self, mode: WriteMode, turn: &Turn) -> Result<(), StateError> {
+        let text = serde_json::to_string(turn).map_err(|error| self.damaged(&turn.key(self), &error))?;
+        let properties = Properties::from([(TEXT.to_owned(), Value::from(text).unindexed())]);
+        let entity = Entity::new(turn.key(self), properties).map_err(|error| self.damaged(&turn.key(self), &error))?;
+        Ok(self.store.write(mode, &[entity])?)
+    }
+
+    fn parse(&self, entity: &Entity) -> Result<Turn, StateError> {
+        let text = match entity.properties.get(TEXT).map(|value| &value.data) {
+            Some(Data::String(text)) => text.as_str(),
+            _ => "",
+        };
+        serde_json::from_str(text).map_err(|error| self.damaged(entity.key(), &error))
+    }
+
+    pub(super) fn list(&self, job: u64, blob: &Blob) -> Result<List, StateError> {
+        let mut text = Vec::new();
+        blob.read(self, job, &mut |bytes| {
+            text.extend_from_slice(bytes);
+            Ok(())
+        })?;
+        let key = self.key(of_job("turn", job));
+        let list: List = serde_json::from_slice(&text).map_err(|error| self.damaged(&key, &error))?;
+        match list.spool.keys().find(|name| !is_plain(name)) {
+            Some(name) => Err(self.damaged(&key, &format!("{name:?} is no file of a spool"))),
+            None => Ok(list),
+        }
+    }
+
+    pub(super) fn damaged(&self, key: &Key, problem: &dyn std::fmt::Display) -> StateError {
+        StateError::Damaged { store: self.store.place().to_string(), entity: key.to_string(), problem: problem.to_string() }
+    }
+
+    /// Deletes entities; there need not be any.
+    pub(super) fn delete(&self, keys: &[Key]) -> Result<(), StateError> {
+        Ok(self.store.delete(&keys.iter().collect::<Vec<_>>())?)
+    }
+}
+
+/// Whether a name is one of a file, and leads nowhere else.
+fn is_plain(name: &str) -> bool {
+    !name.starts_with('.') && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '.')
+}
+
+/// The beginning of the names of a job's turns or parts.
+pub(super) fn of_job(what: &str, job: u64) -> String {
+    format!("{what} {job:020}")
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_kind_of_gaebars_own_holds_its_state() {
+        let url = || StoreUrl::Sqlite("state.db".into());
+        StateStore::new(url(), Some("_GaebarStaging")).unwrap();
+        let error = StateStore::new(url(), Some("State")).unwrap_err().to_string();
+        assert!(error.contains("must begin with `_Gaebar`"), "{error}");
+    }
+}

@@ -1,0 +1,244 @@
+//! Steps in a store, for a host without a disk: what a step leaves is kept there, and brought back where another instance takes the next.
+//!
+//! A step is a *turn*. Who takes it inserts an entity that says who, and until when, so that a second is told. When the step is over, that
+//! entity gets the list of what there is now: the job, and the files of its spool, whose bytes are in *parts*, entities that were written
+//! before. So a job is what its latest turn with a list says, and a turn that was broken off, or a part of one, is never taken for it. Whoever
+//! comes too late, because the time of the turn was up and others have gone on, finds the turn gone, and what it did is lost, without harm.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher as _, RandomState};
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+use gaebar_runtime::model::Key;
+use gaebar_runtime::store::{StoreError, WriteMode};
+use serde::{Deserialize, Serialize};
+
+use super::StateError;
+use super::job::{Job, utc};
+use super::parts::{Blob, Parts};
+use super::state::{State, now, of_job};
+
+/// How long a turn is somebody's. Hosts end requests after such a time; a longer step still counts if nobody took the next meanwhile.
+pub(super) const TURN: Duration = Duration::from_mins(2);
+
+/// A turn, as it is in the store.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Turn {
+    pub(super) job: u64,
+    number: u64,
+    /// Who took it, for people.
+    who: String,
+    /// Whose it is, for its owner.
+    token: String,
+    /// Until when, in seconds since 1970.
+    until: u64,
+    /// The list, once it has ended.
+    pub(super) list: Option<Blob>,
+}
+
+/// What there is of a job.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct List {
+    pub(super) job: Job,
+    /// The files of its spool, by name.
+    pub(super) spool: BTreeMap<String, Blob>,
+}
+
+impl Turn {
+    pub(super) fn key(&self, state: &State) -> Key {
+        state.key(format!("{} {:020}", of_job("turn", self.job), self.number))
+    }
+
+    pub(super) fn is_under_way(&self) -> bool {
+        self.list.is_none() && self.until > now()
+    }
+
+    fn elsewhere(&self) -> StateError {
+        StateError::Elsewhere { who: self.who.clone(), until: utc(UNIX_EPOCH + Duration::from_secs(self.until)) }
+    }
+}
+
+/// A turn that is this process's. Dropped before its end, it is as if it had not been.
+pub(super) struct Claim {
+    pub(super) state: State,
+    turn: Turn,
+    /// The job, as the last one left it; `None` if there was none.
+    pub(super) job: Option<Job>,
+    /// The spool that the last one left.
+    pub(super) spool: BTreeMap<String, Blob>,
+    /// What this one has written.
+    pub(super) parts: Parts,
+    is_open: bool,
+}
+
+impl Claim {
+    /// Takes the next turn of a job, which may be new, and what the last one left.
+    pub(super) fn take(state: State, job: u64) -> Result<Self, StateError> {
+        let before = state.turns(&of_job("turn", job))?;
+        if let Some(other) = before.iter().find(|turn| turn.is_under_way()) {
+            return Err(other.elsewhere());
+        }
+        let number = before.last().map_or(1, |last| last.number + 1);
+        let until = now() + TURN.as_secs();
+        let turn = Turn { job, number, who: who(), token: token(), until, list: None };
+        match state.write(WriteMode::Insert, &turn) {
+            // An answer that was lost makes it seem somebody else's.
+            Err(StateError::Store(error)) if error.exists_already() => match state.turn(&turn.key(&state))? {
+                Some(other) if other.token == turn.token => {}
+                Some(other) => return Err(other.elsewhere()),
+                None => return Err(error.into()),
+            },
+            written => written?,
+        }
+        let mut claim = Claim { parts: Parts::new(job, number), state, turn, job: None, spool: BTreeMap::new(), is_open: true };
+        // Of two that looked at the same time, at least one sees the other now.
+        let mut others = claim.state.turns(&of_job("turn", job))?;
+        others.retain(|other| other.number != number);
+        if let Some(other) = others.iter().find(|other| other.number > number || other.is_under_way()) {
+            return Err(other.elsewhere());
+        }
+        if let Some(list) = others.iter().rev().find_map(|turn| turn.list.as_ref()) {
+            let List { job, spool } = claim.state.list(job, list)?;
+            (claim.job, claim.spool) = (Some(job), spool);
+        }
+        Ok(claim)
+    }
+
+    /// The job's number.
+    pub(super) fn id(&self) -> u64 {
+        self.turn.job
+    }
+
+    /// Ends the turn: this is what there is now. Nothing stays of a job that has ended.
+    pub(super) fn end(mut self, list: &List) -> Result<(), StateError> {
+        let job = self.turn.job;
+        let text = serde_json::to_vec(list).map_err(|error| self.state.damaged(&self.turn.key(&self.state), &error))?;
+        let blob = self.parts.add(&self.state, &mut text.as_slice(), Path::new("a list"))?;
+        self.parts.flush(&self.state)?;
+        self.turn.list = Some(blob.clone());
+        match self.state.write(WriteMode::Update, &self.turn) {
+            Err(StateError::Store(StoreError::Refused { code, .. })) if code == "NOT_FOUND" => return Err(StateError::Overtaken),
+            written => written?,
+        }
+        self.is_open = false;
+        if list.job.stage.has_ended() {
+            return self.state.remove(job);
+        }
+        let mut turns = self.state.turns(&of_job("turn", job))?;
+        if turns.pop().is_some_and(|last| last.number != self.turn.number) {
+            // Somebody goes on from what was before, and needs it. What is left then goes with the job.
+            return Ok(());
+        }
+        let kept: BTreeSet<_> = list.spool.values().chain([&blob]).flat_map(|blob| blob.names(job)).collect();
+        let lists = turns.iter().filter_map(|turn| turn.list.as_ref());
+        let parts = lists.chain(self.spool.values()).flat_map(|blob| blob.names(job));
+        let parts = parts.filter(|name| !kept.contains(name)).map(|name| self.state.key(name));
+        let gone: Vec<_> = parts.chain(turns.iter().map(|turn| turn.key(&self.state))).collect();
+        self.state.delete(&gone)
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if self.is_open {
+            let parts = self.parts.names().map(|name| self.state.key(name));
+            let all: Vec<_> = parts.chain([self.turn.key(&self.state)]).collect();
+            // If this fails, the turn ends by itself, and its parts go with the job.
+            let _ = self.state.delete(&all);
+        }
+    }
+}
+
+/// This process, for people.
+fn who() -> String {
+    let host = std::env::var("HOSTNAME").map(|host| format!(" on {host}")).unwrap_or_default();
+    format!("process {}{host}", std::process::id())
+}
+
+/// A word that nobody else has.
+fn token() -> String {
+    let hash = || RandomState::new().hash_one(now());
+    format!("{:016x}{:016x}", hash(), hash())
+}
+
+#[cfg(test)]
+mod tests {
+    use gaebar_runtime::store::{Scan, StoreUrl, View};
+
+    use super::super::state::KIND;
+    use super::*;
+    use crate::steps::{Stage, StateStore, Work};
+
+    fn list(steps: u64, stage: Stage) -> List {
+        let mut job = Job::new(7, Work::backup("from".to_owned(), "nightly".to_owned()));
+        (job.steps, job.stage) = (steps, stage);
+        List { job, spool: BTreeMap::new() }
+    }
+
+    fn entities(state: &State) -> usize {
+        let scan = Scan { namespace: String::new(), kind: KIND.to_owned(), from: None, to: None };
+        state.store.snapshot(View::Latest).unwrap().page(&scan, None, 1_000).unwrap().entities.len()
+    }
+
+    #[test]
+    fn a_turn_is_taken_once_until_its_time_is_up_and_who_comes_too_late_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateStore::new(StoreUrl::Sqlite(folder.path().join("state.db")), None).unwrap();
+        let open = || state.open().unwrap();
+        assert!(open().job(7).unwrap().is_none());
+        Claim::take(open(), 7).unwrap().end(&list(1, Stage::Reading)).unwrap();
+        let mut slow = Claim::take(open(), 7).unwrap();
+        assert!(matches!(Claim::take(open(), 7), Err(StateError::Elsewhere { who, .. }) if who == slow.turn.who));
+        slow.parts.add(&slow.state, &mut [1_u8; 10].as_slice(), Path::new("")).unwrap();
+        slow.parts.flush(&slow.state).unwrap();
+        slow.turn.until = 0;
+        slow.state.write(WriteMode::Update, &slow.turn).unwrap();
+
+        let next = Claim::take(open(), 7).unwrap();
+        assert_eq!(next.job.as_ref().map(|job| job.steps), Some(1));
+        next.end(&list(3, Stage::Reading)).unwrap();
+        assert!(matches!(slow.end(&list(2, Stage::Reading)), Err(StateError::Overtaken)));
+        assert_eq!(open().job(7).unwrap().map(|job| job.steps), Some(3));
+        assert_eq!(entities(&open()), 2, "a turn and its list");
+
+        // One that is given up leaves nothing, and the next begins from the same.
+        drop(Claim::take(open(), 7).unwrap());
+        assert_eq!(entities(&open()), 2);
+        let last = Claim::take(open(), 7).unwrap();
+        assert_eq!(last.job.as_ref().map(|job| job.steps), Some(3));
+        last.end(&list(4, Stage::Done)).unwrap();
+        assert_eq!(entities(&open()), 0);
+        assert!(open().jobs().unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_is_torn_is_not_taken_and_is_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateStore::new(StoreUrl::Sqlite(folder.path().join("state.db")), None).unwrap();
+        let open = || state.open().unwrap();
+        Claim::take(open(), 7).unwrap().end(&list(1, Stage::Reading)).unwrap();
+        // Killed when its parts were written, and nothing said where they are.
+        let mut killed = Claim::take(open(), 7).unwrap();
+        killed.parts.add(&killed.state, &mut [1_u8; 10].as_slice(), Path::new("")).unwrap();
+        killed.parts.flush(&killed.state).unwrap();
+        killed.turn.until = 0;
+        killed.state.write(WriteMode::Update, &killed.turn).unwrap();
+        killed.is_open = false;
+        drop(killed);
+        assert_eq!(open().job(7).unwrap().map(|job| job.steps), Some(1));
+        open().sweep().unwrap();
+        assert_eq!(open().job(7).unwrap().map(|job| job.steps), Some(1), "it goes on");
+        Claim::take(open(), 7).unwrap().end(&list(2, Stage::Cancelled)).unwrap();
+        assert_eq!(entities(&open()), 0);
+
+        // Killed at the very beginning.
+        let mut killed = Claim::take(open(), 8).unwrap();
+        killed.turn.until = 0;
+        killed.state.write(WriteMode::Update, &killed.turn).unwrap();
+        killed.is_open = false;
+        drop(killed);
+        open().sweep().unwrap();
+        assert_eq!(entities(&open()), 0);
+    }
+}

@@ -1,0 +1,229 @@
+//! Backups and restores on a host without a disk that lasts: what a step leaves is kept in a store.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use gaebar_runtime::model::{Data, Entity, Key, Value as Property};
+use gaebar_runtime::store::{DatastoreStore, Scan, SqliteStore, Store, View};
+use gaebar_tests::command::{folder, gaebar, run};
+use gaebar_tests::emulator::{Emulator, Flavour};
+use gaebar_tests::program::{Program, id};
+use gaebar_tests::serve::{Serving, TOKEN};
+use gaebar_tests::tree::timeless;
+
+const ROWS: &str = "300";
+
+/// The entities in which Gaebar keeps its state.
+fn state(store: &dyn Store) -> Vec<Entity> {
+    let scan = Scan { namespace: String::new(), kind: "_GaebarState".to_owned(), from: None, to: None };
+    store.snapshot(View::Latest).unwrap().page(&scan, None, 1_000).unwrap().entities
+}
+
+fn is_gone(folder: &Path) {
+    assert_eq!(state(&SqliteStore::open(&folder.join("state.db")).unwrap()), []);
+}
+
+/// A folder with a store of some rows, and a backup of it that was made at once.
+fn with_store(test: &str) -> PathBuf {
+    let folder = folder(test);
+    run(&mut gaebar(&folder, &["seed", "headline", "--to", "sqlite:from.db", "--rows", ROWS]), 0);
+    run(&mut gaebar(&folder, &["backup", "sqlite:from.db", "at-once/nightly"]), 0);
+    folder
+}
+
+/// A server in a folder of its own, as of another machine, with the stores of the folder above.
+fn instance(folder: &Path, name: &str) -> Serving {
+    let own = folder.join(name);
+    fs::create_dir_all(&own).unwrap();
+    let url = |store: &str| format!("sqlite:{}", folder.join(store).display());
+    let (from, to, state) = (url("from.db"), url("to.db"), url("state.db"));
+    let stores = format!("[stores]\nfrom = {from:?}\nto = {to:?}\n[backup]\nrows-per-step = 40\n[state]\nstore = {state:?}\n");
+    fs::write(own.join("gaebar.toml"), stores).unwrap();
+    Serving::start(&own, Some(TOKEN), &[])
+}
+
+/// The code of a backup.
+fn code(backup: &Path) -> BTreeMap<String, String> {
+    timeless(backup).into_iter().filter(|(file, _)| file.ends_with(".rs")).collect()
+}
+
+fn is_as_at_once(folder: &Path, backup: &Path) {
+    assert!(code(backup) == code(&folder.join("at-once/nightly")), "steps give other code");
+}
+
+#[test]
+fn a_host_that_loses_its_disk_between_steps_gives_the_same_backup_and_leaves_no_state() {
+    let folder = with_store("state-lost");
+    let mut served = instance(&folder, "host");
+    let job = id(&Program(&served).begin("do=backup&store=from&backup=nightly"));
+    for round in 1.. {
+        let step = Program(&served).step(job, "");
+        assert_eq!(step["problem"], serde_json::Value::Null, "{step}");
+        if step["stage"] == "done" {
+            assert!(round > 7, "{round} steps");
+            break;
+        }
+        assert!(round < 40 && !state(&SqliteStore::open(&folder.join("state.db")).unwrap()).is_empty(), "{step}");
+        // With the process, and under its feet.
+        if round % 2 == 0 {
+            served.signal("-KILL");
+        }
+        fs::remove_dir_all(folder.join("host/backups")).unwrap();
+        if round % 2 == 0 {
+            served = instance(&folder, "host");
+        }
+        let again = Program(&served).ok("GET", &format!("/api/jobs/{job}"), "");
+        assert_eq!((&again["rows"], &again["stage"]), (&step["rows"], &step["stage"]));
+        assert_eq!(Program(&served).ok("GET", "/api/jobs", "").as_array().unwrap().len(), 1);
+    }
+    is_as_at_once(&folder, &folder.join("host/backups/nightly"));
+    run(&mut gaebar(&folder, &["verify", "host/backups/nightly"]), 0);
+    is_gone(&folder);
+
+    // An update too, as long as the backup itself stays.
+    let job = id(&Program(&served).begin("do=backup&store=from&backup=nightly"));
+    for round in 1.. {
+        let step = Program(&served).step(job, "");
+        if step["stage"] == "done" {
+            assert!(round > 7, "{round} steps");
+            break;
+        }
+        assert!(round < 40, "{step}");
+        fs::remove_dir_all(folder.join("host/backups/.gaebar")).unwrap();
+        fs::remove_dir_all(folder.join("host/backups/nightly/.gaebar")).unwrap();
+    }
+    is_as_at_once(&folder, &folder.join("host/backups/nightly"));
+    is_gone(&folder);
+
+    let job = id(&Program(&served).begin("do=restore&backup=nightly&target=to&confirm=yes"));
+    for round in 1.. {
+        let step = Program(&served).step(job, "");
+        if step["stage"] == "done" {
+            assert!(round > 10, "{round} steps");
+            break;
+        }
+        assert!(round < 40, "{step}");
+        fs::remove_dir_all(folder.join("host/backups/.gaebar")).unwrap();
+    }
+    run(&mut gaebar(&folder, &["diff", "host/backups/nightly", "sqlite:to.db"]), 0);
+    is_gone(&folder);
+}
+
+#[test]
+fn instances_that_take_turns_go_on_from_one_another_and_what_one_has_of_before_is_not_taken() {
+    let folder = with_store("state-turns");
+    let servers = ["one", "other"].map(|name| instance(&folder, name));
+    let [one, other] = [0, 1].map(|at| Program(&servers[at]));
+    let job = id(&one.begin("do=backup&store=from&backup=nightly"));
+    let taken = other.send("POST", "/api/jobs", "do=backup&store=from&backup=nightly");
+    assert!(taken.status == 409 && taken.body.contains(&format!("job {job} is of the same backup")), "{taken:?}");
+    let mut rows = 0;
+    for round in 0..40 {
+        let (name, program) = if round % 3 == 1 { ("other", &other) } else { ("one", &one) };
+        let step = program.step(job, "");
+        assert_eq!(step["problem"], serde_json::Value::Null, "{step}");
+        if step["stage"] == "done" {
+            is_as_at_once(&folder, &folder.join(name).join("backups/nightly"));
+            break;
+        }
+        let now = step["rows"].as_u64().unwrap();
+        assert!(now > rows || step["stage"] == "writing", "{step}");
+        rows = now;
+    }
+    is_gone(&folder);
+    // Whoever did not take the last step has only what was before.
+    let known = [&one, &other].map(|program| program.send("GET", &format!("/api/jobs/{job}"), "").status);
+    assert!(known == [200, 404] || known == [404, 200], "{known:?}");
+
+    // What is cancelled leaves nothing either, and is over for the other, too.
+    let job = id(&one.begin("do=backup&store=from&backup=weekly"));
+    one.step(job, "");
+    other.step(job, "");
+    assert_eq!(one.ok("DELETE", &format!("/api/jobs/{job}"), "")["stage"], "cancelled");
+    assert_eq!(other.send("POST", &format!("/api/jobs/{job}/step"), "").status, 404);
+    is_gone(&folder);
+}
+
+#[test]
+fn a_second_instance_is_told_who_is_at_it_until_their_time_is_up() {
+    let folder = with_store("state-busy");
+    let served = instance(&folder, "host");
+    let program = Program(&served);
+    let job = id(&program.begin("do=backup&store=from&backup=nightly"));
+    program.step(job, "");
+    let store = SqliteStore::open_or_create(&folder.join("state.db")).unwrap();
+    let turn = state(&store).into_iter().find(|entity| entity.properties.contains_key("turn")).unwrap();
+    // Another instance has taken the next.
+    let take = |until: &str| {
+        let Data::String(text) = &turn.properties["turn"].data else { panic!("{turn:?}") };
+        let mut said: serde_json::Value = serde_json::from_str(text).unwrap();
+        said["number"] = 9.into();
+        said["who"] = "process 4711 on elsewhere".into();
+        said["until"] = until.parse::<u64>().unwrap().into();
+        said["list"] = serde_json::Value::Null;
+        let key = Key::root("_GaebarState", format!("turn {job:020} {:020}", 9));
+        let properties = [("turn".to_owned(), Property::from(said.to_string()).unindexed())].into();
+        store.upsert(&[Entity::new(key, properties).unwrap()]).unwrap();
+    };
+    take("253402300799");
+    for (method, path) in [("POST", format!("/api/jobs/{job}/step")), ("DELETE", format!("/api/jobs/{job}"))] {
+        let busy = program.send(method, &path, "");
+        assert!(busy.status == 409 && busy.body.contains("process 4711 on elsewhere"), "{busy:?}");
+        assert!(busy.body.contains("until 9999-12-31"), "{busy:?}");
+    }
+    take("1");
+    program.steps(job, "done");
+    is_as_at_once(&folder, &folder.join("host/backups/nightly"));
+    is_gone(&folder);
+}
+
+#[test]
+fn settings_that_would_let_state_into_backups_are_refused() {
+    let folder = folder("state-settings");
+    for (settings, part) in [
+        ("[state]\nstore = \"sqlite:state.db\"\nkind = \"State\"\n", "must begin with `_Gaebar`"),
+        ("[state]\nstore = \"none\"\n", "or a name from [stores]"),
+        ("[state]\nkind = \"_GaebarState\"\n", "missing field `store`"),
+    ] {
+        fs::write(folder.join("gaebar.toml"), settings).unwrap();
+        let output = gaebar(&folder, &["serve", "--listen", "127.0.0.1:0"]).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && told.contains(part), "{settings}: {told}");
+    }
+}
+
+#[test]
+fn the_datastore_that_is_backed_up_can_hold_the_state() {
+    let Some(emulator) = Emulator::shared(Flavour::Datastore) else { return };
+    let folder = folder("state-emulator");
+    let project = "state-emulator";
+    let command = |arguments: &[&str]| {
+        let mut command = gaebar(&folder, arguments);
+        command.env("DATASTORE_EMULATOR_HOST", emulator.host());
+        command
+    };
+    let from = format!("datastore://{project}");
+    run(&mut command(&["seed", "headline", "--to", &from, "--rows", ROWS]), 0);
+    run(&mut command(&["backup", &from, "at-once/nightly"]), 0);
+    let settings = format!("[stores]\nfrom = \"{from}\"\n[backup]\nrows-per-step = 40\n[state]\nstore = \"from\"\n");
+    fs::write(folder.join("gaebar.toml"), settings).unwrap();
+    let serve = || Serving::run(command(&["serve", "--listen", "127.0.0.1:0"]), &folder, Some(TOKEN));
+    let mut served = serve();
+    let job = id(&Program(&served).begin("do=backup&store=from&backup=nightly"));
+    let store = DatastoreStore::connect_to_emulator(&emulator.host(), project, "").unwrap();
+    for round in 1.. {
+        let step = Program(&served).step(job, "");
+        if step["stage"] == "writing" {
+            break;
+        }
+        assert!(round < 40 && !state(&store).is_empty(), "{step}");
+        served.signal("-KILL");
+        fs::remove_dir_all(folder.join("backups")).unwrap();
+        served = serve();
+    }
+    Program(&served).steps(job, "done");
+    // Which was made before there was any state in it.
+    is_as_at_once(&folder, &folder.join("backups/nightly"));
+    assert_eq!(state(&store), []);
+}
