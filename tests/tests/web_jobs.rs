@@ -330,6 +330,47 @@ fn a_real_project_is_written_to_only_once_its_name_is_typed() {
 }
 
 #[test]
+fn what_was_confirmed_is_what_is_done_and_nothing_more() {
+    let folder = with_store("jobs-confirmed");
+    run(&mut gaebar(&folder, &["backup", "from", "backups/nightly"]), 0);
+    let start = || Serving::start(&folder, Some(TOKEN), &[]);
+    let served = start();
+    let plan = |program: &Program, more: &str| {
+        let job = id(&program.begin(&format!("do=restore&backup=nightly&target=to{more}")));
+        program.steps(job, "confirming");
+        job
+    };
+    let job = plan(&Program(&served), "");
+    // The target's name means another store by now.
+    drop(served);
+    fs::write(folder.join("gaebar.toml"), STORES.replace("to = \"sqlite:to.db\"", "to = \"sqlite:another.db\"")).unwrap();
+    let served = start();
+    let step = Program(&served).step(job, "confirm=yes");
+    assert!(step["problem"].as_str().unwrap().contains("is sqlite:another.db now, and was sqlite:to.db"), "{step}");
+    assert!(!folder.join("another.db").exists() && !folder.join("to.db").exists());
+    drop(served);
+    fs::write(folder.join("gaebar.toml"), STORES).unwrap();
+    let served = start();
+    let program = Program(&served);
+    assert_eq!(program.step(job, "confirm=yes")["stage"], "restoring", "it is the same again");
+    program.steps(job, "done");
+
+    // What comes to the target after a mirror's plan was shown is not deleted.
+    let job = plan(&program, "&mirror=yes");
+    let to = SqliteStore::open_or_create(&folder.join("to.db")).unwrap();
+    let visitor = gaebar_runtime::model::Key::root("Profile", 999_999_999);
+    to.upsert(&[gaebar_runtime::model::Entity::new(visitor, gaebar_runtime::model::Properties::new()).unwrap()]).unwrap();
+    drop(to);
+    let mut step = program.step(job, "confirm=yes");
+    while step["problem"].is_null() {
+        assert_ne!(step["stage"], "done", "{step}");
+        step = program.step(job, "");
+    }
+    assert!(step["problem"].as_str().unwrap().contains("the plan that was confirmed says 0"), "{step}");
+    assert_eq!(count(&folder, "to.db"), ROWS + 1);
+}
+
+#[test]
 fn an_emulator_is_backed_up_and_restored_in_steps() {
     for flavour in [Flavour::Datastore, Flavour::Firestore] {
         let Some(emulator) = Emulator::shared(flavour) else { continue };

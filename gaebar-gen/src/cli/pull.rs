@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use gaebar_gen::backup::Options;
+use gaebar_gen::compile::cache;
 use gaebar_gen::config::Config;
 use gaebar_gen::folder::bytes;
+use gaebar_gen::memo::Memo;
 use gaebar_gen::pull::{Plain, Remote, Wanted, pull};
 use gaebar_gen::read::Selection;
 use gaebar_gen::shards::SHARD_BYTES;
@@ -33,7 +35,11 @@ pub(super) fn run(args: &PullArgs, config: &Config, format: Format) -> anyhow::R
     let wanted = Wanted { backup: &args.name, store: args.from.as_deref(), budget: None };
     // All that the backup has: what it leaves out was left out there.
     let selection = Selection { rows_per_step: ROWS_PER_STEP, ..Selection::default() };
-    let options = Options { shard_bytes: config.backup.shard_size.unwrap_or(SHARD_BYTES), ..Options::new(selection) };
+    let options = Options {
+        shard_bytes: config.backup.shard_size.unwrap_or(SHARD_BYTES),
+        memo: cache().ok().map(|cache| Memo::new(&cache)),
+        ..Options::new(selection)
+    };
     let pulled = pull(&remote, &wanted, &folder, &options, &BackupBars, &STOP)?;
     if pulled.kept > 0 {
         say!("note: {} had been downloaded before", plural(pulled.kept as u64, "file"));

@@ -80,9 +80,10 @@ pub fn pull(
     let staging = Staging::new(place)?;
     let pulled = staging.private().spool().join("pulled");
     let pulling = download(remote, wanted, &pulled, stages, stop)?;
+    // Where it is downloaded to, it outlives a kill.
+    read(&pulled, &JustLooking)?;
     folder::remove(&staging.folder())?;
     std::fs::rename(&pulled, staging.folder()).map_err(FolderError::at("move", &pulled))?;
-    read(&staging.folder(), &JustLooking)?;
     let folder = staging.publish()?;
     staging.private().clear_spool()?;
     Ok(Pulled { folder, ..pulling })

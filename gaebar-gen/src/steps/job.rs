@@ -75,6 +75,9 @@ pub enum Work {
         confirm: String,
         /// The name that has to be typed, if the target is a real project.
         project: Option<String>,
+        /// The store that the target's name meant when the job was begun.
+        #[serde(default)]
+        place: String,
         /// The hash of the backup that the plan is of.
         digest: Option<String>,
         /// What the plan says, by kind.
@@ -119,8 +122,8 @@ impl Work {
 
     /// A restore of a backup into a store that has a name.
     pub fn restore(from: Rows, backup: String, target: String, on_conflict: String, mirror: bool, confirm: String) -> Self {
-        let (project, digest, plan, at, written, deleted) = (None, None, BTreeMap::new(), (0, 0), 0, 0);
-        Self::Restore { from, backup, target, on_conflict, mirror, confirm, project, digest, plan, at, written, deleted }
+        let (project, place, digest, plan, at, written, deleted) = (None, String::new(), None, BTreeMap::new(), (0, 0), 0, 0);
+        Self::Restore { from, backup, target, on_conflict, mirror, confirm, project, place, digest, plan, at, written, deleted }
     }
 }
 

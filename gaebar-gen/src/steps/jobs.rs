@@ -129,8 +129,10 @@ impl Jobs {
         for old in all.iter().filter(|job| job.stage.has_ended()).skip(MOST_KEPT - 1) {
             fs::remove_file(self.file(old.id)).map_err(FolderError::at("remove", &self.file(old.id)))?;
         }
-        if let Work::Restore { target, project, .. } = &mut work {
-            *project = stores.get(target).and_then(restore::project);
+        if let Work::Restore { target, project, place, .. } = &mut work
+            && let Some(url) = stores.get(target)
+        {
+            (*project, *place) = (restore::project(url), restore::place(url));
         }
         // An instance does not know how many there were elsewhere, but what time it is.
         let least = if beginning.is_some() { now() } else { 1 };
@@ -258,8 +260,15 @@ impl Jobs {
                 let remote = rules.remotes.get(remote).ok_or_else(gone)?;
                 pull::step(job, remote, &folder, rules, stop)
             }
-            Work::Restore { from, backup, target, .. } => {
+            Work::Restore { from, backup, target, place, .. } => {
                 let url = url(target)?;
+                // A plan, and the name that was typed, are for one target, whatever settings and environment say by now.
+                if *place != restore::place(url) {
+                    return Err(backup::Failed::Problem(format!(
+                        "{target:?} is {} now, and was {place} when this was begun; nothing was written. Cancel it, and begin anew.",
+                        restore::place(url)
+                    )));
+                }
                 // It was, when the job was begun.
                 if !rules.may_restore_to(url) {
                     return Err(backup::Failed::Problem(format!("{url} may not be restored to any more.")));

@@ -154,8 +154,19 @@ fn mirrored(job: &mut Job, url: &StoreUrl, rows: &dyn RowSource, folder: Option<
     let is_real = store.place().realm == Realm::Production;
     let whole = plan(rows, store.as_ref(), options, Some(&Done::default()), folder, &Silent, stop);
     let Some(whole) = unless_stopped(whole)? else { return Ok(()) };
+    let Work::Restore { plan: confirmed, written, deleted, .. } = &mut job.work else { return Ok(()) };
+    // Nobody said that what came to the target since is to be deleted.
+    for (kind, counts) in whole.kinds() {
+        let planned = confirmed.get(kind).map_or(0, |planned| planned.delete);
+        if counts.delete > planned {
+            return Err(format!(
+                "{} entities of kind {kind:?} are in the target and not in the backup, and the plan that was confirmed says {planned}; \
+                 nothing was deleted. Cancel it, and begin anew.",
+                counts.delete
+            ));
+        }
+    }
     let executed = whole.execute(&execution(store.place(), &Pace::new(is_real, None), stop));
-    let Work::Restore { written, deleted, .. } = &mut job.work else { return Ok(()) };
     let done = executed.as_ref().unwrap_or_else(|incomplete| &incomplete.done);
     *written += done.rows();
     *deleted += done.deleted;
@@ -178,6 +189,14 @@ pub(super) fn project(url: &StoreUrl) -> Option<String> {
     match url {
         StoreUrl::Datastore { project, .. } if std::env::var_os("DATASTORE_EMULATOR_HOST").is_none() => Some(project.clone()),
         _ => None,
+    }
+}
+
+/// A store by a name that tells an emulator's from a real one.
+pub(super) fn place(url: &StoreUrl) -> String {
+    match (url, std::env::var("DATASTORE_EMULATOR_HOST")) {
+        (StoreUrl::Datastore { .. }, Ok(host)) => format!("{url} at {host}"),
+        _ => url.to_string(),
     }
 }
 

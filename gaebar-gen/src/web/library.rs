@@ -161,11 +161,11 @@ impl Backup {
     }
 
     pub(super) fn rows(&self) -> u64 {
-        self.kinds.iter().map(|kind| kind.manifest.rows).sum()
+        self.kinds.iter().fold(0, |sum: u64, kind| sum.saturating_add(kind.manifest.rows))
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        self.kinds.iter().map(|kind| kind.bytes).sum()
+        self.kinds.iter().fold(0, |sum: u64, kind| sum.saturating_add(kind.bytes))
     }
 
     /// When its latest kind was read; empty if it has none.
