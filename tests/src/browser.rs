@@ -97,7 +97,7 @@ impl Browser {
     fn find(&self, by: By) -> WebElement {
         let found = self
             .runtime
-            .block_on(self.driver().query(by.clone()).wait(Duration::from_secs(20), Duration::from_millis(50)).first());
+            .block_on(self.driver().query(by.clone()).wait(Duration::from_secs(60), Duration::from_millis(50)).first());
         found.unwrap_or_else(|error| panic!("{by:?} on {}: {error}\n{}", self.path(), self.text("body")))
     }
 

@@ -281,3 +281,19 @@ fn a_closed_tab_is_found_again_and_a_job_cancelled() {
     assert!(!folder.join("backups/nightly").exists() && !folder.join("backups/.nightly.gaebar").exists());
     browser.picture("cancelled");
 }
+
+#[test]
+fn a_step_that_fails_says_so_and_waits_for_somebody() {
+    let Some((folder, _served, browser)) = start_jobs("browser-fails", None, "6000") else { return };
+    browser.open("/");
+    back_up(&browser, "nightly");
+    browser.wait_for("table.chart");
+    // The job can't be written down any more.
+    let in_the_way = folder.join("backups/.gaebar/jobs/1.new");
+    while std::fs::create_dir(&in_the_way).is_err() {}
+    browser.wait_for("#job:not([data-steps])");
+    assert!(browser.text("[role=status]").contains("1.new"), "{}", browser.text("main"));
+    std::fs::remove_dir(&in_the_way).unwrap();
+    press(&browser, "#step button");
+    browser.wait_for("#job[data-steps]");
+}

@@ -45,7 +45,13 @@ async function steps() {
       }
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const next = page.querySelector("#job");
-      if (!next) return location.reload();
+      if (!next) {
+        // What it says stays there, and whoever reads it asks for the next step.
+        job.removeAttribute("data-steps");
+        form.hidden = false;
+        status.textContent = (page.querySelector("main") ?? page.body).textContent.trim();
+        return;
+      }
       if (!next.hasAttribute("data-steps")) return location.reload();
       update(job, next);
     } catch {
