@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::fingerprint::Fingerprint;
 use crate::folder::{self, FolderError};
 use crate::manifest::{KindManifest, MANIFEST, is_kind_file, is_plain};
-use crate::templates::{self, GIT_FILES, RUNTIME};
+use crate::templates::{self, RUNTIME, TOOL_FILES};
 
 /// Files that every backup has beside those of its kinds and its runtime.
 const FIXED: [&str; 7] = [
@@ -48,7 +48,7 @@ impl Listing {
             let bytes = place.symlink_metadata().map_err(FolderError::at("read", &place))?.len();
             files.push(ListedFile { path: path.clone(), bytes, sha256: fingerprint.sha256().to_owned() });
         }
-        let fixed = FIXED.into_iter().chain(GIT_FILES.map(|(file, _)| file)).map(str::to_owned);
+        let fixed = FIXED.into_iter().chain(TOOL_FILES.map(|(file, _)| file)).map(str::to_owned);
         let runtime = folder::files(&backup.join(RUNTIME))?.into_iter().map(|file| format!("{RUNTIME}/{file}"));
         for path in fixed.chain(kinds.iter().map(|kind| kind.path.clone())).chain(runtime).filter(|path| is_backup_file(path)) {
             if let Some(bytes) = folder::read_regular(&backup.join(&path))? {
@@ -69,7 +69,7 @@ pub fn is_backup_file(path: &str) -> bool {
     }
     let kind = || path.strip_prefix("kinds/").and_then(|file| file.strip_suffix(".json")).is_some_and(is_plain);
     FIXED.contains(&path)
-        || GIT_FILES.iter().any(|(file, _)| *file == path)
+        || TOOL_FILES.iter().any(|(file, _)| *file == path)
         || path.strip_prefix(RUNTIME).is_some_and(|below| below == "/Cargo.toml")
         || kind()
         || is_kind_file(path)

@@ -213,14 +213,14 @@ fn stage_templates<'k>(
     files.push((templates::MODELS_LIBRARY.to_owned(), templates::models_library(structures).into_bytes()));
     let Some(present) = plan.present else {
         // What a user made of them later stays.
-        files.extend(templates::GIT_FILES.map(|(file, text)| (file.to_owned(), text.as_bytes().to_vec())));
+        files.extend(templates::TOOL_FILES.map(|(file, text)| (file.to_owned(), text.as_bytes().to_vec())));
         for (file, bytes) in &files {
             folder::write(plan.staging, file, bytes)?;
         }
         return Ok(Vec::new());
     };
-    // What a user made of git's files stays; without them, merges and diffs would be less than they are.
-    let missing = templates::GIT_FILES.iter().filter(|(file, _)| present.join(file).symlink_metadata().is_err());
+    // What a user made of them stays; without them, merges and diffs would be less than they are.
+    let missing = templates::TOOL_FILES.iter().filter(|(file, _)| present.join(file).symlink_metadata().is_err());
     files.extend(missing.map(|(file, text)| ((*file).to_owned(), text.as_bytes().to_vec())));
     stage_changed(plan.staging, present, &files)?;
     let known: BTreeSet<_> = files.iter().map(|(file, _)| file.as_str()).collect();

@@ -11,14 +11,16 @@ use crate::releases::Foundation;
 pub const LOCK: &str = include_str!("templates/Cargo.lock");
 const LOCK_NAME: &str = "template";
 
-/// What git is told: no byte of a backup is git's to change, and hunk headers show the row's function; what a parent
-/// folder ignores is kept, and what cargo and Gaebar leave behind is not.
-pub const GIT_FILES: [(&str, &str); 2] = [
+/// What tools are told. Git: no byte of a backup is git's to change, and hunk headers show the row's function; what a parent folder ignores
+/// is kept, and what cargo and Gaebar leave behind is not. Rustfmt: `cargo fmt --all` of an application that links the backup leaves it as
+/// it is.
+pub const TOOL_FILES: [(&str, &str); 3] = [
     (
         ".gitattributes",
         "* -text\n*.rs diff=rust\n/Cargo.lock merge=union\n/Cargo.toml merge=union\n/models/src/lib.rs merge=union\n/src/lib.rs merge=union\n",
     ),
     (".gitignore", "!*\n/target\n/.gaebar\n"),
+    ("rustfmt.toml", "disable_all_formatting = true\n"),
 ];
 
 /// The backup's own manifest.

@@ -15,7 +15,7 @@ use thiserror::Error;
 use crate::folder::{self, FolderError, sync_folder, sync_tree};
 use crate::names::hex;
 use crate::private::{LOCK, Private, PrivateError, lock, no_links_in};
-use crate::templates::GIT_FILES;
+use crate::templates::TOOL_FILES;
 
 pub(crate) const PRIVATE: &str = ".gaebar";
 const RECORD: &str = "commit.json";
@@ -257,7 +257,7 @@ fn is_part(file: &str) -> bool {
             && !part.starts_with('.')
             && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
     };
-    if GIT_FILES.iter().any(|(name, _)| *name == file) {
+    if TOOL_FILES.iter().any(|(name, _)| *name == file) {
         return true;
     }
     let tops = ["Cargo.toml", "Cargo.lock", "manifest.json", "src", "models", "volumes", "kinds", "gaebar-runtime"];

@@ -33,8 +33,8 @@ pub(super) fn run(args: &VerifyArgs, format: Format) -> anyhow::Result<ExitCode>
         },
         begun.elapsed().as_secs_f64()
     );
-    for file in verified.changed_git_files() {
-        say!("note: {file} is not as Gaebar writes it, which may change how git shows and merges the backup");
+    for file in verified.changed_tool_files() {
+        say!("note: {file} is not as Gaebar writes it; it has git and rustfmt leave the backup as it is");
     }
     if let Some(release) = verified.release() {
         say!("note: written by Gaebar {}; `gaebar upgrade {}` brings it up to date", release.version, args.folder.display());

@@ -65,7 +65,7 @@ pub struct Contents {
 pub struct Verified {
     contents: Contents,
     release: Option<&'static Release>,
-    git_files: Vec<&'static str>,
+    tool_files: Vec<&'static str>,
 }
 
 impl Verified {
@@ -79,9 +79,9 @@ impl Verified {
         self.release
     }
 
-    /// Git's files that are not as Gaebar writes them: they are the user's to change, and nothing that is compiled or restored.
-    pub fn changed_git_files(&self) -> &[&'static str] {
-        &self.git_files
+    /// Files for git and rustfmt that are not as Gaebar writes them: they are the user's to change, and nothing that is compiled or restored.
+    pub fn changed_tool_files(&self) -> &[&'static str] {
+        &self.tool_files
     }
 
     /// A hash over all that was accepted. A restore binary carries it.
@@ -260,13 +260,13 @@ pub fn verify(backup: &Path, visitor: &dyn Visitor) -> Result<Verified, VerifyEr
     let (kinds, edits) = gate.kinds()?;
     let release = gate.derived(&kinds)?;
     let contents = gate.finish(kinds, edits)?;
-    let mut git_files = Vec::new();
-    for (file, text) in templates::GIT_FILES {
+    let mut tool_files = Vec::new();
+    for (file, text) in templates::TOOL_FILES {
         if folder::read_regular(&backup.join(file))?.as_deref() != Some(text.as_bytes()) {
-            git_files.push(file);
+            tool_files.push(file);
         }
     }
-    Ok(Verified { contents, release, git_files })
+    Ok(Verified { contents, release, tool_files })
 }
 
 /// The kinds of a backup whose other files may be out of step, as after a merge, with their structs.

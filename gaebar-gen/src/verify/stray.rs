@@ -7,11 +7,12 @@ use std::path::Path;
 use super::{Gate, VerifiedKind};
 use crate::folder::FolderError;
 use crate::manifest::KindManifest;
-use crate::templates;
+use crate::templates::{self, TOOL_FILES};
 
 /// What may stand beside a backup: never read, never compiled.
 fn is_tolerated(top: &str) -> bool {
-    top.starts_with(".git") || top.starts_with("README") || top == ".gaebar" || top == "target" || is_note(top)
+    let is_for_a_tool = top.starts_with(".git") || TOOL_FILES.iter().any(|(file, _)| *file == top);
+    is_for_a_tool || top.starts_with("README") || top == ".gaebar" || top == "target" || is_note(top)
 }
 
 /// A text of the user's.
