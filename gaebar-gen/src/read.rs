@@ -21,7 +21,7 @@ const PAGE_BYTES: usize = 4 << 20;
 /// Entities of the first page, before anything is known of their size. Pages grow to twice the one before at most.
 const FIRST_PAGE: usize = 16;
 /// Scans at once. Each holds a page.
-const SCANS: usize = 4;
+pub(crate) const SCANS: usize = 4;
 /// How much reading a kill may cost.
 const CHECKPOINT: Duration = Duration::from_secs(1);
 

@@ -117,8 +117,8 @@ impl Job<'_> {
     fn make(&self, spooled: &SpooledKind, source: &Source) -> Result<Made, ShardError> {
         let (number, record) = match source {
             Source::Text(known, text) => {
-                let (expressions, exceptions) = (known.expressions as usize, usize::from(known.has_exceptions));
-                let row = Row { text: (*text).to_owned(), sidecars: Vec::new(), expressions, exceptions };
+                let (expressions, has_exceptions) = (known.expressions as usize, known.has_exceptions);
+                let row = Row { text: (*text).to_owned(), sidecars: Vec::new(), expressions, has_exceptions };
                 return Ok(Made { known: *known, digest: digest(text), row });
             }
             Source::Entity(number, record) => (*number, record),
@@ -131,7 +131,7 @@ impl Job<'_> {
             key: key_hash(&record.key),
             entity: is_all.then(|| entity_hash(&record.bytes)),
             expressions: u32::try_from(row.expressions).unwrap_or(u32::MAX),
-            has_exceptions: row.exceptions > 0,
+            has_exceptions: row.has_exceptions,
         };
         Ok(Made { known, digest: digest(&row.text), row })
     }
@@ -178,6 +178,8 @@ struct Shard {
     name: String,
     rows: Vec<Made>,
     bytes: usize,
+    /// Whether it is remembered as it was.
+    is_remembered: bool,
 }
 
 /// What a row is made from.
@@ -309,7 +311,8 @@ impl<'a> Writer<'a> {
             self.close_volume()?;
         }
         self.volume.get_or_insert_with(|| Volume::new(shard.volume.clone()));
-        self.shard = Some(Shard { name: shard.name.clone(), rows: Vec::new(), bytes: 0 });
+        let is_remembered = old.is_some() && rows.iter().all(|row| row.is_unchanged);
+        self.shard = Some(Shard { name: shard.name.clone(), rows: Vec::new(), bytes: 0, is_remembered });
         let mut kept = 0;
         self.each(rows.iter().map(source), |writer, made| {
             if !writer.has_room(Weight::of(&made.row), Room::Grown) {
@@ -412,7 +415,8 @@ impl<'a> Writer<'a> {
             self.next_volume += 1;
         }
         if self.shard.is_none() {
-            self.shard = Some(Shard { name: format!("shard_{}", self.next_shard), rows: Vec::new(), bytes: 0 });
+            self.shard =
+                Some(Shard { name: format!("shard_{}", self.next_shard), rows: Vec::new(), bytes: 0, is_remembered: false });
             self.next_shard += 1;
         }
         self.put_row(made)
@@ -441,7 +445,9 @@ impl<'a> Writer<'a> {
     }
 
     fn close_shard(&mut self) -> Result<(), ShardError> {
-        let (Some(Shard { name, rows, .. }), Some(volume)) = (self.shard.take(), &mut self.volume) else { return Ok(()) };
+        let (Some(Shard { name, rows, is_remembered, .. }), Some(volume)) = (self.shard.take(), &mut self.volume) else {
+            return Ok(());
+        };
         if rows.is_empty() {
             return Ok(());
         }
@@ -449,7 +455,8 @@ impl<'a> Writer<'a> {
         volume.shards.push(name);
         let text = emit::shard(self.job.kind, &self.models, rows.iter().map(|made| (made.known.number, made.row.text.as_str())));
         let fingerprint = Fingerprint::of_shard(text.as_bytes(), rows.iter().map(|made| made.digest));
-        if let Some(memo) = self.job.memo {
+        let known = self.job.previous.and_then(|previous| previous.manifest.files.get(&file));
+        if let Some(memo) = self.job.memo.filter(|_| !is_remembered || known != Some(&fingerprint)) {
             memo.keep(&fingerprint, self.job.kind, rows.iter().map(|made| made.known));
         }
         self.put(file, text.as_bytes(), fingerprint)?;

@@ -16,8 +16,8 @@ pub struct Row {
     pub sidecars: Vec<Sidecar>,
     /// About how many expressions it is made of.
     pub expressions: usize,
-    /// How many properties stand in `other`.
-    pub exceptions: usize,
+    /// Whether a property stands in `other`.
+    pub has_exceptions: bool,
 }
 
 /// The function that recreates an entity.
@@ -48,8 +48,8 @@ pub fn row(kind: &Kind, number: u32, entity: &Entity) -> Row {
     }
     let undeclared = entity.properties.iter().filter(|(property, _)| kind.field(property).is_none());
     other.extend(undeclared.map(|(property, value)| (property.as_str(), Some(value))));
-    let exceptions = other.len();
-    if !other.is_empty() {
+    let has_exceptions = !other.is_empty();
+    if has_exceptions {
         other.sort_unstable_by_key(|(property, _)| *property);
         field(&mut values, "other", |values| {
             values.slice(other, |values, (property, value)| {
@@ -69,7 +69,7 @@ pub fn row(kind: &Kind, number: u32, entity: &Entity) -> Row {
     let mut text = format!("pub fn row_{number}() -> {structure} {{\n");
     values.out.write(&mut text, 1);
     text.push_str("\n}\n");
-    Row { text, sidecars: values.sidecars, expressions: values.expressions, exceptions }
+    Row { text, sidecars: values.sidecars, expressions: values.expressions, has_exceptions }
 }
 
 fn field(values: &mut Values, name: &str, value: impl FnOnce(&mut Values)) {

@@ -15,12 +15,9 @@ use crate::checkpoint::CheckpointError;
 use crate::private::PrivateError;
 use crate::progress::{Progress, Silent};
 use crate::publish::PublishError;
-use crate::read::{ReadError, Selection};
+use crate::read::{ReadError, SCANS, Selection};
 use crate::reading::Begin;
 use crate::update::UpdateError;
-
-/// Scans at once, each of which finishes a page that it has begun.
-const SCANS: usize = 4;
 
 /// Why a step failed.
 pub(super) enum Failed {
@@ -40,6 +37,7 @@ pub(super) fn step(job: &mut Job, url: &StoreUrl, folder: &Path, rules: &Rules, 
         StoreUrl::Sqlite(_) | StoreUrl::Memory => Begin::ResumeInconsistent,
         StoreUrl::Datastore { .. } => Begin::Resume,
     };
+    // Each scan finishes a page that it has begun.
     let page = (rules.budget.rows / (2 * SCANS)).max(1);
     let selection = Selection { rows_per_step: page, ..rules.backup.selection.clone() };
     let options = Options { selection, begin, ..rules.backup.clone() };

@@ -12,6 +12,7 @@ use gaebar_runtime::restore::RowSource as _;
 
 use super::job::{Job, Rows, Stage, Work, utc};
 use super::mirror::Sums;
+use super::restore::With;
 use super::state::{State, now};
 use super::turn::Claim;
 use super::{Rules, StateStore, StepError, Stores, backup, pull, restore};
@@ -274,13 +275,13 @@ impl Jobs {
                     return Err(backup::Failed::Problem(format!("{url} may not be restored to any more.")));
                 }
                 let done = match from {
-                    Rows::Folder => self
-                        .rows(job.id, &folder)
-                        .and_then(|rows| restore::step(job, url, rows.as_ref(), Some(&folder), rules, stop)),
+                    Rows::Folder => self.rows(job.id, &folder).and_then(|rows| {
+                        restore::step(job, With { url, rows: rows.as_ref(), folder: Some(&folder), rules, stop })
+                    }),
                     Rows::Linked => self
                         .linked(backup)
                         .ok_or_else(|| format!("This program has no backup {backup:?} any more."))
-                        .and_then(|rows| restore::step(job, url, rows, None, rules, stop)),
+                        .and_then(|rows| restore::step(job, With { url, rows, folder: None, rules, stop })),
                 };
                 done.map_err(backup::Failed::Problem)
             }

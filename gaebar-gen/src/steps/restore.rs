@@ -2,6 +2,7 @@
 //!
 //! A window that was written and not counted, because a step was broken off, is found equal the next time.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -20,15 +21,24 @@ const WINDOWS: usize = 5;
 /// Writes a second that a real project gets, which is what Google asks for at first.
 const REAL_RATE: f64 = 500.0;
 
-/// Takes a step. `rows` are those of the job's backup, whose `folder` has their source, if it is there.
-pub(super) fn step(
-    job: &mut Job,
-    url: &StoreUrl,
-    rows: &dyn RowSource,
-    folder: Option<&Path>,
-    rules: &Rules,
-    stop: &AtomicBool,
-) -> Result<(), String> {
+/// What a step of a restore is taken with.
+#[derive(Clone, Copy)]
+pub(super) struct With<'a> {
+    /// The target.
+    pub(super) url: &'a StoreUrl,
+    /// The rows of the job's backup.
+    pub(super) rows: &'a dyn RowSource,
+    /// The backup's folder, which has the rows' source, if it is there.
+    pub(super) folder: Option<&'a Path>,
+    /// What a step may do.
+    pub(super) rules: &'a Rules,
+    /// Whether somebody asked to stop.
+    pub(super) stop: &'a AtomicBool,
+}
+
+/// Takes a step.
+pub(super) fn step(job: &mut Job, with: With) -> Result<(), String> {
+    let rows = with.rows;
     let Work::Restore { digest, .. } = &mut job.work else { return Ok(()) };
     if *digest.get_or_insert_with(|| rows.digest()) != rows.digest() {
         return Err(
@@ -39,9 +49,9 @@ pub(super) fn step(
         confirm(job, rows);
     }
     match job.stage {
-        Stage::Planning => planned(job, url, rows, folder, rules, stop),
-        Stage::Restoring => restored(job, url, rows, folder, rules, stop),
-        Stage::Deleting => mirrored(job, url, rows, folder, stop),
+        Stage::Planning => planned(job, with),
+        Stage::Restoring => restored(job, with),
+        Stage::Deleting => mirrored(job, with),
         _ => Ok(()),
     }
 }
@@ -60,14 +70,7 @@ fn all(rows: &dyn RowSource) -> u64 {
     (0..rows.shards()).map(|shard| rows.rows(shard) as u64).sum()
 }
 
-fn planned(
-    job: &mut Job,
-    url: &StoreUrl,
-    rows: &dyn RowSource,
-    folder: Option<&Path>,
-    rules: &Rules,
-    stop: &AtomicBool,
-) -> Result<(), String> {
+fn planned(job: &mut Job, With { url, rows, folder, rules, stop }: With) -> Result<(), String> {
     job.total = Some(all(rows));
     let store = look_at(url).map_err(|error| error.to_string())?;
     let options = options(job)?;
@@ -98,14 +101,7 @@ fn planned(
     Ok(())
 }
 
-fn restored(
-    job: &mut Job,
-    url: &StoreUrl,
-    rows: &dyn RowSource,
-    folder: Option<&Path>,
-    rules: &Rules,
-    stop: &AtomicBool,
-) -> Result<(), String> {
+fn restored(job: &mut Job, With { url, rows, folder, rules, stop }: With) -> Result<(), String> {
     let store = store::open_or_create(url).map_err(|error| error.to_string())?;
     let options = Options { mirror: false, ..options(job)? };
     let Work::Restore { mirror, at, written, .. } = &mut job.work else { return Ok(()) };
@@ -148,7 +144,7 @@ fn restored(
 }
 
 /// Deletes what the backup does not have, and looks once more at all that it has.
-fn mirrored(job: &mut Job, url: &StoreUrl, rows: &dyn RowSource, folder: Option<&Path>, stop: &AtomicBool) -> Result<(), String> {
+fn mirrored(job: &mut Job, With { url, rows, folder, stop, .. }: With) -> Result<(), String> {
     let store = store::open_or_create(url).map_err(|error| error.to_string())?;
     let options = options(job)?;
     let is_real = store.place().realm == Realm::Production;
@@ -187,17 +183,19 @@ fn execution<'a>(target: &Place, pace: &'a Pace, stop: &'a AtomicBool) -> Execut
 /// The project whose name has to be typed before it is written to: a real one's.
 pub(super) fn project(url: &StoreUrl) -> Option<String> {
     match url {
-        StoreUrl::Datastore { project, .. } if std::env::var_os("DATASTORE_EMULATOR_HOST").is_none() => Some(project.clone()),
+        StoreUrl::Datastore { project, .. } if emulator(url).is_none() => Some(project.clone()),
         _ => None,
     }
 }
 
 /// A store by a name that tells an emulator's from a real one.
 pub(super) fn place(url: &StoreUrl) -> String {
-    match (url, std::env::var("DATASTORE_EMULATOR_HOST")) {
-        (StoreUrl::Datastore { .. }, Ok(host)) => format!("{url} at {host}"),
-        _ => url.to_string(),
-    }
+    emulator(url).map_or_else(|| url.to_string(), |host| format!("{url} at {}", host.display()))
+}
+
+/// The emulator that a store is on.
+fn emulator(url: &StoreUrl) -> Option<OsString> {
+    matches!(url, StoreUrl::Datastore { .. }).then(|| std::env::var_os("DATASTORE_EMULATOR_HOST")).flatten()
 }
 
 /// Opens a target to look at it. One that does not exist is not created for that.

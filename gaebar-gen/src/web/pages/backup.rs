@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use gaebar_runtime::cli::thousands;
 use maud::{Markup, html};
 
 use super::super::App;
-use super::super::guard::{Fields, Visitor};
+use super::super::guard::{Asked, Visitor};
 use super::super::library::{Backup, BackupKind};
 use super::super::links::Links;
 use super::backups::{facts, no_snapshot, trail};
@@ -24,9 +24,8 @@ pub(in super::super) async fn backup(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
     Path(name): Path<String>,
-    RawQuery(query): RawQuery,
+    Asked(asked_for): Asked,
 ) -> Page {
-    let asked_for = Fields::parse(query.unwrap_or_default().as_bytes());
     app.read(move |app| {
         let backup = app.library.open(&name)?;
         let pages = backup.kinds.len().div_ceil(MOST);

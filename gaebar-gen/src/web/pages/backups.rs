@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use gaebar_runtime::cli::thousands;
 use maud::{Markup, html};
 
 use super::super::App;
-use super::super::guard::{Fields, Visitor};
+use super::super::guard::{Asked, Visitor};
 use super::super::library::{Backup, Open};
 use super::super::links::Links;
 use super::{Page, asked, form_token, job, linked, page, pager, time};
@@ -23,9 +23,8 @@ const MOST: usize = 40;
 pub(in super::super) async fn backups(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
-    RawQuery(query): RawQuery,
+    Asked(asked_for): Asked,
 ) -> Page {
-    let asked_for = Fields::parse(query.unwrap_or_default().as_bytes());
     app.read(move |app| {
         let mut backups: Vec<_> = app.library.names()?.into_iter().map(|name| (name.clone(), app.library.read(name))).collect();
         // The latest first.

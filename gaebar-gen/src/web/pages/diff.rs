@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use axum::response::Redirect;
 use gaebar_runtime::cli::thousands;
 use gaebar_runtime::store::StoreUrl;
@@ -11,7 +11,7 @@ use maud::{Markup, html};
 
 use super::super::App;
 use super::super::comparisons::{Change, Comparison, Counts, Differences, Ended, MOST_TOLD, Told};
-use super::super::guard::{Fields, Visitor};
+use super::super::guard::{Asked, Fields, Visitor};
 use super::super::links::Links;
 use super::super::problem::Problem;
 use super::backups::trail;
@@ -29,9 +29,9 @@ pub(in super::super) async fn compare(
     Extension(visitor): Extension<Visitor>,
     Extension(fields): Extension<Fields>,
     Path(backup): Path<String>,
-    RawQuery(query): RawQuery,
+    Asked(asked_for): Asked,
 ) -> Result<Redirect, Problem> {
-    let store = Fields::parse(query.unwrap_or_default().as_bytes()).get("store").to_owned();
+    let store = asked_for.get("store").to_owned();
     let there = Redirect::to(&visitor.links.diff(&backup, &store));
     if fields.get("do") == "stop" {
         if let Some(comparison) = app.comparisons.get(&backup, &store) {
@@ -53,9 +53,8 @@ pub(in super::super) async fn diff(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
     Path(backup): Path<String>,
-    RawQuery(query): RawQuery,
+    Asked(asked_for): Asked,
 ) -> Page {
-    let asked_for = Fields::parse(query.unwrap_or_default().as_bytes());
     app.read(move |app| {
         let store = asked_for.get("store");
         let url = url(app, store)?;

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use gaebar_runtime::cli::thousands;
 use gaebar_runtime::model::Key;
 use maud::{Markup, html};
 
 use super::super::App;
 use super::super::find::{Found, FoundRow, find};
-use super::super::guard::{Fields, Visitor};
+use super::super::guard::{Asked, Visitor};
 use super::super::links::Links;
 use super::super::parts::parts;
 use super::super::problem::Problem;
@@ -27,9 +27,8 @@ pub(in super::super) async fn entity(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
     Path(backup): Path<String>,
-    RawQuery(query): RawQuery,
+    Asked(asked_for): Asked,
 ) -> Page {
-    let asked_for = Fields::parse(query.unwrap_or_default().as_bytes());
     app.read(move |app| {
         let backup = app.library.open(&backup)?;
         let key: Key = asked_for.get("key").trim().parse().map_err(|error: gaebar_runtime::model::KeyTextError| {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use gaebar_runtime::cli::thousands;
 use maud::html;
 
 use super::super::App;
-use super::super::guard::{Fields, Visitor};
+use super::super::guard::{Asked, Visitor};
 use super::backups::{no_snapshot, trail};
 use super::{Page, asked, bar, page, pager, time};
 use crate::emit::visible;
@@ -21,9 +21,8 @@ pub(in super::super) async fn kind(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
     Path((backup, file)): Path<(String, String)>,
-    RawQuery(query): RawQuery,
+    Asked(asked_for): Asked,
 ) -> Page {
-    let asked_for = Fields::parse(query.unwrap_or_default().as_bytes());
     app.read(move |app| {
         let backup = app.library.open(&backup)?;
         let kind = backup.kind(&file)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use gaebar_runtime::cli::{plural, thousands};
 use gaebar_runtime::model::Entity;
 use gaebar_runtime::restore::{RowRef, RowSource as _};
@@ -11,7 +11,7 @@ use maud::{Markup, html};
 
 use super::super::App;
 use super::super::comparisons::cut;
-use super::super::guard::{Fields, Visitor};
+use super::super::guard::{Asked, Visitor};
 use super::super::links::Links;
 use super::super::problem::Problem;
 use super::backup::restore;
@@ -60,9 +60,8 @@ pub(in super::super) async fn linked(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
     Path(name): Path<String>,
-    RawQuery(query): RawQuery,
+    Asked(asked_for): Asked,
 ) -> Page {
-    let asked_for = Fields::parse(query.unwrap_or_default().as_bytes());
     app.read(move |app| {
         let backup = find(app, &name)?;
         let kinds: Vec<_> = backup.kinds().into_iter().collect();
@@ -98,9 +97,8 @@ pub(in super::super) async fn linked_rows(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
     Path(name): Path<String>,
-    RawQuery(query): RawQuery,
+    Asked(asked_for): Asked,
 ) -> Page {
-    let asked_for = Fields::parse(query.unwrap_or_default().as_bytes());
     app.read(move |app| {
         let backup = find(app, &name)?;
         let kind = asked_for.get("kind");

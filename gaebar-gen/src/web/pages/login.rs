@@ -3,22 +3,22 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use maud::html;
 
-use super::super::guard::{Fields, Visitor};
+use super::super::guard::{Asked, Fields, Visitor};
 use super::super::problem::Problem;
 use super::super::session::Id;
 use super::super::{Access, App};
 use super::{form_token, page};
 
-pub(in super::super) async fn login(Extension(visitor): Extension<Visitor>, RawQuery(query): RawQuery) -> Response {
+pub(in super::super) async fn login(Extension(visitor): Extension<Visitor>, Asked(asked_for): Asked) -> Response {
     if visitor.is_admitted {
         return Redirect::to(&visitor.links.home()).into_response();
     }
-    form(&visitor, Fields::parse(query.unwrap_or_default().as_bytes()).get("next"), None).into_response()
+    form(&visitor, asked_for.get("next"), None).into_response()
 }
 
 pub(in super::super) async fn log_in(

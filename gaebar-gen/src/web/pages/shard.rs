@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use maud::html;
 
 use super::super::App;
-use super::super::guard::{Fields, Visitor};
+use super::super::guard::{Asked, Visitor};
 use super::super::parts::parts;
 use super::super::problem::Problem;
 use super::backups::trail;
@@ -18,9 +18,8 @@ pub(in super::super) async fn shard(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
     Path((backup, file, volume, shard)): Path<(String, String, String, String)>,
-    RawQuery(query): RawQuery,
+    Asked(asked_for): Asked,
 ) -> Page {
-    let asked_for = Fields::parse(query.unwrap_or_default().as_bytes());
     app.read(move |app| {
         let backup = app.library.open(&backup)?;
         let kind = backup.kind(&file)?;
