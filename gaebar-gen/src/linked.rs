@@ -6,7 +6,7 @@
 //! production = { path = "backups/production", default-features = false }
 //! ```
 //!
-//! ```ignore
+//! ```text
 //! let production: Linked = gaebar_gen::linked!(production::BACKUP);
 //! ```
 //!
