@@ -470,7 +470,8 @@ impl<'a> Writer<'a> {
         if shards.is_empty() {
             return Ok(());
         }
-        self.write(&format!("volumes/{name}/Cargo.toml"), templates::volume_manifest(self.job.backup, &name).as_bytes())?;
+        let manifest = templates::Packages::of_backup(self.job.backup).volume(&name);
+        self.write(&format!("volumes/{name}/Cargo.toml"), manifest.as_bytes())?;
         let library = templates::volume_library(&self.models, &self.job.kind.structure, &shards);
         self.write(&format!("volumes/{name}/src/lib.rs"), library.as_bytes())?;
         self.written.volumes.push(name);
