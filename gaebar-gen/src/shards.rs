@@ -25,8 +25,8 @@ use crate::templates;
 
 /// A shard closes before it would pass this many bytes of source.
 pub const SHARD_BYTES: usize = 300_000;
-/// A volume takes this many rows: beyond, rustc gets slower by the row, and needs some 35 KB of memory for each.
-const VOLUME_ROWS: usize = 5_000;
+/// A volume takes this many rows: after one changed, all of its volume is compiled again, while smaller ones cost the whole no less.
+const VOLUME_ROWS: usize = 1_000;
 /// A volume takes this much source: rustc needs some 17 bytes of memory for a byte of text.
 const VOLUME_SOURCE: usize = 16 << 20;
 /// A volume takes this many expressions: rustc needs some 900 bytes of memory for each.
