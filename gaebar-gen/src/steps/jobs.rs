@@ -11,11 +11,10 @@ use std::time::{Duration, Instant};
 use gaebar_runtime::restore::RowSource as _;
 
 use super::job::{Job, Rows, Stage, Work, utc};
-use super::mirror::Sums;
 use super::restore::With;
 use super::state::{State, now};
 use super::turn::Claim;
-use super::{Rules, StateStore, StepError, Stores, backup, pull, restore};
+use super::{Rules, StateStore, StepError, Stores, Sums, backup, pull, restore};
 use crate::backup::{BackupError, at_work, spool_of};
 use crate::folder::{self, FolderError};
 use crate::interpret::InterpretedRows;
