@@ -201,6 +201,8 @@ pub enum PullError {
 pub enum Paused {
     /// The remote makes the backup, and has read so many rows.
     Reading {
+        /// The remote's job.
+        job: u64,
         /// The rows.
         rows: u64,
     },
@@ -210,5 +212,11 @@ pub enum Paused {
         files: usize,
         /// All files.
         of: usize,
+        /// Their bytes.
+        bytes: u64,
+        /// The bytes of all files.
+        of_bytes: u64,
+        /// Bytes that came in this step.
+        came: u64,
     },
 }

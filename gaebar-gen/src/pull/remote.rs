@@ -81,6 +81,11 @@ impl Remote {
         Ok(Self { runtime, client, url: url.trim_end_matches('/').to_owned(), authorization })
     }
 
+    /// Its address, without a slash at its end.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The files of a backup.
     pub(super) fn files(&self, backup: &str, stop: &AtomicBool) -> Result<Listing, PullError> {
         let bytes = self.get(&format!("api/backups/{}/files", part(backup)), MOST_LIST, stop)?;
@@ -106,7 +111,14 @@ impl Remote {
         most: u64,
         stop: &AtomicBool,
     ) -> Result<T, PullError> {
-        self.understand(path, &self.ask(path, Some(form), most, stop)?)
+        self.understand(path, &self.ask(&self.question(Method::POST, path, form), most, stop)?)
+    }
+
+    /// Has something deleted; returns what it tells as JSON, in no more than so many bytes, and soon.
+    pub(super) fn delete<T: DeserializeOwned>(&self, path: &str, most: u64) -> Result<T, PullError> {
+        let question = self.question(Method::DELETE, path, String::new());
+        let answer = self.runtime.block_on(async { timeout(SILENCE, self.answer(&question, most, SILENCE)).await });
+        self.understand(path, &answer.map_err(|_| PullError::Slow { url: question.url })??)
     }
 
     fn understand<T: DeserializeOwned>(&self, path: &str, answer: &[u8]) -> Result<T, PullError> {
@@ -124,13 +136,16 @@ impl Remote {
 
     /// Asks for something that has no more than so many bytes.
     fn get(&self, path: &str, most: u64, stop: &AtomicBool) -> Result<Vec<u8>, PullError> {
-        self.ask(path, None, most, stop)
+        self.ask(&self.question(Method::GET, path, String::new()), most, stop)
     }
 
-    fn ask(&self, path: &str, form: Option<String>, most: u64, stop: &AtomicBool) -> Result<Vec<u8>, PullError> {
-        let question = Question { url: format!("{}/{path}", self.url), form: form.map(Bytes::from) };
+    fn question(&self, method: Method, path: &str, form: String) -> Question {
+        Question { method, url: format!("{}/{path}", self.url), form: Bytes::from(form) }
+    }
+
+    fn ask(&self, question: &Question, most: u64, stop: &AtomicBool) -> Result<Vec<u8>, PullError> {
         let limit = ANSWER + Duration::from_secs(most / SLOWEST);
-        self.unless_stopped(stop, self.answer(&question, most, limit))
+        self.unless_stopped(stop, self.answer(question, most, limit))
     }
 
     fn unless_stopped<T>(&self, stop: &AtomicBool, work: impl Future<Output = Result<T, PullError>>) -> Result<T, PullError> {
@@ -172,27 +187,27 @@ impl Remote {
     }
 
     async fn send(&self, question: &Question) -> Result<Response<Incoming>, PullError> {
-        let Question { url, form } = question;
+        let Question { method, url, form } = question;
         let connection = |problem: String| PullError::Connection { url: url.clone(), problem };
-        let method = if form.is_some() { Method::POST } else { Method::GET };
         let mut request =
             Request::builder().method(method).uri(url).header(USER_AGENT, concat!("gaebar/", env!("CARGO_PKG_VERSION")));
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
-        if form.is_some() {
+        if *method == Method::POST {
             request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         }
-        let request = request.body(Full::new(form.clone().unwrap_or_default())).map_err(|error| connection(error.to_string()))?;
+        let request = request.body(Full::new(form.clone())).map_err(|error| connection(error.to_string()))?;
         self.client.request(request).await.map_err(|error| connection(told(&error)))
     }
 }
 
 /// What is asked, once or several times.
 struct Question {
+    method: Method,
     url: String,
-    /// A form to send; nothing is sent without one.
-    form: Option<Bytes>,
+    /// What is posted; empty otherwise.
+    form: Bytes,
 }
 
 /// The bytes of an answer, if they are no more than so many and never cease for long.
@@ -274,7 +289,7 @@ mod tests {
     fn an_answer_that_drips_is_given_up_and_one_that_never_ends_is_stopped() {
         let url = dripping();
         let remote = Remote::new(&url, None, Plain::Refused).unwrap();
-        let question = Question { url, form: None };
+        let question = Question { method: Method::GET, url, form: Bytes::new() };
         let answer = remote.runtime.block_on(remote.answer(&question, u64::MAX, Duration::from_millis(200)));
         assert!(matches!(answer, Err(PullError::Slow { .. })), "{answer:?}");
 

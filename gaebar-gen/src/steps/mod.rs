@@ -26,7 +26,7 @@ use std::time::Duration;
 use gaebar_runtime::store::StoreUrl;
 
 pub use error::{StateError, StepError};
-pub use job::{Job, Planned, Rows, Stage, Work};
+pub use job::{Bytes, Job, Planned, Rows, Stage, There, Work};
 pub use jobs::Jobs;
 pub use state::StateStore;
 pub use sums::Sums;
