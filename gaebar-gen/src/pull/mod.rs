@@ -11,6 +11,7 @@
 //! keep their numbers.
 
 mod begun;
+mod certificate;
 mod download;
 mod drive;
 mod error;

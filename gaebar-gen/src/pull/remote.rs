@@ -1,7 +1,9 @@
 //! A Gaebar elsewhere, asked over HTTP: nothing it answers is larger or takes longer than what was asked for can.
 
 use std::fmt::{self, Debug};
+use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -9,15 +11,16 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
 use hyper::{Method, Request, Response, StatusCode, Uri, body::Incoming};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use rustls::{ClientConfig, RootCertStore};
 use serde::de::DeserializeOwned;
 use tokio::runtime::{self, Runtime};
 use tokio::time::{sleep, timeout};
 
-use super::{MOST_FILES, PullError};
+use super::{MOST_FILES, PullError, certificate};
 use crate::emit::visible;
 use crate::listing::{ListedFile, Listing};
 use crate::web::{Token, part};
@@ -72,9 +75,7 @@ impl Remote {
         let mut tcp = HttpConnector::new();
         tcp.set_connect_timeout(Some(CONNECT));
         tcp.enforce_http(false);
-        // Named, since an application may have several of them, and chosen none.
-        let tls = rustls::crypto::ring::default_provider();
-        let connector = HttpsConnectorBuilder::new().with_provider_and_native_roots(tls).map_err(PullError::Prepare)?;
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls(url)?);
         let connector = connector.https_or_http().enable_http1().wrap_connector(tcp);
         let client = Client::builder(TokioExecutor::new()).build(connector);
         let authorization = token.and_then(Token::bearer);
@@ -198,7 +199,8 @@ impl Remote {
             request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         }
         let request = request.body(Full::new(form.clone())).map_err(|error| connection(error.to_string()))?;
-        self.client.request(request).await.map_err(|error| connection(told(&error)))
+        let refused = |error| certificate::refused(url, &error).unwrap_or_else(|| connection(told(&error)));
+        self.client.request(request).await.map_err(refused)
     }
 }
 
@@ -236,6 +238,21 @@ async fn stopped(stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
         sleep(LOOK).await;
     }
+}
+
+/// How certificates are checked: by those of the system, or of `SSL_CERT_FILE`. Without https:// there need not be any.
+fn tls(url: &str) -> Result<ClientConfig, PullError> {
+    // Named, since an application may have several of them, and chosen none.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.map_err(|error| PullError::Prepare(io::Error::other(error)))?;
+    let is_https = url.parse::<Uri>().is_ok_and(|uri| uri.scheme_str() == Some("https"));
+    let config = if is_https {
+        config.with_native_roots().map_err(PullError::Roots)?
+    } else {
+        config.with_root_certificates(RootCertStore::empty())
+    };
+    Ok(config.with_no_client_auth())
 }
 
 fn check_address(url: &str, has_token: bool, plain: Plain) -> Result<(), PullError> {

@@ -1,5 +1,6 @@
 //! `gaebar pull`: a backup comes whole from another Gaebar, or not at all.
 
+mod https;
 mod killed;
 mod made_there;
 mod page;
