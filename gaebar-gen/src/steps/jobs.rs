@@ -11,11 +11,10 @@ use std::time::{Duration, Instant};
 use gaebar_runtime::restore::RowSource as _;
 
 use super::job::{Job, Rows, Stage, Work, utc};
-use super::mirror::Sums;
 use super::restore::With;
 use super::state::{State, now};
 use super::turn::Claim;
-use super::{Rules, StateStore, StepError, Stores, backup, pull, restore};
+use super::{Rules, StateStore, StepError, Stores, Sums, backup, pull, restore};
 use crate::backup::{BackupError, at_work, spool_of};
 use crate::folder::{self, FolderError};
 use crate::interpret::InterpretedRows;
@@ -216,7 +215,7 @@ impl Jobs {
             job.seconds += begun.elapsed().as_secs_f64();
         }
         if job.stage == before.0 && result.is_ok() {
-            job.say(&format!("step {}: {} rows", job.steps, job.rows().saturating_sub(before.1)));
+            job.say(&format!("step {}: {}", job.steps, job.after_step(before.1)));
         }
         job.problem = None;
         match result {
@@ -259,7 +258,7 @@ impl Jobs {
             Work::Pull { remote, .. } => {
                 let gone = || backup::Failed::Problem(format!("The Gaebar {remote:?} has no name here any more."));
                 let remote = rules.remotes.get(remote).ok_or_else(gone)?;
-                pull::step(job, remote, &folder, rules, stop)
+                pull::step(job, remote, &folder, rules, &self.sums, stop)
             }
             Work::Restore { from, backup, target, place, .. } => {
                 let url = url(target)?;
@@ -312,8 +311,9 @@ impl Jobs {
         Ok(rows)
     }
 
-    /// Ends a job, and the step of it that is under way here. What a backup had read is removed; what a restore has written stays.
-    pub fn cancel(&self, id: u64) -> Result<Job, StepError> {
+    /// Ends a job, and the step of it that is under way here. What a backup had read is removed; what a restore has written stays. A pull's
+    /// Gaebar elsewhere is asked to end the job that makes the backup there.
+    pub fn cancel(&self, id: u64, rules: &Rules) -> Result<Job, StepError> {
         let patience = Instant::now() + PATIENCE;
         let stop = self.stop_of(id);
         stop.store(true, Ordering::Relaxed);
@@ -328,14 +328,14 @@ impl Jobs {
                 held => break held,
             }
         };
-        let ended = held.and_then(|held| self.end(held));
+        let ended = held.and_then(|held| self.end(held, rules));
         if ended.is_err() {
             stop.store(false, Ordering::Relaxed);
         }
         ended
     }
 
-    fn end(&self, mut held: Held) -> Result<Job, StepError> {
+    fn end(&self, mut held: Held, rules: &Rules) -> Result<Job, StepError> {
         let job = &mut held.job;
         if job.stage.has_ended() {
             return Ok(held.job);
@@ -344,7 +344,7 @@ impl Jobs {
             let place = self.backups.join(job.backup());
             let forgotten = match &job.work {
                 Work::Backup { .. } => crate::backup::forget(&place).map_err(PullError::from),
-                Work::Pull { .. } => forget_pulled(&place),
+                Work::Pull { .. } => forget_pulled(&place, &self.sums),
                 Work::Restore { .. } => Ok(()),
             };
             match forgotten {
@@ -352,6 +352,7 @@ impl Jobs {
                 Ok(()) | Err(PullError::Backup(BackupError::Publish(PublishError::Taken(_)))) => {}
                 Err(error) => return Err(StepError::Refused(format!("What was read could not be removed: {error}"))),
             }
+            pull::cancel_there(&mut job.work, rules);
         }
         let leaves = job.leaves();
         job.stage = Stage::Cancelled;

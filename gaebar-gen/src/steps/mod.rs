@@ -17,6 +17,7 @@ mod parts;
 mod pull;
 mod restore;
 mod state;
+mod sums;
 mod turn;
 
 use std::collections::BTreeMap;
@@ -25,9 +26,10 @@ use std::time::Duration;
 use gaebar_runtime::store::StoreUrl;
 
 pub use error::{StateError, StepError};
-pub use job::{Job, Planned, Rows, Stage, Work};
+pub use job::{Bytes, Job, Planned, Rows, Stage, There, Work};
 pub use jobs::Jobs;
 pub use state::StateStore;
+pub use sums::Sums;
 
 use crate::backup::Options;
 use crate::read::Selection;
