@@ -76,6 +76,11 @@ pub trait Stages {
     /// The store is being read.
     fn reading(&self) -> Box<dyn Progress + '_>;
 
+    /// So many files are being downloaded. Of each that came, its path is told as a kind's row is.
+    fn downloading(&self, _files: u64) -> Box<dyn Progress + '_> {
+        Box::new(Silent)
+    }
+
     /// So many rows are being written as code.
     fn writing(&self, rows: u64) -> Box<dyn Progress + '_>;
 }

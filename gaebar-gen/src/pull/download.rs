@@ -27,14 +27,18 @@ pub(super) fn all<'f>(pull: &Pull, pulled: &Path, files: &'f [&'f ListedFile]) -
     let failed = Mutex::new(None);
     let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
     let has_failed = || failed.lock().is_ok_and(|failed| failed.is_some());
+    let progress = pull.stages.downloading(files.len() as u64);
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while !has_failed()
                     && let Some(file) = next()
                 {
-                    if let Err(error) = one(remote, backup, pulled, file, stop) {
-                        failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    match one(remote, backup, pulled, file, stop) {
+                        Ok(()) => progress.add(&file.path, 1),
+                        Err(error) => {
+                            failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                        }
                     }
                     if end.is_some_and(|end| Instant::now() >= end) {
                         break;

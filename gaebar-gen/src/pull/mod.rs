@@ -62,7 +62,7 @@ pub struct Pull<'a> {
     pub options: &'a Options,
     /// The hashes of files that were downloaded before.
     pub sums: &'a Sums,
-    /// Hear of rows that are read there, and then here.
+    /// Hear of rows that are read there, of files that come, and of rows that are read here.
     pub stages: &'a dyn Stages,
     /// Hears what became of the remote's job that an earlier pull had begun.
     pub hear: &'a dyn Fn(Earlier),
