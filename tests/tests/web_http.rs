@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use gaebar_gen::web::{Access, Settings, Token, router};
 use gaebar_tests::command::{folder, gaebar, run};
-use gaebar_tests::http::{Answer, get, post, resolve};
+use gaebar_tests::http::{Answer, Request, get, post, resolve};
 use gaebar_tests::serve::{Serving, TOKEN, with_backup};
 
 /// The most that a page weighs.
@@ -239,7 +239,12 @@ fn without_the_token_nothing_is_shown_and_it_is_told_to_nobody() {
         assert_eq!(answer.status, 303, "{path}");
         assert!(answer.header("location").contains("login?next="), "{answer:?}");
         answers.push(answer);
-        for wrong in ["Bearer wrong", "Bearer ", &format!("Basic {TOKEN}"), &TOKEN[1..], &format!("Bearer {TOKEN}x")] {
+        for other in [&format!("Basic {TOKEN}"), TOKEN, "Bearer"] {
+            let answer = get(address, path).with("Authorization", other).send();
+            assert_eq!(answer.status, 303, "{path}: {answer:?}");
+            answers.push(answer);
+        }
+        for wrong in ["Bearer wrong", "Bearer  x", &format!("bearer {}", &TOKEN[1..]), &format!("Bearer {TOKEN}x")] {
             let answer = get(address, path).with("Authorization", wrong).send();
             // Ten wrong ones, and no more.
             assert!([401, 429].contains(&answer.status), "{path}: {answer:?}");
@@ -395,6 +400,38 @@ fn who_asks_too_often_or_sends_too_much_has_to_wait() {
     let served = Serving::start(&folder, None, &[]);
     let refused = (0..1_300).filter(|_| get(served.address, "/assets/icon.svg").send().status == 429).count();
     assert!((100..=1_200).contains(&refused), "{refused} of 1,300 requests were refused");
+}
+
+#[test]
+fn a_proxys_own_password_and_somebody_elses_guesses_lock_nobody_out() {
+    let folder = folder("web-proxy");
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let address = served.address;
+    // A proxy in front asks for a password, and hands it on with everything.
+    let behind = |path: &str| get(address, path).with("Authorization", "Basic Z2FlYmFyOnNlY3JldA==");
+    for _ in 0..20 {
+        assert_eq!(behind("/").send().status, 303, "a person gets to the login");
+        assert_eq!(behind("/api/jobs").send().status, 401, "a program is told");
+    }
+    let browser = Browser::logged_in(address);
+    let with_session = |request: Request| request.with("Cookie", &browser.cookie).send().status;
+    for _ in 0..20 {
+        assert_eq!(with_session(behind("/")), 200);
+        // One of a proxy that gives each visitor a token.
+        assert_eq!(with_session(get(address, "/").with("Authorization", "Bearer of-the-proxy")), 200);
+    }
+    assert_eq!(Browser::new(address).log_in(TOKEN, "").status, 303, "none of these was a guess");
+
+    for guess in 0..12 {
+        let answer = get(address, "/").with("Authorization", &format!("Bearer guess-{guess}")).send();
+        assert_eq!(answer.status, if guess < 10 { 401 } else { 429 });
+    }
+    assert_eq!(Browser::new(address).log_in(TOKEN, "").status, 429);
+    assert_eq!(with_session(behind("/")), 200, "who was logged in stays so");
+    assert_eq!(with_session(get(address, "/").with("Authorization", "Bearer of-the-proxy")), 200);
+    let forged = post(address, "/logout", "").with("Authorization", "Bearer of-the-proxy");
+    assert_eq!(with_session(forged), 403, "a wrong token is no form token");
+    assert_eq!(browser.post("/", "/logout", "").status, 303);
 }
 
 #[test]
