@@ -412,3 +412,31 @@ fn an_emulator_is_backed_up_and_restored_in_steps() {
         run(&mut command(&[&["diff", "backups/nightly", &from], kinds].concat()), 0);
     }
 }
+
+#[test]
+fn a_step_is_as_small_as_options_or_settings_say() {
+    let folder = folder("jobs-budget");
+    run(&mut gaebar(&folder, &["seed", "headline", "--to", "sqlite:from.db", "--rows", "1000"]), 0);
+    let stores = "[stores]\nfrom = \"sqlite:from.db\"\n[backup]\nrows-per-step = 800\n";
+    let with_serve = format!("{stores}[serve]\nrows-per-step = 160\n");
+    for (settings, options, most) in
+        [(stores, &[][..], 800), (&with_serve, &[], 160), (&with_serve, &["--rows-per-step", "32"], 32)]
+    {
+        fs::write(folder.join("gaebar.toml"), settings).unwrap();
+        let served = Serving::start(&folder, Some(TOKEN), options);
+        let program = Program(&served);
+        let job = id(&program.begin("do=backup&store=from&backup=nightly"));
+        let rows = program.step(job, "")["rows"].as_u64().unwrap();
+        assert!((most / 4..=most).contains(&rows), "{rows} rows in a step of {most}");
+        program.ok("DELETE", &format!("/api/jobs/{job}"), "");
+    }
+    for wrong in ["[serve]\nstep-seconds = 0\n", "[serve]\nrows-per-step = 0\n", "[serve]\nseconds = 1\n"] {
+        fs::write(folder.join("gaebar.toml"), wrong).unwrap();
+        let (_, told) = run(&mut gaebar(&folder, &["serve", "--listen", "127.0.0.1:0"]), 1);
+        assert!(told.contains("gaebar.toml"), "{told}");
+    }
+    fs::write(folder.join("gaebar.toml"), "").unwrap();
+    for wrong in ["--step-seconds", "--rows-per-step"] {
+        run(&mut gaebar(&folder, &["serve", "--listen", "127.0.0.1:0", wrong, "0"]), 2);
+    }
+}
