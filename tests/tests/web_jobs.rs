@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use gaebar_runtime::model::{Entity, Key, Value as Property};
 use gaebar_runtime::store::{SqliteStore, Store as _};
 use gaebar_tests::command::{event, folder, gaebar, run};
 use gaebar_tests::emulator::{Emulator, Flavour};
@@ -439,4 +440,57 @@ fn a_step_is_as_small_as_options_or_settings_say() {
     for wrong in ["--step-seconds", "--rows-per-step"] {
         run(&mut gaebar(&folder, &["serve", "--listen", "127.0.0.1:0", wrong, "0"]), 2);
     }
+}
+
+/// What the page of a job says of how far it is.
+fn state(served: &Serving, job: u64) -> String {
+    let page = get(served.address, &format!("/jobs/{job}")).with("Authorization", &format!("Bearer {TOKEN}")).send();
+    page.body.split("aria-live=\"polite\">").nth(1).and_then(|rest| rest.split('<').next()).expect("a line").to_owned()
+}
+
+#[test]
+fn the_time_left_of_reading_is_told_once_something_is_known_of_the_store() {
+    let folder = with_store("jobs-left");
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let program = Program(&served);
+    let begin = |backup: &str| {
+        let job = id(&program.begin(&format!("do=backup&store=from&backup={backup}")));
+        (job, program.step(job, ""))
+    };
+    // Of the first backup, nothing.
+    let (job, step) = begin("first");
+    assert!(step["seconds_left"].is_null() && step["about"].is_null(), "{step}");
+    let said = state(&served, job);
+    assert!(said.starts_with("Reading: ") && said.contains(" rows, ") && said.ends_with(" rows/s."), "{said}");
+    program.steps(job, "done");
+
+    // Of the next, as much as the last one of the same store had.
+    run(&mut gaebar(&folder, &["seed", "suite", "--to", "sqlite:other.db"]), 0);
+    run(&mut gaebar(&folder, &["backup", "sqlite:other.db", "backups/other"]), 0);
+    let (job, step) = begin("second");
+    assert!(step["seconds_left"].is_u64() && step["about"] == ROWS, "{step}");
+    let said = state(&served, job);
+    assert!(
+        said.contains(&format!(" of about {ROWS} rows, ")) && said.contains(", about ") && said.ends_with(" left."),
+        "{said}"
+    );
+    program.ok("DELETE", &format!("/api/jobs/{job}"), "");
+
+    // Datastore counts its entities itself, now and then.
+    let statistic = |kind: &str, count: i64| {
+        let properties = [("kind_name".to_owned(), Property::from(kind)), ("count".to_owned(), Property::from(count))].into();
+        Entity::new(Key::root("__Stat_Kind__", kind), properties).unwrap()
+    };
+    let store = SqliteStore::open_or_create(&folder.join("from.db")).unwrap();
+    store.upsert(&[statistic("Post", 10_000), statistic("Message", 2_345), statistic("_GaebarState", 7)]).unwrap();
+    let (job, step) = begin("third");
+    assert_eq!(step["about"], 12_345);
+    assert!(state(&served, job).contains(" of about 12,345 rows, "), "{}", state(&served, job));
+    program.ok("DELETE", &format!("/api/jobs/{job}"), "");
+
+    // What is more than was thought is no estimate any more.
+    store.upsert(&[statistic("Post", 1), statistic("Message", 1)]).unwrap();
+    let (job, step) = begin("fourth");
+    assert!(step["about"] == 2 && step["seconds_left"].is_null(), "{step}");
+    assert!(!state(&served, job).contains("about"), "{}", state(&served, job));
 }

@@ -25,6 +25,8 @@ pub struct Job {
     pub kinds: BTreeMap<String, u64>,
     /// All rows of this stage, where that is known.
     pub total: Option<u64>,
+    /// About how many rows a store that is read has, by its own statistics or its last backup, where there is one.
+    pub about: Option<u64>,
     /// Seconds that the steps of this stage took.
     pub seconds: f64,
     /// Steps that were taken.
@@ -206,7 +208,7 @@ impl Job {
             Work::Restore { .. } => Stage::Planning,
         };
         let (kinds, log) = (BTreeMap::new(), Vec::new());
-        Self { id, begun: now(), work, stage, kinds, total: None, seconds: 0.0, steps: 0, problem: None, log }
+        Self { id, begun: now(), work, stage, kinds, total: None, about: None, seconds: 0.0, steps: 0, problem: None, log }
     }
 
     /// The name of the backup that it makes or restores.
@@ -228,9 +230,14 @@ impl Job {
         rate
     }
 
-    /// Seconds that the rest of this stage takes at that rate, where its end is known.
+    /// About how many rows this stage will have done, unless there are more already.
+    pub fn about(&self) -> Option<u64> {
+        self.about.filter(|about| self.stage == Stage::Reading && *about > self.rows())
+    }
+
+    /// Seconds that the rest of this stage takes at that rate, where its end is known, or about known.
     pub fn seconds_left(&self) -> Option<u64> {
-        Some(self.total?.saturating_sub(self.rows()).div_ceil(self.rate().max(1)))
+        Some(self.total.or(self.about())?.saturating_sub(self.rows()).div_ceil(self.rate().max(1)))
     }
 
     /// What is left behind, now or once it is cancelled.

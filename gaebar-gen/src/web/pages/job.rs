@@ -128,8 +128,12 @@ fn title(job: &Job) -> String {
 /// One line: what is going on.
 fn state(job: &Job) -> String {
     let (rows, rate) = (job.rows(), job.rate());
-    let of = job.total.map(|total| format!(" of {}", thousands(total))).unwrap_or_default();
-    let left = job.seconds_left().map(|left| format!(", about {left} s left")).unwrap_or_default();
+    let of = match (job.total, job.about()) {
+        (Some(total), _) => format!(" of {}", thousands(total)),
+        (None, Some(about)) => format!(" of about {}", thousands(about)),
+        (None, None) => String::new(),
+    };
+    let left = job.seconds_left().map(left).unwrap_or_default();
     let so_far = format!("{}{of} rows, {} rows/s{left}", thousands(rows), thousands(rate));
     match job.stage {
         Stage::Reading => format!("Reading: {so_far}."),
@@ -156,6 +160,11 @@ fn state(job: &Job) -> String {
         },
         Stage::Cancelled => format!("Cancelled. {}", job.leaves()),
     }
+}
+
+/// How long the rest takes.
+fn left(seconds: u64) -> String {
+    if seconds < 120 { format!(", about {seconds} s left") } else { format!(", about {} min left", seconds.div_ceil(60)) }
 }
 
 fn ended(visitor: &Visitor, job: &Job) -> Markup {
