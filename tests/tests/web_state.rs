@@ -193,11 +193,10 @@ fn settings_that_would_let_state_into_backups_are_refused() {
     }
 }
 
-#[test]
-fn the_datastore_that_is_backed_up_can_hold_the_state() {
-    let Some(emulator) = Emulator::shared(Flavour::Datastore) else { return };
-    let folder = folder("state-emulator");
-    let project = "state-emulator";
+fn the_store_that_is_backed_up_holds_the_state(flavour: Flavour) {
+    let Some(emulator) = Emulator::shared(flavour) else { return };
+    let project = &format!("state-{flavour:?}").to_lowercase();
+    let folder = folder(project);
     let command = |arguments: &[&str]| {
         let mut command = gaebar(&folder, arguments);
         command.env("DATASTORE_EMULATOR_HOST", emulator.host());
@@ -205,9 +204,14 @@ fn the_datastore_that_is_backed_up_can_hold_the_state() {
     };
     let from = format!("datastore://{project}");
     run(&mut command(&["seed", "headline", "--to", &from, "--rows", ROWS]), 0);
-    run(&mut command(&["backup", &from, "at-once/nightly"]), 0);
-    let settings = format!("[stores]\nfrom = \"{from}\"\n[backup]\nrows-per-step = 40\n[state]\nstore = \"from\"\n");
+    // The Firestore emulator lists neither.
+    let named = match flavour {
+        Flavour::Datastore => "",
+        Flavour::Firestore => "kinds = [\"Profile\", \"Comment\", \"Post\"]\nnamespaces = [\"\"]\n",
+    };
+    let settings = format!("[stores]\nfrom = \"{from}\"\n[backup]\nrows-per-step = 40\n{named}[state]\nstore = \"from\"\n");
     fs::write(folder.join("gaebar.toml"), settings).unwrap();
+    run(&mut command(&["backup", "from", "at-once/nightly"]), 0);
     let serve = || Serving::run(command(&["serve", "--listen", "127.0.0.1:0"]), &folder, Some(TOKEN));
     let mut served = serve();
     let job = id(&Program(&served).begin("do=backup&store=from&backup=nightly"));
@@ -226,4 +230,14 @@ fn the_datastore_that_is_backed_up_can_hold_the_state() {
     // Which was made before there was any state in it.
     is_as_at_once(&folder, &folder.join("backups/nightly"));
     assert_eq!(state(&store), []);
+}
+
+#[test]
+fn the_datastore_that_is_backed_up_can_hold_the_state() {
+    the_store_that_is_backed_up_holds_the_state(Flavour::Datastore);
+}
+
+#[test]
+fn firestore_that_is_backed_up_can_hold_the_state() {
+    the_store_that_is_backed_up_holds_the_state(Flavour::Firestore);
 }
