@@ -1,4 +1,4 @@
-//! The Gaebar page in a real browser. Pictures are kept in `target/gaebar-tests/screenshots`.
+//! The Gaebar page in a real browser. Pictures of every page are kept in `target/gaebar-tests/screenshots`; `.ci/run` hands them on.
 
 use std::path::PathBuf;
 use std::process::Command;
