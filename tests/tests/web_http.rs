@@ -572,33 +572,60 @@ fn it_ends_when_it_is_told_to_even_while_somebody_is_connected() {
 }
 
 #[test]
-fn pages_of_many_and_large_things_stay_light() {
-    let folder = folder("web-large");
-    run(&mut gaebar(&folder, &["seed", "headline", "--to", "sqlite:headline.db", "--rows", "2000"]), 0);
-    run(&mut gaebar(&folder, &["backup", "sqlite:headline.db", "backups/headline"]), 0);
-    let served = Serving::start(&folder, None, &[]);
-    let mut shown = BTreeMap::<String, usize>::new();
-    for kind in ["post", "message", "photo"] {
-        let shards = get(served.address, &format!("/backups/headline/kinds/{kind}")).send().links();
-        for shard in shards.iter().filter(|link| link.contains("/shard_")).take(3) {
-            let path = resolve(&format!("/backups/headline/kinds/{kind}"), shard);
-            for page in 1.. {
-                let answer = get(served.address, &format!("{path}?page={page}")).send();
-                if answer.status == 404 {
-                    break;
-                }
-                assert!(answer.body.len() < HEAVIEST, "{path}?page={page} weighs {}", answer.body.len());
-                *shown.entry(path.clone()).or_default() += answer.body.matches("class=\"row\" id=\"row_").count();
+fn every_page_of_the_headline_set_stays_light() {
+    let folder = folder("web-headline");
+    run(&mut gaebar(&folder, &["seed", "headline", "--to", "sqlite:from.db"]), 0);
+    run(&mut gaebar(&folder, &["backup", "sqlite:from.db", "backups/headline"]), 0);
+    let stores = "[stores]\nfrom = \"sqlite:from.db\"\nto = \"sqlite:to.db\"\n[serve]\nrows-per-step = 10000\n";
+    fs::write(folder.join("gaebar.toml"), stores).unwrap();
+    run(&mut gaebar(&folder, &["seed", "suite", "--to", "sqlite:to.db"]), 0);
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let browser = Browser::logged_in(served.address);
+    // With the token, one may ask often.
+    let open = |path: &str| {
+        let page = get(served.address, path).with("Authorization", &format!("Bearer {TOKEN}")).send();
+        assert!(page.body.len() < HEAVIEST, "{path} weighs {}", page.body.len());
+        page
+    };
+    for path in ["/", "/backups/headline", "/jobs", "/assets/style.css", "/assets/script.js", "/assets/icon.svg"] {
+        assert_eq!(open(path).status, 200, "{path}");
+    }
+    let kinds: Vec<_> = open("/backups/headline").links().into_iter().filter(|link| link.contains("/kinds/")).collect();
+    assert_eq!(kinds.len(), 14, "{kinds:?}");
+    for kind in kinds {
+        let kind = resolve("/backups/headline", &kind);
+        let shard = open(&kind).links().into_iter().find(|link| link.contains("/shard_")).expect("it has a shard");
+        let shard = resolve(&kind, &shard);
+        let mut shown = 0;
+        for page in 1.. {
+            let answer = open(&format!("{shard}?page={page}"));
+            if answer.status == 404 {
+                break;
             }
-            let file = path
-                .replace("/kinds/", "/")
-                .replace(&format!("headline/{kind}"), "headline/volumes")
-                .replace("/shard_", "/src/shard_");
-            let text = fs::read_to_string(folder.join(file.trim_start_matches('/'))).unwrap();
-            assert_eq!(shown[&path], text.matches("\npub fn row_").count(), "{path}");
+            shown += answer.body.matches("class=\"row\" id=\"row_").count();
+            if let Some(entity) = answer.links().iter().find(|link| page == 1 && link.contains("/entity?")) {
+                assert_eq!(open(&resolve(&shard, entity)).status, 200);
+            }
+        }
+        let (volume, file) = shard.rsplit_once('/').and_then(|(way, file)| Some((way.rsplit_once('/')?.1, file))).unwrap();
+        let text = fs::read_to_string(folder.join(format!("backups/headline/volumes/{volume}/src/{file}"))).unwrap();
+        assert_eq!(shown, text.matches("\npub fn row_").count(), "{shard}");
+    }
+
+    let diff = "/backups/headline/diff?store=to";
+    assert_eq!(browser.post("/backups/headline", diff, "").status, 303);
+    assert!(ended(&browser, diff).body.contains("These are the first"));
+    assert!([1, 2].into_iter().all(|page| open(&format!("{diff}&page={page}")).status == 200));
+    for (form, last) in
+        [("&do=backup&store=from&backup=headline", "done"), ("&do=restore&backup=headline&target=to", "waiting for a word")]
+    {
+        let begun = browser.post("/backups/headline", "/jobs", form);
+        let job = resolve("/jobs", begun.header("location"));
+        while !open("/jobs").body.contains(last) {
+            assert_eq!(browser.post("/backups/headline", &format!("{job}/step"), "").status, 303);
+            assert!(!open(&job).body.contains("role=\"alert\""), "{}", open(&job).body);
         }
     }
-    assert!(shown.len() >= 3, "{shown:?}");
 }
 
 /// Whatever a folder of backups has in it.
