@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use gaebar_runtime::cli::thousands;
 use gaebar_tests::browser::Browser;
 use gaebar_tests::command::{folder, gaebar, run};
 use gaebar_tests::emulator::{Emulator, Flavour};
@@ -96,6 +97,7 @@ fn a_comparison_shows_how_far_it_is_and_then_what_differs() {
 fn fail_to_back_up(browser: &Browser) {
     back_up(browser, "production");
     browser.wait_for("#job .problem");
+    assert!(browser.text("[role=status]").starts_with("The last step failed."), "{}", browser.text("main"));
 }
 
 /// Pictures of a page in the light, in the dark, and on a phone, where nothing must be cut off.
@@ -199,27 +201,28 @@ fn pages_have_what_a_keyboard_and_a_screen_reader_need() {
 struct Stores {
     folder: PathBuf,
     emulator: Option<&'static Emulator>,
+    rows: u64,
 }
 
 impl Stores {
     /// In files.
-    fn new(test: &str, rows: &str) -> Self {
+    fn new(test: &str, rows: u64) -> Self {
         Self::with(None, test, ["from", "to"].map(|name| format!("sqlite:{name}.db")), rows)
     }
 
     /// Projects of an emulator; `None` where there is none.
-    fn on(flavour: Flavour, test: &str, rows: &str) -> Option<Self> {
+    fn on(flavour: Flavour, test: &str, rows: u64) -> Option<Self> {
         let emulator = Emulator::shared(flavour)?;
         let test = format!("{test}-{flavour:?}").to_lowercase();
         let urls = ["from", "to"].map(|name| format!("datastore://{test}-{name}"));
         Some(Self::with(Some(emulator), &test, urls, rows))
     }
 
-    fn with(emulator: Option<&'static Emulator>, test: &str, [from, to]: [String; 2], rows: &str) -> Self {
-        let stores = Self { folder: folder(test), emulator };
+    fn with(emulator: Option<&'static Emulator>, test: &str, [from, to]: [String; 2], rows: u64) -> Self {
+        let stores = Self { folder: folder(test), emulator, rows };
         let settings = format!("[stores]\nfrom = \"{from}\"\nto = \"{to}\"\n[serve]\nrows-per-step = 40\n");
         std::fs::write(stores.folder.join("gaebar.toml"), settings).unwrap();
-        run(&mut stores.command(&["seed", "headline", "--to", "from", "--rows", rows]), 0);
+        run(&mut stores.command(&["seed", "headline", "--to", "from", "--rows", &rows.to_string()]), 0);
         stores
     }
 
@@ -267,6 +270,7 @@ fn wait_for_end(browser: &Browser) {
 
 fn back_up_and_restore_by_clicking(stores: &Stores, keeps_pictures: bool) {
     let Some((_served, browser)) = stores.start(None) else { return };
+    let rows = thousands(stores.rows);
     let picture = |name: &str| {
         if keeps_pictures {
             browser.picture(name);
@@ -277,14 +281,14 @@ fn back_up_and_restore_by_clicking(stores: &Stores, keeps_pictures: bool) {
                  .observe(document.querySelector('[role=status]'), { childList: true, characterData: true, subtree: true })";
     browser.script(heard);
     browser.wait_for("table.chart");
-    browser.script("document.querySelector('section form button').focus()");
     picture("backup-running");
+    browser.script("document.querySelector('section form button').focus()");
     wait_for_end(&browser);
-    let said = "Backed up 600 rows of 14 kinds.";
+    let said = format!("Backed up {rows} rows of 14 kinds.");
     assert_eq!(browser.text("[role=status]"), said, "{}", browser.text("main"));
     assert_eq!(
         browser.script("return [...heard]"),
-        serde_json::json!(["Writing 600 rows as code, which is one step.", said]),
+        serde_json::json!([format!("Writing {rows} rows as code, which is one step."), said]),
         "a screen reader hears of stages, not of each step"
     );
     assert_eq!(browser.script("return document.activeElement.id"), "main", "the button that had the focus is gone");
@@ -298,11 +302,8 @@ fn back_up_and_restore_by_clicking(stores: &Stores, keeps_pictures: bool) {
     browser.click("#restore button");
     browser.wait_for("form.confirm");
     assert!(browser.text("main").contains("This is the plan. Nothing was written yet."), "{}", browser.text("main"));
-    assert!(
-        browser.text("main").contains("It creates 600, replaces 0 and deletes 0 entities in to."),
-        "{}",
-        browser.text("main")
-    );
+    let plan = format!("It creates {rows}, replaces 0 and deletes 0 entities in to.");
+    assert!(browser.text("main").contains(&plan), "{}", browser.text("main"));
     picture("plan");
     is_accessible(&browser, &browser.path());
     browser.screen(360, 740, true);
@@ -313,7 +314,7 @@ fn back_up_and_restore_by_clicking(stores: &Stores, keeps_pictures: bool) {
     assert!(browser.script("return document.documentElement.outerHTML.length").as_u64().unwrap() < 60_000);
     browser.click("form.confirm button");
     wait_for_end(&browser);
-    assert!(browser.text("[role=status]").starts_with("Restored: 600 written"), "{}", browser.text("main"));
+    assert!(browser.text("[role=status]").starts_with(&format!("Restored: {rows} written")), "{}", browser.text("main"));
     picture("restore-done");
     stores.are_the_same("backups/nightly", "to");
     assert_eq!(browser.errors(), [""; 0]);
@@ -321,13 +322,13 @@ fn back_up_and_restore_by_clicking(stores: &Stores, keeps_pictures: bool) {
 
 #[test]
 fn a_store_is_backed_up_and_restored_by_clicking() {
-    let stores = Stores::new("browser-jobs", "600");
+    let stores = Stores::new("browser-jobs", 2_000);
     back_up_and_restore_by_clicking(&stores, true);
 }
 
 #[test]
 fn an_emulator_is_backed_up_and_restored_by_clicking() {
-    let Some(stores) = Stores::on(Flavour::Datastore, "browser-jobs", "600") else { return };
+    let Some(stores) = Stores::on(Flavour::Datastore, "browser-jobs", 600) else { return };
     back_up_and_restore_by_clicking(&stores, false);
 }
 
@@ -352,41 +353,45 @@ fn reload_and_kill_the_server_on_the_way(stores: &Stores) {
     let served = stores.serve(&address, Some(TOKEN));
     log_in();
     wait_for_end(&browser);
-    assert!(browser.text("[role=status]").starts_with("Backed up 1,000 rows"), "{}", browser.text("main"));
+    assert!(
+        browser.text("[role=status]").starts_with(&format!("Backed up {} rows", thousands(stores.rows))),
+        "{}",
+        browser.text("main")
+    );
     drop(served);
     stores.are_the_same("backups/nightly", "from");
 }
 
 #[test]
 fn a_job_survives_a_reload_and_a_killed_server() {
-    reload_and_kill_the_server_on_the_way(&Stores::new("browser-resume", "1000"));
+    reload_and_kill_the_server_on_the_way(&Stores::new("browser-resume", 4_000));
 }
 
 #[test]
 fn a_job_on_an_emulator_survives_a_reload_and_a_killed_server() {
-    let Some(stores) = Stores::on(Flavour::Datastore, "browser-resume", "1000") else { return };
+    let Some(stores) = Stores::on(Flavour::Datastore, "browser-resume", 1_000) else { return };
     reload_and_kill_the_server_on_the_way(&stores);
 }
 
 #[test]
 fn two_tabs_take_steps_of_one_job_and_both_see_its_end() {
-    let stores = Stores::new("browser-tabs", "3000");
+    let stores = Stores::new("browser-tabs", 6_000);
     let Some((_served, browser)) = stores.start(None) else { return };
     back_up(&browser, "nightly");
     browser.wait_for("table.chart");
     browser.open_tab(&browser.path());
     browser.wait_for("#job[data-steps] table.chart");
     wait_for_end(&browser);
-    assert!(browser.text("[role=status]").starts_with("Backed up 3,000 rows"), "{}", browser.text("main"));
+    assert!(browser.text("[role=status]").starts_with("Backed up 6,000 rows"), "{}", browser.text("main"));
     browser.first_tab();
     wait_for_end(&browser);
-    assert!(browser.text("[role=status]").starts_with("Backed up 3,000 rows"), "{}", browser.text("main"));
+    assert!(browser.text("[role=status]").starts_with("Backed up 6,000 rows"), "{}", browser.text("main"));
     stores.are_the_same("backups/nightly", "from");
 }
 
 #[test]
 fn a_closed_tab_is_found_again_and_a_job_cancelled() {
-    let stores = Stores::new("browser-cancel", "6000");
+    let stores = Stores::new("browser-cancel", 6_000);
     let Some((_served, browser)) = stores.start(Some(TOKEN)) else { return };
     browser.open("/");
     browser.type_into("#token", "a wrong token, and long enough");
@@ -412,7 +417,7 @@ fn a_closed_tab_is_found_again_and_a_job_cancelled() {
 
 #[test]
 fn a_step_that_fails_says_so_and_waits_for_somebody() {
-    let stores = Stores::new("browser-fails", "6000");
+    let stores = Stores::new("browser-fails", 6_000);
     let Some((_served, browser)) = stores.start(None) else { return };
     browser.open("/");
     back_up(&browser, "nightly");

@@ -128,6 +128,9 @@ fn title(job: &Job) -> String {
 
 /// One line: what is going on. It stays the same within a stage: a screen reader reads it out whenever it changes.
 fn state(job: &Job) -> String {
+    if job.problem.is_some() {
+        return "The last step failed. Nothing goes on until you say so.".to_owned();
+    }
     match job.stage {
         Stage::Reading => "Reading the store.".to_owned(),
         Stage::Writing => {
@@ -156,7 +159,7 @@ fn state(job: &Job) -> String {
 fn so_far(job: &Job) -> Markup {
     let rows = job.rows();
     let (text, at, all) = match (job.stage, &job.work) {
-        (Stage::Reading | Stage::Planning | Stage::Restoring, _) => {
+        (Stage::Reading | Stage::Planning | Stage::Restoring, _) if rows > 0 => {
             let of = match (job.total, job.about()) {
                 (Some(total), _) => format!(" of {}", thousands(total)),
                 (None, Some(about)) => format!(" of about {}", thousands(about)),
