@@ -281,7 +281,6 @@ fn back_up_and_restore_by_clicking(stores: &Stores, keeps_pictures: bool) {
                  .observe(document.querySelector('[role=status]'), { childList: true, characterData: true, subtree: true })";
     browser.script(heard);
     browser.wait_for("table.chart");
-    picture("backup-running");
     browser.script("document.querySelector('section form button').focus()");
     wait_for_end(&browser);
     let said = format!("Backed up {rows} rows of 14 kinds.");
@@ -317,6 +316,16 @@ fn back_up_and_restore_by_clicking(stores: &Stores, keeps_pictures: bool) {
     assert!(browser.text("[role=status]").starts_with(&format!("Restored: {rows} written")), "{}", browser.text("main"));
     picture("restore-done");
     stores.are_the_same("backups/nightly", "to");
+
+    // Now something is known of the store, so it is told how much is left.
+    browser.open("/backups/nightly");
+    browser.click("[aria-label='Back up again, from from']");
+    browser.wait_for(".so-far .bar");
+    let so_far = browser.text(".so-far");
+    assert!(so_far.contains(&format!(" of about {rows} rows")) && so_far.ends_with(" left"), "{so_far}");
+    picture("backup-running");
+    wait_for_end(&browser);
+    stores.are_the_same("backups/nightly", "from");
     assert_eq!(browser.errors(), [""; 0]);
 }
 

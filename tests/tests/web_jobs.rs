@@ -470,10 +470,7 @@ fn the_time_left_of_reading_is_told_once_something_is_known_of_the_store() {
     let (job, step) = begin("second");
     assert!(step["seconds_left"].is_u64() && step["about"] == ROWS, "{step}");
     let said = state(&served, job);
-    assert!(
-        said.contains(&format!(" of about {ROWS} rows, ")) && said.contains(", about ") && said.ends_with(" left."),
-        "{said}"
-    );
+    assert!(said.contains(&format!(" of about {ROWS} rows, ")) && said.contains(", about ") && said.ends_with(" left"), "{said}");
     program.ok("DELETE", &format!("/api/jobs/{job}"), "");
 
     // Datastore counts its entities itself, now and then.
