@@ -124,10 +124,10 @@ impl Browser {
         found.unwrap_or_else(|error| panic!("{by:?} on {}: {error}\n{}", self.path(), self.text("body")))
     }
 
-    /// The text of an element, as it is shown.
+    /// The text of an element, as it is shown; in one go, since the page's script may put another in its place.
     pub fn text(&self, css: &str) -> String {
-        let element = self.runtime.block_on(self.driver().find(By::Css(css))).unwrap();
-        self.runtime.block_on(element.text()).unwrap()
+        let text = self.script(&format!("return document.querySelector({css:?}).innerText"));
+        text.as_str().expect("an element has a text").trim().to_owned()
     }
 
     /// Waits for an element.
