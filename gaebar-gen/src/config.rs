@@ -1,6 +1,7 @@
 //! `gaebar.toml`: names for stores, and settings. Flags win over it.
 
 use std::collections::BTreeMap;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
 use gaebar_runtime::store::{StoreError, StoreUrl};
@@ -24,6 +25,8 @@ pub struct Config {
     pub backup: BackupConfig,
     /// Settings of `gaebar restore`.
     pub restore: RestoreConfig,
+    /// Settings of `gaebar serve`.
+    pub serve: ServeConfig,
     /// Where `gaebar serve` keeps the state of backups and restores beside the disk.
     pub state: Option<StateConfig>,
 }
@@ -54,6 +57,16 @@ pub struct RemoteConfig {
 pub struct RestoreConfig {
     /// The only stores that may be restored to, by name or URL.
     pub targets: Option<Vec<String>>,
+}
+
+/// Settings of `gaebar serve`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ServeConfig {
+    /// The most rows that a step reads, compares or writes; what `[backup]` says, if it is left out.
+    pub rows_per_step: Option<NonZeroUsize>,
+    /// How many seconds a step works on.
+    pub step_seconds: Option<NonZeroU64>,
 }
 
 /// Settings of `gaebar backup`.
@@ -154,6 +167,7 @@ mod tests {
         let error = config.store("stagging").unwrap_err().to_string();
         assert!(error.contains("(there: staging)"), "{error}");
         assert!(toml::from_str::<Config>("[backup]\nshard_size = 1").is_err());
+        assert!(toml::from_str::<Config>("[serve]\nstep-seconds = 0").is_err());
     }
 
     #[test]

@@ -88,6 +88,29 @@ impl Browser {
         self.runtime.block_on(self.driver().goto(format!("http://{}{path}", self.address))).unwrap();
     }
 
+    /// Opens a page behind a password of the host's own; the browser then sends `NAME:PASSWORD` by itself.
+    pub fn open_as(&self, login: &str, path: &str) {
+        self.runtime.block_on(self.driver().goto(format!("http://{login}@{}{path}", self.address))).unwrap();
+    }
+
+    /// Loads the page anew.
+    pub fn reload(&self) {
+        self.runtime.block_on(self.driver().refresh()).unwrap();
+    }
+
+    /// Opens a page in a tab of its own, which is in front now.
+    pub fn open_tab(&self, path: &str) {
+        let tab = self.runtime.block_on(self.driver().new_tab()).unwrap();
+        self.runtime.block_on(self.driver().switch_to_window(tab)).unwrap();
+        self.open(path);
+    }
+
+    /// Brings the tab that was opened first to the front.
+    pub fn first_tab(&self) {
+        let tabs = self.runtime.block_on(self.driver().windows()).unwrap();
+        self.runtime.block_on(self.driver().switch_to_window(tabs[0].clone())).unwrap();
+    }
+
     /// The path of the page that is open.
     pub fn path(&self) -> String {
         let url = self.runtime.block_on(self.driver().current_url()).unwrap();
@@ -101,15 +124,20 @@ impl Browser {
         found.unwrap_or_else(|error| panic!("{by:?} on {}: {error}\n{}", self.path(), self.text("body")))
     }
 
-    /// The text of an element, as it is shown.
+    /// The text of an element, as it is shown; in one go, since the page's script may put another in its place.
     pub fn text(&self, css: &str) -> String {
-        let element = self.runtime.block_on(self.driver().find(By::Css(css))).unwrap();
-        self.runtime.block_on(element.text()).unwrap()
+        let text = self.script(&format!("return document.querySelector({css:?}).innerText"));
+        text.as_str().expect("an element has a text").trim().to_owned()
     }
 
     /// Waits for an element.
     pub fn wait_for(&self, css: &str) {
         self.find(By::Css(css));
+    }
+
+    /// Waits until a text, in which there is no `'`, stands somewhere on the page.
+    pub fn wait_for_text(&self, text: &str) {
+        self.find(By::XPath(format!("//main//*[contains(text(), '{text}')]")));
     }
 
     /// Clicks on an element.

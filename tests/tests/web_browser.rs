@@ -1,9 +1,13 @@
-//! The Gaebar page in a real browser. Pictures are kept in `target/gaebar-tests/screenshots`.
+//! The Gaebar page in a real browser. Pictures of every page are kept in `target/gaebar-tests/screenshots`; `.ci/run` hands them on.
 
 use std::path::PathBuf;
+use std::process::Command;
 
+use gaebar_runtime::cli::thousands;
 use gaebar_tests::browser::Browser;
 use gaebar_tests::command::{folder, gaebar, run};
+use gaebar_tests::emulator::{Emulator, Flavour};
+use gaebar_tests::example::Example;
 use gaebar_tests::serve::{Serving, TOKEN, with_backup};
 use thirtyfour::Key;
 
@@ -86,12 +90,34 @@ fn a_comparison_shows_how_far_it_is_and_then_what_differs() {
     assert_eq!(browser.script("return document.documentElement.scrollWidth <= innerWidth"), true);
     browser.picture("diff-phone");
     assert_eq!(browser.errors(), [""; 0]);
+    is_accessible(&browser, &browser.path());
 }
 
 /// Begins to back up the first of the stores, which is not there.
 fn fail_to_back_up(browser: &Browser) {
     back_up(browser, "production");
     browser.wait_for("#job .problem");
+    assert!(browser.text("[role=status]").starts_with("The last step failed."), "{}", browser.text("main"));
+}
+
+/// Pictures of a page in the light, in the dark, and on a phone, where nothing must be cut off.
+fn is_readable(browser: &Browser, name: &str, path: &str) {
+    browser.screen(1100, 900, false);
+    browser.open(path);
+    let background = || browser.script("return getComputedStyle(document.body).backgroundColor");
+    let light = background();
+    browser.picture(name);
+    browser.screen(1100, 900, true);
+    assert_ne!(background(), light, "{path} is as light in the dark");
+    browser.picture(&format!("{name}-dark"));
+    browser.screen(360, 740, false);
+    let wide = "return [...document.querySelectorAll('main *')].filter((element) => !element.closest('.code, .scroll') && \
+                element.getBoundingClientRect().right > innerWidth + 1).map((element) => element.outerHTML)";
+    assert_eq!(browser.script(wide), serde_json::json!([]), "{path} is wider than a phone");
+    assert_eq!(browser.script("return document.documentElement.scrollWidth <= innerWidth"), true, "{path} scrolls sideways");
+    browser.picture(&format!("{name}-phone"));
+    let errors = browser.errors();
+    assert!(errors.iter().all(|error| name == "problem" && error.contains("404")), "{path}: {errors:?}");
 }
 
 #[test]
@@ -99,23 +125,50 @@ fn pages_are_readable_in_the_dark_and_on_a_phone() {
     let Some((_, _served, browser)) = start("browser-looks", None) else { return };
     fail_to_back_up(&browser);
     for (name, path) in PAGES {
-        browser.screen(1100, 900, false);
-        browser.open(path);
-        let background = || browser.script("return getComputedStyle(document.body).backgroundColor");
-        let light = background();
-        browser.picture(name);
-        browser.screen(1100, 900, true);
-        assert_ne!(background(), light, "{path} is as light in the dark");
-        browser.picture(&format!("{name}-dark"));
-        browser.screen(360, 740, false);
-        let wide = "return [...document.querySelectorAll('main *')].filter((element) => !element.closest('.code, .scroll') && \
-                    element.getBoundingClientRect().right > innerWidth + 1).map((element) => element.outerHTML)";
-        assert_eq!(browser.script(wide), serde_json::json!([]), "{path} is wider than a phone");
-        assert_eq!(browser.script("return document.documentElement.scrollWidth <= innerWidth"), true, "{path} scrolls sideways");
-        browser.picture(&format!("{name}-phone"));
-        let errors = browser.errors();
-        assert!(errors.iter().all(|error| name == "problem" && error.contains("404")), "{path}: {errors:?}");
+        is_readable(&browser, name, path);
     }
+}
+
+/// What a keyboard and a screen reader need of a page.
+fn is_accessible(browser: &Browser, path: &str) {
+    browser.open(path);
+    for (what, script) in [
+        ("one heading of the first level", "return document.querySelectorAll('h1').length == 1"),
+        ("landmarks", "return ['header', 'main', 'footer', 'nav[aria-label]'].every((one) => document.querySelector(one))"),
+        ("a language and a title", "return document.documentElement.lang == 'en' && document.title.length > 0"),
+        ("labels", "return [...document.querySelectorAll('input:not([type=hidden])')].every((input) => input.labels.length)"),
+        (
+            "names of buttons and links, each button its own",
+            "const names = (which) => [...document.querySelectorAll(which)].map((one) => one.ariaLabel ?? one.textContent.trim()); \
+             return names('a, button').every((name) => name) && new Set(names('button')).size == names('button').length",
+        ),
+        (
+            "a focus for what scrolls",
+            "return [...document.querySelectorAll('.scroll, .code')].every((one) => one.tabIndex == 0 && one.ariaLabel)",
+        ),
+        (
+            "no level of headings left out",
+            "return [...document.querySelectorAll('h1, h2, h3')].map((one) => +one.tagName[1]) \
+             .every((level, at, all) => level <= (all[at - 1] ?? 0) + 1)",
+        ),
+        (
+            "text that stands out: 4.5 to 1 or more",
+            "const light = (color) => { const [r, g, b] = color.match(/[\\d.]+/g).slice(0, 3).map((x) => x / 255) \
+                 .map((x) => x <= .04045 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4); return .2126 * r + .7152 * g + .0722 * b; }; \
+             const behind = (one) => { const color = one ? getComputedStyle(one).backgroundColor : 'rgb(255, 255, 255)'; \
+                 return color == 'rgba(0, 0, 0, 0)' ? behind(one.parentElement) : color; }; \
+             return [...document.querySelectorAll('main *, header *')].filter((one) => \
+                 [...one.childNodes].some((node) => node.nodeType == 3 && node.data.trim())).every((one) => { \
+                 const [a, b] = [getComputedStyle(one).color, behind(one)].map(light); \
+                 return (Math.max(a, b) + .05) / (Math.min(a, b) + .05) >= 4.5; })",
+        ),
+    ] {
+        for dark in [false, true] {
+            browser.screen(1100, 900, dark);
+            assert_eq!(browser.script(script), true, "{path} lacks {what} (dark: {dark})");
+        }
+    }
+    browser.screen(1100, 900, false);
 }
 
 #[test]
@@ -123,40 +176,8 @@ fn pages_have_what_a_keyboard_and_a_screen_reader_need() {
     let Some((_, _served, browser)) = start("browser-access", None) else { return };
     fail_to_back_up(&browser);
     for (_, path) in PAGES {
-        browser.open(path);
-        for (what, script) in [
-            ("one heading of the first level", "return document.querySelectorAll('h1').length == 1"),
-            ("landmarks", "return ['header', 'main', 'footer', 'nav[aria-label]'].every((one) => document.querySelector(one))"),
-            ("a language and a title", "return document.documentElement.lang == 'en' && document.title.length > 0"),
-            ("labels", "return [...document.querySelectorAll('input:not([type=hidden])')].every((input) => input.labels.length)"),
-            (
-                "names of buttons and links",
-                "return [...document.querySelectorAll('a, button')].every((one) => one.textContent.trim())",
-            ),
-            (
-                "no level of headings left out",
-                "return [...document.querySelectorAll('h1, h2, h3')].map((one) => +one.tagName[1]) \
-                 .every((level, at, all) => level <= (all[at - 1] ?? 0) + 1)",
-            ),
-            (
-                "text that stands out: 4.5 to 1 or more",
-                "const light = (color) => { const [r, g, b] = color.match(/[\\d.]+/g).slice(0, 3).map((x) => x / 255) \
-                     .map((x) => x <= .04045 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4); return .2126 * r + .7152 * g + .0722 * b; }; \
-                 const behind = (one) => { const color = one ? getComputedStyle(one).backgroundColor : 'rgb(255, 255, 255)'; \
-                     return color == 'rgba(0, 0, 0, 0)' ? behind(one.parentElement) : color; }; \
-                 return [...document.querySelectorAll('main *, header *')].filter((one) => \
-                     [...one.childNodes].some((node) => node.nodeType == 3 && node.data.trim())).every((one) => { \
-                     const [a, b] = [getComputedStyle(one).color, behind(one)].map(light); \
-                     return (Math.max(a, b) + .05) / (Math.min(a, b) + .05) >= 4.5; })",
-            ),
-        ] {
-            for dark in [false, true] {
-                browser.screen(1100, 900, dark);
-                assert_eq!(browser.script(script), true, "{path} lacks {what} (dark: {dark})");
-            }
-        }
+        is_accessible(&browser, path);
     }
-    browser.screen(1100, 900, false);
     browser.open("/backups/production");
     browser.press(Key::Tab);
     assert_eq!(browser.script("return document.activeElement.className"), "skip");
@@ -176,15 +197,57 @@ fn pages_have_what_a_keyboard_and_a_screen_reader_need() {
     assert_eq!(browser.path(), "/backups/production/entity?key=Profile%2F2");
 }
 
-/// A store of so many rows, small steps, and a browser in front of it.
-fn start_jobs(test: &str, token: Option<&str>, rows: &str) -> Option<(PathBuf, Serving, Browser)> {
-    let folder = folder(test);
-    run(&mut gaebar(&folder, &["seed", "headline", "--to", "sqlite:from.db", "--rows", rows]), 0);
-    let settings = "[stores]\nfrom = \"sqlite:from.db\"\nto = \"sqlite:to.db\"\n[backup]\nrows-per-step = 40\n";
-    std::fs::write(folder.join("gaebar.toml"), settings).unwrap();
-    let served = Serving::start(&folder, token, &[]);
-    let browser = Browser::start(served.address)?;
-    Some((folder, served, browser))
+/// Two stores by name, `from` and `to`, the first with so many rows, and small steps.
+struct Stores {
+    folder: PathBuf,
+    emulator: Option<&'static Emulator>,
+    rows: u64,
+}
+
+impl Stores {
+    /// In files.
+    fn new(test: &str, rows: u64) -> Self {
+        Self::with(None, test, ["from", "to"].map(|name| format!("sqlite:{name}.db")), rows)
+    }
+
+    /// Projects of an emulator; `None` where there is none.
+    fn on(flavour: Flavour, test: &str, rows: u64) -> Option<Self> {
+        let emulator = Emulator::shared(flavour)?;
+        let test = format!("{test}-{flavour:?}").to_lowercase();
+        let urls = ["from", "to"].map(|name| format!("datastore://{test}-{name}"));
+        Some(Self::with(Some(emulator), &test, urls, rows))
+    }
+
+    fn with(emulator: Option<&'static Emulator>, test: &str, [from, to]: [String; 2], rows: u64) -> Self {
+        let stores = Self { folder: folder(test), emulator, rows };
+        let settings = format!("[stores]\nfrom = \"{from}\"\nto = \"{to}\"\n[serve]\nrows-per-step = 40\n");
+        std::fs::write(stores.folder.join("gaebar.toml"), settings).unwrap();
+        run(&mut stores.command(&["seed", "headline", "--to", "from", "--rows", &rows.to_string()]), 0);
+        stores
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = gaebar(&self.folder, arguments);
+        if let Some(emulator) = self.emulator {
+            command.env("DATASTORE_EMULATOR_HOST", emulator.host());
+        }
+        command
+    }
+
+    fn serve(&self, address: &str, token: Option<&str>) -> Serving {
+        Serving::run(self.command(&["serve", "--listen", address]), &self.folder, token)
+    }
+
+    /// A server, and a browser in front of it.
+    fn start(&self, token: Option<&str>) -> Option<(Serving, Browser)> {
+        let served = self.serve("127.0.0.1:0", token);
+        let browser = Browser::start(served.address)?;
+        Some((served, browser))
+    }
+
+    fn are_the_same(&self, a: &str, b: &str) {
+        run(&mut self.command(&["diff", a, b]), 0);
+    }
 }
 
 /// Begins a backup of the store `from` by clicking.
@@ -195,72 +258,150 @@ fn back_up(browser: &Browser, name: &str) {
     browser.wait_for("#job");
 }
 
-fn same(folder: &std::path::Path, a: &str, b: &str) {
-    run(&mut gaebar(folder, &["diff", a, b]), 0);
-}
-
 /// Clicks, wherever the script may just have put something new.
 fn press(browser: &Browser, css: &str) {
     browser.script(&format!("document.querySelector({css:?}).click()"));
 }
 
-#[test]
-fn a_store_is_backed_up_and_restored_by_clicking() {
-    let Some((folder, _served, browser)) = start_jobs("browser-jobs", None, "2000") else { return };
+/// Waits until a job has ended.
+fn wait_for_end(browser: &Browser) {
+    browser.wait_for("#job:not([data-steps]) p a");
+}
+
+fn back_up_and_restore_by_clicking(stores: &Stores, keeps_pictures: bool) {
+    let Some((_served, browser)) = stores.start(None) else { return };
+    let rows = thousands(stores.rows);
+    let picture = |name: &str| {
+        if keeps_pictures {
+            browser.picture(name);
+        }
+    };
     back_up(&browser, "nightly");
+    let heard = "window.heard = new Set(); new MutationObserver(() => heard.add(document.querySelector('[role=status]').textContent)) \
+                 .observe(document.querySelector('[role=status]'), { childList: true, characterData: true, subtree: true })";
+    browser.script(heard);
     browser.wait_for("table.chart");
-    browser.picture("backup-running");
-    browser.wait_for("#job:not([data-steps])");
-    browser.wait_for("#job a");
-    assert!(browser.text("[role=status]").starts_with("Backed up 2,000 rows of"), "{}", browser.text("main"));
-    browser.picture("backup-done");
-    same(&folder, "backups/nightly", "from");
+    browser.script("document.querySelector('section form button').focus()");
+    wait_for_end(&browser);
+    let said = format!("Backed up {rows} rows of 14 kinds.");
+    assert_eq!(browser.text("[role=status]"), said, "{}", browser.text("main"));
+    assert_eq!(
+        browser.script("return [...heard]"),
+        serde_json::json!([format!("Writing {rows} rows as code, which is one step."), said]),
+        "a screen reader hears of stages, not of each step"
+    );
+    assert_eq!(browser.script("return document.activeElement.id"), "main", "the button that had the focus is gone");
+    picture("backup-done");
+    stores.are_the_same("backups/nightly", "from");
 
     browser.click("#job a");
     browser.wait_for("#restore");
-    browser.picture("backup-page");
+    picture("backup-page");
     browser.script("document.querySelector('#target').value = 'to'");
     browser.click("#restore button");
     browser.wait_for("form.confirm");
     assert!(browser.text("main").contains("This is the plan. Nothing was written yet."), "{}", browser.text("main"));
-    assert!(!folder.join("to.db").exists());
-    browser.picture("plan");
+    let plan = format!("It creates {rows}, replaces 0 and deletes 0 entities in to.");
+    assert!(browser.text("main").contains(&plan), "{}", browser.text("main"));
+    picture("plan");
+    is_accessible(&browser, &browser.path());
     browser.screen(360, 740, true);
-    assert_eq!(browser.script("return document.documentElement.scrollWidth <= innerWidth"), true);
-    browser.picture("plan-phone");
+    let cut = "return [document.documentElement, ...document.querySelectorAll('.scroll')].some((one) => one.scrollWidth > one.clientWidth)";
+    picture("plan-phone");
+    assert_eq!(browser.script(cut), false, "a phone hides a part of the plan");
     browser.screen(1100, 900, false);
     assert!(browser.script("return document.documentElement.outerHTML.length").as_u64().unwrap() < 60_000);
     browser.click("form.confirm button");
-    browser.wait_for("#job:not([data-steps]) p a");
-    assert!(browser.text("[role=status]").starts_with("Restored: 2,000 written"), "{}", browser.text("main"));
-    browser.picture("restore-done");
-    same(&folder, "backups/nightly", "to");
+    wait_for_end(&browser);
+    assert!(browser.text("[role=status]").starts_with(&format!("Restored: {rows} written")), "{}", browser.text("main"));
+    picture("restore-done");
+    stores.are_the_same("backups/nightly", "to");
+
+    // Now something is known of the store, so it is told how much is left.
+    browser.open("/backups/nightly");
+    browser.click("[aria-label='Back up again, from from']");
+    browser.wait_for(".so-far .bar");
+    let so_far = browser.text(".so-far");
+    assert!(so_far.contains(&format!(" of about {rows} rows")) && so_far.ends_with(" left"), "{so_far}");
+    picture("backup-running");
+    wait_for_end(&browser);
+    stores.are_the_same("backups/nightly", "from");
     assert_eq!(browser.errors(), [""; 0]);
 }
 
 #[test]
-fn a_job_survives_a_reload_another_tab_and_a_killed_server() {
-    let Some((folder, mut served, browser)) = start_jobs("browser-resume", None, "2000") else { return };
+fn a_store_is_backed_up_and_restored_by_clicking() {
+    let stores = Stores::new("browser-jobs", 2_000);
+    back_up_and_restore_by_clicking(&stores, true);
+}
+
+#[test]
+fn an_emulator_is_backed_up_and_restored_by_clicking() {
+    let Some(stores) = Stores::on(Flavour::Datastore, "browser-jobs", 600) else { return };
+    back_up_and_restore_by_clicking(&stores, false);
+}
+
+/// With a token, which is asked for again after the server was killed.
+fn reload_and_kill_the_server_on_the_way(stores: &Stores) {
+    let Some((mut served, browser)) = stores.start(Some(TOKEN)) else { return };
+    let log_in = || {
+        browser.type_into("#token", TOKEN);
+        browser.press(Key::Enter);
+    };
+    browser.open("/");
+    log_in();
+    browser.wait_for("#backup");
     back_up(&browser, "nightly");
     browser.wait_for("table.chart");
-    let path = browser.path();
-    // Reloaded in the middle, and opened in a second tab that steps too.
-    browser.open(&path);
-    browser.script(&format!("window.open({path:?})"));
-    browser.wait_for("table.chart");
+    browser.reload();
+    browser.wait_for("#job[data-steps] table.chart");
     let address = served.address.to_string();
     served.signal("-KILL");
+    browser.wait_for_text("Gaebar does not answer");
     browser.picture("server-gone");
-    let served = Serving::start_at(&folder, &address, None, &[]);
-    browser.wait_for("#job:not([data-steps]) p a");
-    assert!(browser.text("[role=status]").starts_with("Backed up 2,000 rows"), "{}", browser.text("main"));
+    let served = stores.serve(&address, Some(TOKEN));
+    log_in();
+    wait_for_end(&browser);
+    assert!(
+        browser.text("[role=status]").starts_with(&format!("Backed up {} rows", thousands(stores.rows))),
+        "{}",
+        browser.text("main")
+    );
     drop(served);
-    same(&folder, "backups/nightly", "from");
+    stores.are_the_same("backups/nightly", "from");
+}
+
+#[test]
+fn a_job_survives_a_reload_and_a_killed_server() {
+    reload_and_kill_the_server_on_the_way(&Stores::new("browser-resume", 4_000));
+}
+
+#[test]
+fn a_job_on_an_emulator_survives_a_reload_and_a_killed_server() {
+    let Some(stores) = Stores::on(Flavour::Datastore, "browser-resume", 1_000) else { return };
+    reload_and_kill_the_server_on_the_way(&stores);
+}
+
+#[test]
+fn two_tabs_take_steps_of_one_job_and_both_see_its_end() {
+    let stores = Stores::new("browser-tabs", 6_000);
+    let Some((_served, browser)) = stores.start(None) else { return };
+    back_up(&browser, "nightly");
+    browser.wait_for("table.chart");
+    browser.open_tab(&browser.path());
+    browser.wait_for("#job[data-steps] table.chart");
+    wait_for_end(&browser);
+    assert!(browser.text("[role=status]").starts_with("Backed up 6,000 rows"), "{}", browser.text("main"));
+    browser.first_tab();
+    wait_for_end(&browser);
+    assert!(browser.text("[role=status]").starts_with("Backed up 6,000 rows"), "{}", browser.text("main"));
+    stores.are_the_same("backups/nightly", "from");
 }
 
 #[test]
 fn a_closed_tab_is_found_again_and_a_job_cancelled() {
-    let Some((folder, _served, browser)) = start_jobs("browser-cancel", Some(TOKEN), "6000") else { return };
+    let stores = Stores::new("browser-cancel", 6_000);
+    let Some((_served, browser)) = stores.start(Some(TOKEN)) else { return };
     browser.open("/");
     browser.type_into("#token", "a wrong token, and long enough");
     browser.press(Key::Enter);
@@ -278,22 +419,40 @@ fn a_closed_tab_is_found_again_and_a_job_cancelled() {
     press(&browser, "section form button");
     browser.wait_for("#job:not([data-steps])");
     assert!(browser.text("[role=status]").contains("Nothing is left of what was read"), "{}", browser.text("main"));
-    assert!(!folder.join("backups/nightly").exists() && !folder.join("backups/.nightly.gaebar").exists());
+    let backups = stores.folder.join("backups");
+    assert!(!backups.join("nightly").exists() && !backups.join(".nightly.gaebar").exists());
     browser.picture("cancelled");
 }
 
 #[test]
 fn a_step_that_fails_says_so_and_waits_for_somebody() {
-    let Some((folder, _served, browser)) = start_jobs("browser-fails", None, "6000") else { return };
+    let stores = Stores::new("browser-fails", 6_000);
+    let Some((_served, browser)) = stores.start(None) else { return };
     browser.open("/");
     back_up(&browser, "nightly");
     browser.wait_for("table.chart");
     // The job can't be written down any more.
-    let in_the_way = folder.join("backups/.gaebar/jobs/1.new");
+    let in_the_way = stores.folder.join("backups/.gaebar/jobs/1.new");
     while std::fs::create_dir(&in_the_way).is_err() {}
     browser.wait_for("#job:not([data-steps])");
     assert!(browser.text("[role=status]").contains("1.new"), "{}", browser.text("main"));
     std::fs::remove_dir(&in_the_way).unwrap();
     press(&browser, "#step button");
     browser.wait_for("#job[data-steps]");
+}
+
+#[test]
+fn what_is_compiled_into_an_application_is_shown_behind_its_own_login() {
+    let app = Example::start("guestbook", &folder("browser-linked"), ("GUESTBOOK_PASSWORD", "correct-horse"));
+    let Some(browser) = Browser::start(app.address) else { return };
+    browser.open_as("admin:correct-horse", "/admin/backup");
+    browser.wait_for("#linked");
+    for (name, path) in [
+        ("mounted", "/admin/backup"),
+        ("linked", "/admin/backup/linked/release"),
+        ("linked-rows", "/admin/backup/linked/release/rows?kind=Profile"),
+    ] {
+        is_readable(&browser, name, path);
+        is_accessible(&browser, path);
+    }
 }

@@ -1,16 +1,18 @@
 //! `gaebar serve` and clients that are slow, silent or many.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::thread;
 use std::time::Duration;
 
 use gaebar_tests::command::folder;
 use gaebar_tests::http::{get, post};
-use gaebar_tests::serve::Serving;
+use gaebar_tests::serve::{Serving, TOKEN};
 
 /// Connections that the server takes at once.
 const MOST: usize = 256;
+/// Those of them that it takes of one client on another machine.
+const SHARE: usize = 64;
 /// The longest that any of this may take: many times what the server allows.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -88,4 +90,45 @@ fn who_comes_when_all_connections_are_taken_waits_for_one() {
     taken.pop();
     waiting.set_read_timeout(Some(PATIENCE)).unwrap();
     assert_eq!(&answer(&mut waiting).unwrap(), b"HTTP/1.1 200");
+}
+
+/// An address of this machine that others would know it by; nothing is sent to find it.
+fn outward() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    socket.local_addr().ok().map(|address| address.ip()).filter(|address| !address.is_loopback())
+}
+
+#[test]
+fn one_client_cannot_take_all_connections() {
+    let Some(outward) = outward() else {
+        eprintln!("left out: this machine has no address but its own");
+        return;
+    };
+    let served = Serving::start_at(&folder("web-share"), "0.0.0.0:0", Some(TOKEN), &[]);
+    let [there, here] = [outward, IpAddr::from([127, 0, 0, 1])].map(|ip| SocketAddr::new(ip, served.address.port()));
+    let mut taken: Vec<_> = (0..SHARE).map(|_| connect(there)).collect();
+    for stream in &mut taken {
+        ask(stream, there);
+        assert_eq!(&answer(stream).unwrap(), b"HTTP/1.1 200");
+    }
+    let mut more = connect(there);
+    // It may be closed before anything is sent.
+    let _ = more.write_all(b"GET /assets/icon.svg HTTP/1.1\r\n");
+    let mut all = Vec::new();
+    let closed = more.read_to_end(&mut all);
+    let waits = matches!(&closed, Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
+    assert!(all.is_empty() && !waits, "{closed:?}: {}", String::from_utf8_lossy(&all));
+    // Others go on.
+    let mut other = connect(here);
+    ask(&mut other, here);
+    assert_eq!(&answer(&mut other).unwrap(), b"HTTP/1.1 200");
+    // And so does it, once it ends one.
+    taken.pop();
+    let again = (0..1_000).any(|_| {
+        let mut again = connect(there);
+        again.write_all(format!("GET /assets/icon.svg HTTP/1.1\r\nHost: {there}\r\n\r\n").as_bytes()).is_ok()
+            && answer(&mut again).is_ok()
+    });
+    assert!(again, "a place that was given back is not taken again");
 }

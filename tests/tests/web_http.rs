@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use gaebar_gen::web::{Access, Settings, Token, router};
 use gaebar_tests::command::{folder, gaebar, run};
-use gaebar_tests::http::{Answer, get, post, resolve};
+use gaebar_tests::http::{Answer, Request, get, post, resolve};
 use gaebar_tests::serve::{Serving, TOKEN, with_backup};
 
 /// The most that a page weighs.
@@ -239,7 +239,12 @@ fn without_the_token_nothing_is_shown_and_it_is_told_to_nobody() {
         assert_eq!(answer.status, 303, "{path}");
         assert!(answer.header("location").contains("login?next="), "{answer:?}");
         answers.push(answer);
-        for wrong in ["Bearer wrong", "Bearer ", &format!("Basic {TOKEN}"), &TOKEN[1..], &format!("Bearer {TOKEN}x")] {
+        for other in [&format!("Basic {TOKEN}"), TOKEN, "Bearer"] {
+            let answer = get(address, path).with("Authorization", other).send();
+            assert_eq!(answer.status, 303, "{path}: {answer:?}");
+            answers.push(answer);
+        }
+        for wrong in ["Bearer wrong", "Bearer  x", &format!("bearer {}", &TOKEN[1..]), &format!("Bearer {TOKEN}x")] {
             let answer = get(address, path).with("Authorization", wrong).send();
             // Ten wrong ones, and no more.
             assert!([401, 429].contains(&answer.status), "{path}: {answer:?}");
@@ -398,6 +403,38 @@ fn who_asks_too_often_or_sends_too_much_has_to_wait() {
 }
 
 #[test]
+fn a_proxys_own_password_and_somebody_elses_guesses_lock_nobody_out() {
+    let folder = folder("web-proxy");
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let address = served.address;
+    // A proxy in front asks for a password, and hands it on with everything.
+    let behind = |path: &str| get(address, path).with("Authorization", "Basic Z2FlYmFyOnNlY3JldA==");
+    for _ in 0..20 {
+        assert_eq!(behind("/").send().status, 303, "a person gets to the login");
+        assert_eq!(behind("/api/jobs").send().status, 401, "a program is told");
+    }
+    let browser = Browser::logged_in(address);
+    let with_session = |request: Request| request.with("Cookie", &browser.cookie).send().status;
+    for _ in 0..20 {
+        assert_eq!(with_session(behind("/")), 200);
+        // One of a proxy that gives each visitor a token.
+        assert_eq!(with_session(get(address, "/").with("Authorization", "Bearer of-the-proxy")), 200);
+    }
+    assert_eq!(Browser::new(address).log_in(TOKEN, "").status, 303, "none of these was a guess");
+
+    for guess in 0..12 {
+        let answer = get(address, "/").with("Authorization", &format!("Bearer guess-{guess}")).send();
+        assert_eq!(answer.status, if guess < 10 { 401 } else { 429 });
+    }
+    assert_eq!(Browser::new(address).log_in(TOKEN, "").status, 429);
+    assert_eq!(with_session(behind("/")), 200, "who was logged in stays so");
+    assert_eq!(with_session(get(address, "/").with("Authorization", "Bearer of-the-proxy")), 200);
+    let forged = post(address, "/logout", "").with("Authorization", "Bearer of-the-proxy");
+    assert_eq!(with_session(forged), 403, "a wrong token is no form token");
+    assert_eq!(browser.post("/", "/logout", "").status, 303);
+}
+
+#[test]
 fn hostile_names_and_edits_are_text_and_nothing_else() {
     let folder = folder("web-hostile");
     with_backup(&folder);
@@ -535,33 +572,60 @@ fn it_ends_when_it_is_told_to_even_while_somebody_is_connected() {
 }
 
 #[test]
-fn pages_of_many_and_large_things_stay_light() {
-    let folder = folder("web-large");
-    run(&mut gaebar(&folder, &["seed", "headline", "--to", "sqlite:headline.db", "--rows", "2000"]), 0);
-    run(&mut gaebar(&folder, &["backup", "sqlite:headline.db", "backups/headline"]), 0);
-    let served = Serving::start(&folder, None, &[]);
-    let mut shown = BTreeMap::<String, usize>::new();
-    for kind in ["post", "message", "photo"] {
-        let shards = get(served.address, &format!("/backups/headline/kinds/{kind}")).send().links();
-        for shard in shards.iter().filter(|link| link.contains("/shard_")).take(3) {
-            let path = resolve(&format!("/backups/headline/kinds/{kind}"), shard);
-            for page in 1.. {
-                let answer = get(served.address, &format!("{path}?page={page}")).send();
-                if answer.status == 404 {
-                    break;
-                }
-                assert!(answer.body.len() < HEAVIEST, "{path}?page={page} weighs {}", answer.body.len());
-                *shown.entry(path.clone()).or_default() += answer.body.matches("class=\"row\" id=\"row_").count();
+fn every_page_of_the_headline_set_stays_light() {
+    let folder = folder("web-headline");
+    run(&mut gaebar(&folder, &["seed", "headline", "--to", "sqlite:from.db"]), 0);
+    run(&mut gaebar(&folder, &["backup", "sqlite:from.db", "backups/headline"]), 0);
+    let stores = "[stores]\nfrom = \"sqlite:from.db\"\nto = \"sqlite:to.db\"\n[serve]\nrows-per-step = 10000\n";
+    fs::write(folder.join("gaebar.toml"), stores).unwrap();
+    run(&mut gaebar(&folder, &["seed", "suite", "--to", "sqlite:to.db"]), 0);
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let browser = Browser::logged_in(served.address);
+    // With the token, one may ask often.
+    let open = |path: &str| {
+        let page = get(served.address, path).with("Authorization", &format!("Bearer {TOKEN}")).send();
+        assert!(page.body.len() < HEAVIEST, "{path} weighs {}", page.body.len());
+        page
+    };
+    for path in ["/", "/backups/headline", "/jobs", "/assets/style.css", "/assets/script.js", "/assets/icon.svg"] {
+        assert_eq!(open(path).status, 200, "{path}");
+    }
+    let kinds: Vec<_> = open("/backups/headline").links().into_iter().filter(|link| link.contains("/kinds/")).collect();
+    assert_eq!(kinds.len(), 14, "{kinds:?}");
+    for kind in kinds {
+        let kind = resolve("/backups/headline", &kind);
+        let shard = open(&kind).links().into_iter().find(|link| link.contains("/shard_")).expect("it has a shard");
+        let shard = resolve(&kind, &shard);
+        let mut shown = 0;
+        for page in 1.. {
+            let answer = open(&format!("{shard}?page={page}"));
+            if answer.status == 404 {
+                break;
             }
-            let file = path
-                .replace("/kinds/", "/")
-                .replace(&format!("headline/{kind}"), "headline/volumes")
-                .replace("/shard_", "/src/shard_");
-            let text = fs::read_to_string(folder.join(file.trim_start_matches('/'))).unwrap();
-            assert_eq!(shown[&path], text.matches("\npub fn row_").count(), "{path}");
+            shown += answer.body.matches("class=\"row\" id=\"row_").count();
+            if let Some(entity) = answer.links().iter().find(|link| page == 1 && link.contains("/entity?")) {
+                assert_eq!(open(&resolve(&shard, entity)).status, 200);
+            }
+        }
+        let (volume, file) = shard.rsplit_once('/').and_then(|(way, file)| Some((way.rsplit_once('/')?.1, file))).unwrap();
+        let text = fs::read_to_string(folder.join(format!("backups/headline/volumes/{volume}/src/{file}"))).unwrap();
+        assert_eq!(shown, text.matches("\npub fn row_").count(), "{shard}");
+    }
+
+    let diff = "/backups/headline/diff?store=to";
+    assert_eq!(browser.post("/backups/headline", diff, "").status, 303);
+    assert!(ended(&browser, diff).body.contains("These are the first"));
+    assert!([1, 2].into_iter().all(|page| open(&format!("{diff}&page={page}")).status == 200));
+    for (form, last) in
+        [("&do=backup&store=from&backup=headline", "done"), ("&do=restore&backup=headline&target=to", "waiting for a word")]
+    {
+        let begun = browser.post("/backups/headline", "/jobs", form);
+        let job = resolve("/jobs", begun.header("location"));
+        while !open("/jobs").body.contains(last) {
+            assert_eq!(browser.post("/backups/headline", &format!("{job}/step"), "").status, 303);
+            assert!(!open(&job).body.contains("role=\"alert\""), "{}", open(&job).body);
         }
     }
-    assert!(shown.len() >= 3, "{shown:?}");
 }
 
 /// Whatever a folder of backups has in it.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use gaebar_runtime::model::{Entity, Key, Value as Property};
 use gaebar_runtime::store::{SqliteStore, Store as _};
 use gaebar_tests::command::{event, folder, gaebar, run};
 use gaebar_tests::emulator::{Emulator, Flavour};
@@ -411,4 +412,82 @@ fn an_emulator_is_backed_up_and_restored_in_steps() {
         run(&mut command(&[&["diff", "backups/nightly", &to], kinds].concat()), 0);
         run(&mut command(&[&["diff", "backups/nightly", &from], kinds].concat()), 0);
     }
+}
+
+#[test]
+fn a_step_is_as_small_as_options_or_settings_say() {
+    let folder = folder("jobs-budget");
+    run(&mut gaebar(&folder, &["seed", "headline", "--to", "sqlite:from.db", "--rows", "1000"]), 0);
+    let stores = "[stores]\nfrom = \"sqlite:from.db\"\n[backup]\nrows-per-step = 800\n";
+    let with_serve = format!("{stores}[serve]\nrows-per-step = 160\n");
+    for (settings, options, most) in
+        [(stores, &[][..], 800), (&with_serve, &[], 160), (&with_serve, &["--rows-per-step", "32"], 32)]
+    {
+        fs::write(folder.join("gaebar.toml"), settings).unwrap();
+        let served = Serving::start(&folder, Some(TOKEN), options);
+        let program = Program(&served);
+        let job = id(&program.begin("do=backup&store=from&backup=nightly"));
+        let rows = program.step(job, "")["rows"].as_u64().unwrap();
+        assert!((most / 4..=most).contains(&rows), "{rows} rows in a step of {most}");
+        program.ok("DELETE", &format!("/api/jobs/{job}"), "");
+    }
+    for wrong in ["[serve]\nstep-seconds = 0\n", "[serve]\nrows-per-step = 0\n", "[serve]\nseconds = 1\n"] {
+        fs::write(folder.join("gaebar.toml"), wrong).unwrap();
+        let (_, told) = run(&mut gaebar(&folder, &["serve", "--listen", "127.0.0.1:0"]), 1);
+        assert!(told.contains("gaebar.toml"), "{told}");
+    }
+    fs::write(folder.join("gaebar.toml"), "").unwrap();
+    for wrong in ["--step-seconds", "--rows-per-step"] {
+        run(&mut gaebar(&folder, &["serve", "--listen", "127.0.0.1:0", wrong, "0"]), 2);
+    }
+}
+
+/// What the page of a job says of how far it is.
+fn state(served: &Serving, job: u64) -> String {
+    let page = get(served.address, &format!("/jobs/{job}")).with("Authorization", &format!("Bearer {TOKEN}")).send();
+    page.body.split("<div class=\"so-far\"><p>").nth(1).and_then(|rest| rest.split('<').next()).expect("a line").to_owned()
+}
+
+#[test]
+fn the_time_left_of_reading_is_told_once_something_is_known_of_the_store() {
+    let folder = with_store("jobs-left");
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let program = Program(&served);
+    let begin = |backup: &str| {
+        let job = id(&program.begin(&format!("do=backup&store=from&backup={backup}")));
+        (job, program.step(job, ""))
+    };
+    // Of the first backup, nothing.
+    let (job, step) = begin("first");
+    assert!(step["seconds_left"].is_null() && step["about"].is_null(), "{step}");
+    let said = state(&served, job);
+    assert!(said.contains(" rows, ") && said.ends_with(" rows/s"), "{said}");
+    program.steps(job, "done");
+
+    // Of the next, as much as the last one of the same store had.
+    run(&mut gaebar(&folder, &["seed", "suite", "--to", "sqlite:other.db"]), 0);
+    run(&mut gaebar(&folder, &["backup", "sqlite:other.db", "backups/other"]), 0);
+    let (job, step) = begin("second");
+    assert!(step["seconds_left"].is_u64() && step["about"] == ROWS, "{step}");
+    let said = state(&served, job);
+    assert!(said.contains(&format!(" of about {ROWS} rows, ")) && said.contains(", about ") && said.ends_with(" left"), "{said}");
+    program.ok("DELETE", &format!("/api/jobs/{job}"), "");
+
+    // Datastore counts its entities itself, now and then.
+    let statistic = |kind: &str, count: i64| {
+        let properties = [("kind_name".to_owned(), Property::from(kind)), ("count".to_owned(), Property::from(count))].into();
+        Entity::new(Key::root("__Stat_Kind__", kind), properties).unwrap()
+    };
+    let store = SqliteStore::open_or_create(&folder.join("from.db")).unwrap();
+    store.upsert(&[statistic("Post", 10_000), statistic("Message", 2_345), statistic("_GaebarState", 7)]).unwrap();
+    let (job, step) = begin("third");
+    assert_eq!(step["about"], 12_345);
+    assert!(state(&served, job).contains(" of about 12,345 rows, "), "{}", state(&served, job));
+    program.ok("DELETE", &format!("/api/jobs/{job}"), "");
+
+    // What is more than was thought is no estimate any more.
+    store.upsert(&[statistic("Post", 1), statistic("Message", 1)]).unwrap();
+    let (job, step) = begin("fourth");
+    assert!(step["about"] == 2 && step["seconds_left"].is_null(), "{step}");
+    assert!(!state(&served, job).contains("about"), "{}", state(&served, job));
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use gaebar_runtime::model::{Data, Entity, Key, Value as Property};
 use gaebar_runtime::store::{DatastoreStore, Scan, SqliteStore, Store, View};
@@ -193,11 +194,10 @@ fn settings_that_would_let_state_into_backups_are_refused() {
     }
 }
 
-#[test]
-fn the_datastore_that_is_backed_up_can_hold_the_state() {
-    let Some(emulator) = Emulator::shared(Flavour::Datastore) else { return };
-    let folder = folder("state-emulator");
-    let project = "state-emulator";
+fn the_store_that_is_backed_up_holds_the_state(flavour: Flavour) {
+    let Some(emulator) = Emulator::shared(flavour) else { return };
+    let project = &format!("state-{flavour:?}").to_lowercase();
+    let folder = folder(project);
     let command = |arguments: &[&str]| {
         let mut command = gaebar(&folder, arguments);
         command.env("DATASTORE_EMULATOR_HOST", emulator.host());
@@ -205,9 +205,14 @@ fn the_datastore_that_is_backed_up_can_hold_the_state() {
     };
     let from = format!("datastore://{project}");
     run(&mut command(&["seed", "headline", "--to", &from, "--rows", ROWS]), 0);
-    run(&mut command(&["backup", &from, "at-once/nightly"]), 0);
-    let settings = format!("[stores]\nfrom = \"{from}\"\n[backup]\nrows-per-step = 40\n[state]\nstore = \"from\"\n");
+    // The Firestore emulator lists neither.
+    let named = match flavour {
+        Flavour::Datastore => "",
+        Flavour::Firestore => "kinds = [\"Profile\", \"Comment\", \"Post\"]\nnamespaces = [\"\"]\n",
+    };
+    let settings = format!("[stores]\nfrom = \"{from}\"\n[backup]\nrows-per-step = 40\n{named}[state]\nstore = \"from\"\n");
     fs::write(folder.join("gaebar.toml"), settings).unwrap();
+    run(&mut command(&["backup", "from", "at-once/nightly"]), 0);
     let serve = || Serving::run(command(&["serve", "--listen", "127.0.0.1:0"]), &folder, Some(TOKEN));
     let mut served = serve();
     let job = id(&Program(&served).begin("do=backup&store=from&backup=nightly"));
@@ -226,4 +231,47 @@ fn the_datastore_that_is_backed_up_can_hold_the_state() {
     // Which was made before there was any state in it.
     is_as_at_once(&folder, &folder.join("backups/nightly"));
     assert_eq!(state(&store), []);
+
+    // Two instances that don't wait for each other: whoever comes second is told, and no step counts twice.
+    let more = ["--config", "../gaebar.toml"];
+    let others = ["one", "other"].map(|name| {
+        fs::create_dir_all(folder.join(name)).unwrap();
+        let mut command = command(&[&["serve", "--listen", "127.0.0.1:0"], &more[..]].concat());
+        command.current_dir(folder.join(name));
+        Serving::run(command, &folder.join(name), Some(TOKEN))
+    });
+    let job = id(&Program(&others[0]).begin("do=backup&store=from&backup=nightly"));
+    // Steps until the job is done, or gone since the other one has done it.
+    let race = |served| {
+        for _ in 0..400 {
+            let step = Program(served).send("POST", &format!("/api/jobs/{job}/step"), "");
+            match step.status {
+                200 if step.body.contains("\"has_ended\":true") => return true,
+                404 => return false,
+                status => assert!([200, 409].contains(&status), "{step:?}"),
+            }
+        }
+        panic!("no end after 400 steps");
+    };
+    let [one, other] = thread::scope(|scope| {
+        let both = others.each_ref().map(|served| scope.spawn(move || race(served)));
+        both.map(|one| one.join().unwrap())
+    });
+    // Whoever asks just when the other has done it is told so.
+    assert!(one || other, "neither has done it");
+    let backups = ["one", "other"].map(|name| folder.join(name).join("backups/nightly"));
+    let written: Vec<_> = backups.iter().filter(|backup| backup.exists()).collect();
+    assert_eq!(written.len(), 1, "both have written it, or neither");
+    is_as_at_once(&folder, written[0]);
+    assert_eq!(state(&store), []);
+}
+
+#[test]
+fn the_datastore_that_is_backed_up_can_hold_the_state() {
+    the_store_that_is_backed_up_holds_the_state(Flavour::Datastore);
+}
+
+#[test]
+fn firestore_that_is_backed_up_can_hold_the_state() {
+    the_store_that_is_backed_up_holds_the_state(Flavour::Firestore);
 }

@@ -63,7 +63,7 @@ pub(crate) enum Command {
     Upgrade(UpgradeArgs),
     /// Show what a backup holds
     List(ListArgs),
-    /// Show backups in the browser: rows, entities, and how they differ from stores
+    /// Back up, restore, pull, browse and compare in the browser, or with JSON over HTTP
     #[cfg(feature = "web")]
     Serve(ServeArgs),
     /// Download a backup from a Gaebar elsewhere, and check it
@@ -325,13 +325,37 @@ pub(crate) struct ListArgs {
 #[cfg(feature = "web")]
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Without a token, only this machine can reach the page. It speaks plain HTTP: beyond this machine, put a proxy
+    after_help = "The stores that gaebar.toml names are backed up by clicking, and restored to; if [restore] targets lists some, only to those. A
+restore shows its plan first, and asks for the name of a real project. Backups come from the Gaebars in [remotes], too. Shards and
+entities are shown, and how a backup differs from a store. Work is done in small steps, a request each: it goes on after a closed
+tab or a restarted server.
+
+Without a token, only this machine can reach the page. It speaks plain HTTP: beyond this machine, put a proxy
 that speaks HTTPS in front of it, or a tunnel (`ssh -L 8734:localhost:8734 HOST`).
 
 Examples:
   gaebar serve
   gaebar serve --backups /srv/backups --listen 127.0.0.1:9000
-  GAEBAR_TOKEN=$(openssl rand -hex 32) gaebar serve --listen 0.0.0.0:8734 --host backups.example.com"
+  gaebar serve --rows-per-step 200 --step-seconds 2
+
+  openssl rand -hex 32 > token
+  gaebar serve --token-file token --listen 0.0.0.0:8734 --host backups.example.com
+
+In gaebar.toml:
+  [stores]
+  production = \"datastore://my-app\"
+  staging = \"datastore://my-app-staging\"
+
+  [restore]
+  targets = [\"staging\"]
+
+  [serve]
+  rows-per-step = 200
+  step-seconds = 2
+
+  [remotes.office]
+  url = \"https://backups.example.com\"
+  token-file = \"office-token\""
 )]
 pub(crate) struct ServeArgs {
     /// The address to listen at; port 0 takes any that is free
@@ -349,6 +373,14 @@ pub(crate) struct ServeArgs {
     /// A name under which the page may be asked for, beside localhost and addresses
     #[arg(long, value_name = "NAME")]
     pub(crate) host: Vec<String>,
+
+    /// The most rows that a step reads, compares or writes [default: 500]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) rows_per_step: Option<u32>,
+
+    /// How long a step works on before the next request is waited for; less than the host's deadline [default: 5]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(crate) step_seconds: Option<u64>,
 }
 
 #[cfg(feature = "web")]

@@ -1,6 +1,8 @@
 //! `gaebar serve`
 
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use gaebar_gen::backup::Options;
 use gaebar_gen::compile::cache;
@@ -8,7 +10,7 @@ use gaebar_gen::config::{Config, RemoteConfig};
 use gaebar_gen::memo::Memo;
 use gaebar_gen::read::Selection;
 use gaebar_gen::shards::SHARD_BYTES;
-use gaebar_gen::steps::{Elsewhere, StateStore};
+use gaebar_gen::steps::{Budget, Elsewhere, StateStore};
 use gaebar_gen::web::{self, Access, Settings, Token, VARIABLE};
 use gaebar_runtime::cli::Format;
 use gaebar_runtime::say;
@@ -37,9 +39,7 @@ pub(super) fn run(args: &ServeArgs, config: &Config, format: Format) -> anyhow::
         memo: cache().ok().map(|cache| Memo::new(&cache)),
         ..Options::new(selection)
     };
-    if let Some(rows) = of.rows_per_step {
-        settings.rules.budget.rows = rows;
-    }
+    settings.rules.budget = budget(args, config);
     let targets = config.restore.targets.as_ref();
     let urls = targets.map(|targets| targets.iter().map(|target| config.store(target)).collect::<Result<_, _>>()).transpose();
     settings.rules.targets = urls.map_err(Usage::from)?;
@@ -69,9 +69,42 @@ pub(super) fn run(args: &ServeArgs, config: &Config, format: Format) -> anyhow::
     Ok(ExitCode::SUCCESS)
 }
 
+/// What a step does at the most: as options say, or else settings.
+fn budget(args: &ServeArgs, config: &Config) -> Budget {
+    let usual = Budget::default();
+    let rows = args.rows_per_step.map(|rows| rows as usize);
+    let rows = rows.or(config.serve.rows_per_step.map(NonZeroUsize::get)).or(config.backup.rows_per_step);
+    let seconds = args.step_seconds.or(config.serve.step_seconds.map(NonZeroU64::get));
+    Budget { rows: rows.unwrap_or(usual.rows), time: seconds.map_or(usual.time, Duration::from_secs) }
+}
+
 /// What `--format json` says.
 #[derive(Serialize)]
 struct Event {
     event: &'static str,
     url: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::args::{Cli, Command};
+    use super::*;
+
+    #[test]
+    fn options_win_over_settings_and_those_over_what_is_usual() {
+        let settings = "[serve]\nrows-per-step = 200\nstep-seconds = 2\n[backup]\nrows-per-step = 50\n";
+        for (options, settings, rows, seconds) in [
+            (&[][..], "", 500, 5),
+            (&[], "[backup]\nrows-per-step = 50\n", 50, 5),
+            (&[], settings, 200, 2),
+            (&["--rows-per-step", "8"], settings, 8, 2),
+            (&["--step-seconds", "9"], settings, 200, 9),
+        ] {
+            let Command::Serve(args) = Cli::parse_from(["gaebar", "serve"].iter().chain(options)).command else { unreachable!() };
+            let config: Config = toml::from_str(settings).unwrap();
+            assert_eq!(budget(&args, &config), Budget { rows, time: Duration::from_secs(seconds) }, "{options:?}: {settings}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use gaebar_runtime::store::{self, StoreUrl};
 
+use super::expected::expected;
 use super::job::{Job, Stage, Work};
 use super::{Budget, Rules};
 use crate::backup::{BackupError, Options, backup, read_ahead};
@@ -43,6 +44,9 @@ pub(super) fn step(job: &mut Job, url: &StoreUrl, folder: &Path, rules: &Rules, 
     let options = Options { selection, begin, ..rules.backup.clone() };
     let store = store::open(url).map_err(|error| Failed::Problem(error.to_string()))?;
     if job.stage == Stage::Reading {
+        if !*has_begun {
+            job.about = folder.parent().and_then(|backups| expected(store.as_ref(), backups, &options.selection));
+        }
         let meter = Meter::new(rules.budget, page, before, stop);
         let read = read_ahead(store.as_ref(), folder, &options, &meter, &meter.stop);
         job.kinds = meter.kinds();

@@ -25,6 +25,8 @@ pub struct Job {
     pub kinds: BTreeMap<String, u64>,
     /// All rows of this stage, where that is known.
     pub total: Option<u64>,
+    /// About how many rows a store that is read has, by its own statistics or its last backup, where there is one.
+    pub about: Option<u64>,
     /// Seconds that the steps of this stage took.
     pub seconds: f64,
     /// Steps that were taken.
@@ -273,7 +275,7 @@ impl Job {
             Work::Restore { .. } => Stage::Planning,
         };
         let (kinds, log) = (BTreeMap::new(), Vec::new());
-        Self { id, begun: now(), work, stage, kinds, total: None, seconds: 0.0, steps: 0, problem: None, log }
+        Self { id, begun: now(), work, stage, kinds, total: None, about: None, seconds: 0.0, steps: 0, problem: None, log }
     }
 
     /// The name of the backup that it makes or restores.
@@ -296,12 +298,17 @@ impl Job {
         rate
     }
 
-    /// Seconds that the rest of this stage takes at that rate, where its end is known.
+    /// About how many rows this stage will have done, unless there are more already.
+    pub fn about(&self) -> Option<u64> {
+        self.about.filter(|about| self.stage == Stage::Reading && *about > self.rows())
+    }
+
+    /// Seconds that the rest of this stage takes at that rate, where its end is known, or about known.
     pub fn seconds_left(&self) -> Option<u64> {
         let left = match self.downloading() {
             // Before the first step, nobody knows.
             Some(bytes) => Some(bytes.of.saturating_sub(bytes.here)).filter(|_| bytes.came > 0),
-            None => self.total.map(|total| total.saturating_sub(self.rows())),
+            None => self.total.or(self.about()).map(|total| total.saturating_sub(self.rows())),
         };
         Some(left?.div_ceil(self.rate().max(1)))
     }

@@ -10,6 +10,7 @@
 
 mod backup;
 mod error;
+mod expected;
 mod job;
 mod jobs;
 mod mirror;

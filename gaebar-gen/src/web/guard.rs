@@ -165,7 +165,7 @@ async fn pass(mut request: Request, visitor: &Visitor, next: Next) -> Response {
     let (path, method) = (request.uri().path(), request.method().clone());
     let is_open = path == "/login" || path.starts_with("/assets/");
     if !visitor.is_admitted && !is_open {
-        let is_program = is_api(path) || request.headers().contains_key(header::AUTHORIZATION);
+        let is_program = is_api(path) || bearer(request.headers()).is_some();
         if is_program || method != Method::GET {
             let mut response =
                 Problem::new(StatusCode::UNAUTHORIZED, "This is not Gaebar's token.", "Log in, or send it as a bearer token.")
@@ -187,15 +187,8 @@ async fn pass(mut request: Request, visitor: &Visitor, next: Next) -> Response {
 /// Looks at a request, and reads its form.
 async fn admit(app: &App, request: Request, links: Links) -> Result<(Request, Visitor), Problem> {
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
-    // A program with the token may have many files to ask for.
-    let bearer = bearer(app, request.headers(), address)?;
-    if !bearer && app.requests.count(address) {
-        return Err(Problem::too_many("There were too many requests from here."));
-    }
     let host = host(app, &request)?;
     let (mut parts, body) = request.into_parts();
-    check_origin(&parts.method, &parts.headers, &host)?;
-
     let cookie = Cookie {
         // Cookies are shared by all ports of a host.
         name: host.port_u16().map_or_else(|| "gaebar".to_owned(), |port| format!("gaebar-{port}")),
@@ -204,6 +197,12 @@ async fn admit(app: &App, request: Request, links: Links) -> Result<(Request, Vi
     };
     let known = ids(&parts.headers, &cookie.name);
     let session = known.iter().copied().find(|id| app.sessions.is_open(*id));
+    let bearer = has_token(app, &parts.headers, address, session.is_some())?;
+    // A program with the token may have many files to ask for.
+    if !bearer && app.requests.count(address) {
+        return Err(Problem::too_many("There were too many requests from here."));
+    }
+    check_origin(&parts.method, &parts.headers, &host)?;
     let id = match session.or(known.first().copied()) {
         Some(id) => id,
         None => Id::new().map_err(|_| Problem::broken())?,
@@ -278,18 +277,29 @@ fn check_origin(method: &Method, headers: &HeaderMap, host: &Authority) -> Resul
 }
 
 /// Whether the request has Gaebar's token. What an application's own layer asks for is not ours to look at.
-fn bearer(app: &App, headers: &HeaderMap, address: Option<IpAddr>) -> Result<bool, Problem> {
-    let (Access::Token(token), Some(given)) = (&app.settings.access, headers.get(header::AUTHORIZATION)) else {
+fn has_token(app: &App, headers: &HeaderMap, address: Option<IpAddr>, has_session: bool) -> Result<bool, Problem> {
+    let (Access::Token(token), Some(given)) = (&app.settings.access, bearer(headers)) else {
         return Ok(false);
     };
+    // Who has logged in need not guess; the token may be a proxy's own.
+    if has_session {
+        return Ok(token.is(given));
+    }
     if app.wrong_tokens.is_exceeded(address) {
         return Err(Problem::too_many("There were too many wrong tokens from here."));
     }
-    let is_right = given.as_bytes().strip_prefix(b"Bearer ").is_some_and(|given| token.is(given));
+    let is_right = token.is(given);
     if !is_right {
         app.wrong_tokens.count(address);
     }
     Ok(is_right)
+}
+
+/// The bearer token that is sent. Of other schemes, which proxies ask for, none is meant for Gaebar.
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let given = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, token) = given.split_at_checked(b"Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token)
 }
 
 /// The ids that a browser sends.

@@ -2,6 +2,8 @@
 // form of its next step, again and again.
 "use strict";
 
+const SILENT = "Gaebar does not answer. Is it still running? Trying again…";
+
 const wait = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
 async function follow() {
@@ -12,11 +14,9 @@ async function follow() {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const next = page.querySelector("[data-reload]");
       if (!next) return location.reload();
-      // Only what changed: the focus stays where it is, and a screen reader hears the new line alone.
-      const [now, then] = [part, next].map((within) => within.querySelector("[role=status]"));
-      if (now.textContent !== then.textContent) now.textContent = then.textContent;
+      say(part.querySelector("[role=status]"), next);
     } catch {
-      part.querySelector("[role=status]").textContent = "Gaebar does not answer. Is it still running? Trying again…";
+      part.querySelector("[role=status]").textContent = SILENT;
       await wait(5000);
     }
   }
@@ -52,24 +52,42 @@ async function steps() {
         status.textContent = (page.querySelector("main") ?? page.body).textContent.trim();
         return;
       }
-      if (!next.hasAttribute("data-steps")) return location.reload();
+      if (!next.hasAttribute("data-steps")) return arrive(job, next);
       update(job, next);
     } catch {
-      status.textContent = "Gaebar does not answer. Is it still running? Trying again…";
+      status.textContent = SILENT;
       await wait(2000);
     }
   }
 }
 
+// A screen reader hears what is new, and nothing twice.
+function say(status, next) {
+  const text = next.querySelector("[role=status]").textContent;
+  if (status.textContent !== text) status.textContent = text;
+}
+
 // Puts in what changed, and leaves forms alone, so that the focus stays where it is.
 function update(now, next) {
-  const text = next.querySelector("[role=status]").textContent;
-  now.querySelector("[role=status]").textContent = text;
-  for (const part of ["table.chart", "ol.log", "section .hint"]) {
+  say(now.querySelector("[role=status]"), next);
+  for (const part of [".so-far", "table.chart", "ol.log", "section .hint"]) {
     const [from, to] = [next.querySelector(part), now.querySelector(part)];
     if (from && to) to.replaceWith(from);
     else if (from) now.querySelector("section").before(from);
+    else if (to) to.remove();
   }
+}
+
+// Somebody is asked now, or all is done: the whole is put in around the line that says so.
+function arrive(now, next) {
+  const status = now.querySelector("[role=status]");
+  const hadFocus = now.contains(document.activeElement);
+  say(status, next);
+  next.querySelector("[role=status]").remove();
+  while (status.nextSibling) status.nextSibling.remove();
+  status.after(...next.childNodes);
+  now.removeAttribute("data-steps");
+  if (hadFocus) document.querySelector("main").focus();
 }
 
 follow();

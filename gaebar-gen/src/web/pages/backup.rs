@@ -60,7 +60,7 @@ fn compare(app: &App, visitor: &Visitor, backup: &str) -> Markup {
             @for (store, url) in &app.settings.stores {
                 form method="post" action=(visitor.links.diff(backup, store)) {
                     (form_token(visitor))
-                    button title=(url) { (visible(store)) }
+                    button title=(url) aria-label={ "Compare with " (visible(store)) } { (visible(store)) }
                 }
             }
         }
@@ -78,7 +78,9 @@ fn back_up(app: &App, visitor: &Visitor, backup: &str) -> Markup {
                         (form_token(visitor))
                         input type="hidden" name="do" value="backup";
                         input type="hidden" name="backup" value=(backup);
-                        button name="store" value=(store) title=(url) { (visible(store)) }
+                        button name="store" value=(store) title=(url) aria-label={ "Back up again, from " (visible(store)) } {
+                            (visible(store))
+                        }
                     }
                 }
             }
@@ -99,8 +101,9 @@ pub(super) fn restore(app: &App, visitor: &Visitor, from: Rows, backup: &str) ->
                 (form_token(visitor))
                 input type="hidden" name="do" value="restore";
                 input type="hidden" name=(name) value=(backup);
-                label for="target" { "Restore into" }
-                select #target name="target" { @for (store, _) in targets { option { (visible(store)) } } }
+                h2.label { "Restore" }
+                label for="target" { "Into the store" }
+                select #target name="target" { @for (store, _) in targets { option value=(store) { (visible(store)) } } }
                 label for="on-conflict" { "Entities that it has already" }
                 select #on-conflict name="on-conflict" {
                     option value="overwrite" { "are replaced" }

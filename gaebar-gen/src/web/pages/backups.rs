@@ -88,7 +88,7 @@ fn back_up(app: &App, visitor: &Visitor) -> Markup {
                 input type="hidden" name="do" value="backup";
                 h2 { "Back up" }
                 label for="store" { "The store" }
-                select #store name="store" { @for store in app.settings.stores.keys() { option { (visible(store)) } } }
+                select #store name="store" { @for store in app.settings.stores.keys() { option value=(store) { (visible(store)) } } }
                 label for="backup" { "The backup’s name: a new one, or one that is updated" }
                 div.field {
                     input #backup name="backup" required maxlength="100" autocomplete="off" autocapitalize="off" spellcheck="false";
@@ -109,7 +109,7 @@ fn pull(app: &App, visitor: &Visitor) -> Markup {
                 input type="hidden" name="do" value="pull";
                 h2 { "Pull from another Gaebar" }
                 label for="pull-remote" { "The Gaebar" }
-                select #pull-remote name="remote" { @for remote in remotes.keys() { option { (visible(remote)) } } }
+                select #pull-remote name="remote" { @for remote in remotes.keys() { option value=(remote) { (visible(remote)) } } }
                 label for="pull-store" { "A store there that is backed up first; none, to take the backup as it is" }
                 input #pull-store name="store" autocomplete="off" autocapitalize="off" spellcheck="false";
                 label for="pull-backup" { "The backup’s name there and here: a new one, or one that is updated" }

@@ -90,6 +90,7 @@ pub(in super::super) async fn job(
         h1 { (visible(&title(&job))) }
         div #job data-steps=[drives.then_some("")] {
             p.state role="status" aria-live="polite" { (state(&job)) }
+            (so_far(&job))
             @if let Some(problem) = &job.problem { div.problem role="alert" { p { (visible(problem)) } } }
             (ended(&visitor, &job))
             @if job.stage == Stage::Confirming { (confirm(&visitor, &job)) }
@@ -126,34 +127,25 @@ fn title(job: &Job) -> String {
     }
 }
 
-/// One line: what is going on.
+/// One line: what is going on. It stays the same within a stage: a screen reader reads it out whenever it changes.
 fn state(job: &Job) -> String {
-    let (rows, rate) = (job.rows(), job.rate());
-    let of = job.total.map(|total| format!(" of {}", thousands(total))).unwrap_or_default();
-    let left = job.seconds_left().map(|left| format!(", about {left} s left")).unwrap_or_default();
-    let so_far = format!("{}{of} rows, {} rows/s{left}", thousands(rows), thousands(rate));
+    if job.problem.is_some() {
+        return "The last step failed. Nothing goes on until you say so.".to_owned();
+    }
     match job.stage {
-        Stage::Reading => format!("Reading: {so_far}."),
+        Stage::Reading => "Reading the store.".to_owned(),
         Stage::Writing => {
             format!("Writing {} as code, which is one step.", plural(job.total.unwrap_or_default(), "row"))
         }
-        Stage::Downloading => match &job.work {
-            Work::Pull { files: (here, of), bytes, .. } if *of > 0 => format!(
-                "Downloading: {} of {}, {} of {}, {}/s{left}.",
-                thousands(*here as u64),
-                plural(*of as u64, "file"),
-                folder::bytes(bytes.here),
-                folder::bytes(bytes.of),
-                folder::bytes(rate)
-            ),
-            _ => "Downloading.".to_owned(),
-        },
-        Stage::Planning => format!("Comparing with the target: {so_far}. Nothing is written yet."),
+        Stage::Downloading => "Downloading.".to_owned(),
+        Stage::Planning => "Comparing with the target. Nothing is written yet.".to_owned(),
         Stage::Confirming => "This is the plan. Nothing was written yet.".to_owned(),
-        Stage::Restoring => format!("Restoring: {so_far}."),
+        Stage::Restoring => "Restoring.".to_owned(),
         Stage::Deleting => "Deleting what the backup does not have, which is one step.".to_owned(),
         Stage::Done => match &job.work {
-            Work::Backup { .. } => format!("Backed up {} of {}.", plural(rows, "row"), plural(job.kinds.len() as u64, "kind")),
+            Work::Backup { .. } => {
+                format!("Backed up {} of {}.", plural(job.rows(), "row"), plural(job.kinds.len() as u64, "kind"))
+            }
             Work::Pull { files: (files, _), .. } => format!("Pulled {}; every hash matches.", plural(*files as u64, "file")),
             Work::Restore { written, deleted, .. } => {
                 let deleted = if *deleted > 0 { format!(", {} deleted", thousands(*deleted)) } else { String::new() };
@@ -162,6 +154,42 @@ fn state(job: &Job) -> String {
         },
         Stage::Cancelled => format!("Cancelled. {}", job.leaves()),
     }
+}
+
+/// How far this stage is, with a bar where its end is known.
+fn so_far(job: &Job) -> Markup {
+    let rows = job.rows();
+    let (text, at, all) = match (job.stage, &job.work) {
+        (Stage::Reading | Stage::Planning | Stage::Restoring, _) if rows > 0 => {
+            let of = match (job.total, job.about()) {
+                (Some(total), _) => format!(" of {}", thousands(total)),
+                (None, Some(about)) => format!(" of about {}", thousands(about)),
+                (None, None) => String::new(),
+            };
+            let left = job.seconds_left().map(left).unwrap_or_default();
+            let text = format!("{}{of} rows, {} rows/s{left}", thousands(rows), thousands(job.rate()));
+            (text, rows, job.total.or(job.about()))
+        }
+        (Stage::Downloading, Work::Pull { files: (here, of), bytes, .. }) if *of > 0 => {
+            let (here, of) = (thousands(*here as u64), plural(*of as u64, "file"));
+            let rate = folder::bytes(job.rate());
+            let left = job.seconds_left().map(left).unwrap_or_default();
+            let text = format!("{here} of {of}, {} of {}, {rate}/s{left}", folder::bytes(bytes.here), folder::bytes(bytes.of));
+            (text, bytes.here, Some(bytes.of))
+        }
+        _ => return html! { div.so-far {} },
+    };
+    html! {
+        div.so-far {
+            p { (text) }
+            @if let Some(all) = all { (bar(at, all, "bar")) }
+        }
+    }
+}
+
+/// How long the rest takes.
+fn left(seconds: u64) -> String {
+    if seconds < 120 { format!(", about {seconds} s left") } else { format!(", about {} min left", seconds.div_ceil(60)) }
 }
 
 fn ended(visitor: &Visitor, job: &Job) -> Markup {
@@ -178,8 +206,13 @@ fn ended(visitor: &Visitor, job: &Job) -> Markup {
 
 /// The form that says that the plan is meant.
 fn confirm(visitor: &Visitor, job: &Job) -> Markup {
-    let Work::Restore { target, project, .. } = &job.work else { return html! {} };
+    let Work::Restore { target, project, plan, .. } = &job.work else { return html! {} };
+    let sum = |of: fn(&Planned) -> u64| thousands(plan.values().map(of).sum());
     html! {
+        p {
+            "It creates " (sum(|kind| kind.create)) ", replaces " (sum(|kind| kind.replace)) " and deletes " (sum(|kind| kind.delete))
+            " entities in " (visible(target)) "."
+        }
         form.confirm method="post" action={ (visitor.links.job(job.id)) "/step" } {
             (form_token(visitor))
             @if let Some(project) = project {
@@ -202,7 +235,7 @@ fn progress(job: &Job) -> Markup {
     let has_kinds = !job.kinds.is_empty() && !matches!(job.work, Work::Pull { .. });
     html! {
         @if has_kinds {
-            table.chart {
+            table.chart aria-label="Rows of each kind" {
                 thead { tr { th scope="col" { "Kind" } th scope="col" { "Rows" } } }
                 tbody {
                     @for (kind, rows) in job.kinds.iter().take(MOST_KINDS) {
@@ -222,7 +255,7 @@ fn plan(job: &Job) -> Markup {
     html! {
         @if !plan.is_empty() {
             h2 { "Plan" }
-            div.scroll {
+            div.scroll tabindex="0" role="region" aria-label="What happens to each kind" {
                 table {
                     thead { tr { @for name in ["Kind", "Create", "Replace", "Equal", "Left alone", "Delete"] { th scope="col" { (name) } } } }
                     tbody {

@@ -114,6 +114,7 @@ pub(in super::super) async fn linked_rows(
         let main = html! {
             h1 { (visible(kind)) }
             p.state { (plural(rows as u64, "row")) }
+            h2 { "Entities" }
             (turn)
             @for row in backup.rows_of(kind).skip((at - 1) * MOST_ROWS).take(MOST_ROWS) { (told(backup, row, &mut left)) }
             (turn)
