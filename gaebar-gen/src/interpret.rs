@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gaebar_runtime::model::Entity;
 use gaebar_runtime::restore::{RowPlace, RowRef, RowSource};
@@ -11,7 +11,7 @@ use crate::reader::{self, Blobs, ReadRow};
 use crate::templates;
 use crate::verify::{Contents, VerifiedKind, VerifiedShard, read_blob};
 
-/// Shards that are kept read: more than workers that restore at once, and a shard's rows are asked for in order.
+/// Shards that are kept read, of those that have rows left: more than workers that restore at once, each of which is at one.
 const SHARDS_KEPT: usize = 32;
 
 /// The rows of a backup that the reader accepted, read a shard at a time.
@@ -21,7 +21,15 @@ pub struct InterpretedRows {
     contents: Contents,
     /// Of each shard its kind and its place there.
     shards: Vec<(usize, usize)>,
-    read: Mutex<VecDeque<(usize, Arc<Vec<ReadRow>>)>>,
+    read: Mutex<VecDeque<Shard>>,
+}
+
+/// A shard that was read, and of each row the number and the entity, until somebody takes it.
+#[derive(Debug)]
+struct Shard {
+    number: usize,
+    rows: Vec<(u32, Option<Entity>)>,
+    left: usize,
 }
 
 impl InterpretedRows {
@@ -44,21 +52,32 @@ impl InterpretedRows {
         self.shard(shard).map_or("", |(_, shard)| &shard.file)
     }
 
-    fn rows_of(&self, number: usize) -> Result<Arc<Vec<ReadRow>>, String> {
-        let cached = |read: &VecDeque<(usize, Arc<Vec<ReadRow>>)>| {
-            read.iter().find(|(shard, _)| *shard == number).map(|(_, rows)| Arc::clone(rows))
+    /// Takes something of a shard, which is read again if it is not there, or if somebody took that already.
+    fn with<T>(&self, number: usize, take: impl Fn(&mut Shard) -> Option<T>) -> Result<Option<T>, String> {
+        let cached = |read: &mut VecDeque<Shard>| {
+            let at = read.iter().position(|shard| shard.number == number)?;
+            let taken = take(&mut read[at])?;
+            if read[at].left == 0 {
+                read.remove(at);
+            }
+            Some(taken)
         };
-        if let Some(rows) = cached(&self.read.lock().unwrap_or_else(PoisonError::into_inner)) {
-            return Ok(rows);
+        if let Some(taken) = cached(&mut lock(&self.read)) {
+            return Ok(Some(taken));
         }
         let (kind, shard) = self.shard(number).ok_or_else(|| format!("there is no shard {number}"))?;
-        let rows = Arc::new(self.parse(kind, shard)?);
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        read.push_back((number, Arc::clone(&rows)));
+        let rows: Vec<_> = self.parse(kind, shard)?.into_iter().map(|row| (row.number, Some(row.entity))).collect();
+        let mut shard = Shard { number, left: rows.len(), rows };
+        let taken = take(&mut shard);
+        let mut read = lock(&self.read);
+        read.retain(|shard| shard.number != number);
+        if shard.left > 0 {
+            read.push_back(shard);
+        }
         if read.len() > SHARDS_KEPT {
             read.pop_front();
         }
-        Ok(rows)
+        Ok(taken)
     }
 
     /// Reads a shard again, which must still be what was verified.
@@ -90,14 +109,23 @@ impl RowSource for InterpretedRows {
     }
 
     fn place(&self, row: RowRef) -> RowPlace {
-        let number = self.rows_of(row.shard).ok().and_then(|rows| Some(rows.get(row.at)?.number)).unwrap_or_default();
+        let number = self.with(row.shard, |shard| shard.rows.get(row.at).map(|(number, _)| *number));
+        let number = number.ok().flatten().unwrap_or_default();
         RowPlace { file: self.file(row.shard).to_owned(), number, line: None }
     }
 
     fn entity(&self, row: RowRef) -> Result<Entity, String> {
-        let rows = self.rows_of(row.shard)?;
-        rows.get(row.at).map(|row| row.entity.clone()).ok_or_else(|| format!("there is no row at place {}", row.at))
+        let take = |shard: &mut Shard| {
+            let entity = shard.rows.get_mut(row.at)?.1.take()?;
+            shard.left -= 1;
+            Some(entity)
+        };
+        self.with(row.shard, take)?.ok_or_else(|| format!("there is no row at place {}", row.at))
     }
+}
+
+fn lock(read: &Mutex<VecDeque<Shard>>) -> MutexGuard<'_, VecDeque<Shard>> {
+    read.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Sidecars(PathBuf);
