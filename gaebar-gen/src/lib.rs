@@ -18,6 +18,7 @@ pub mod schema;
 
 pub mod emit;
 pub mod releases;
+pub mod draft;
 pub mod shards;
 pub mod stage;
 pub mod templates;
@@ -39,6 +40,7 @@ pub mod linked;
 
 pub mod compare;
 
+pub mod bite;
 pub mod config;
 pub mod progress;
 pub mod seed;

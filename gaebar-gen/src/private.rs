@@ -85,6 +85,11 @@ impl Private {
         self.folder.join(SPOOL)
     }
 
+    /// Where the files of a backup go that are made from the spool, and outlive a kill like that.
+    pub fn staged(&self) -> PathBuf {
+        self.spool().join("staged")
+    }
+
     /// Whatever is in the spool is not needed any more.
     pub fn clear_spool(&self) -> Result<(), FolderError> {
         folder::remove(&self.spool())

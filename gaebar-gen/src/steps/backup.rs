@@ -1,4 +1,4 @@
-//! A step of a backup: some more of the store is read, or all that was read is written.
+//! A step of a backup: some more of the store is read, or of what was read some more is looked at or written.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,13 +10,14 @@ use gaebar_runtime::store::{self, StoreUrl};
 
 use super::job::{Job, Stage, Work};
 use super::{Budget, Rules};
-use crate::backup::{BackupError, Options, backup, read_ahead};
+use crate::backup::{BackupError, Options, read_ahead, write_ahead};
 use crate::checkpoint::CheckpointError;
 use crate::private::PrivateError;
 use crate::progress::{Progress, Silent};
 use crate::publish::PublishError;
 use crate::read::{ReadError, SCANS, Selection};
 use crate::reading::Begin;
+use crate::stage::Stages;
 use crate::update::UpdateError;
 
 /// Why a step failed.
@@ -50,15 +51,20 @@ pub(super) fn step(job: &mut Job, url: &StoreUrl, folder: &Path, rules: &Rules, 
             Ok(()) => {
                 *has_begun = true;
                 let rows = job.rows();
-                job.enter(Stage::Writing, Some(rows));
+                job.enter(Stage::Shaping, Some(rows));
             }
             Err(BackupError::Read(ReadError::Interrupted(_))) => *has_begun = true,
             Err(error) => return failed(job, error),
         }
         return Ok(());
     }
-    match backup(store.as_ref(), folder, &options, &Silent, stop) {
-        Ok(done) => {
+    let (bite, tally) = (rules.budget.bite(), Tally::default());
+    match write_ahead(store.as_ref(), folder, &options, &bite, &tally, stop) {
+        Ok(None) => {
+            tally.tell(job);
+            Ok(())
+        }
+        Ok(Some(done)) => {
             job.enter(Stage::Done, None);
             job.kinds = done.kinds.into_iter().map(|(kind, written)| (kind, written.rows)).collect();
             Ok(())
@@ -91,6 +97,50 @@ fn failed(job: &mut Job, error: BackupError) -> Result<(), Failed> {
             Err(Failed::Problem(format!("What was read can't be gone on with: {cause}\nThe next step begins anew.")))
         }
         error => Err(Failed::Problem(error.to_string())),
+    }
+}
+
+/// How far a bite has come. It hears of what those before have done, too.
+#[derive(Default)]
+struct Tally(Mutex<(Option<(Stage, u64)>, BTreeMap<String, u64>)>);
+
+impl Tally {
+    fn enter(&self, stage: Stage, rows: u64) -> Box<dyn Progress + '_> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (Some((stage, rows)), BTreeMap::new());
+        Box::new(Counting(self))
+    }
+
+    fn tell(self, job: &mut Job) {
+        let (entered, kinds) = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some((stage, rows)) = entered {
+            if stage != job.stage {
+                job.enter(stage, None);
+            }
+            (job.total, job.kinds) = (Some(rows), kinds);
+        }
+    }
+}
+
+impl Stages for Tally {
+    fn reading(&self) -> Box<dyn Progress + '_> {
+        Box::new(Silent)
+    }
+
+    fn shaping(&self, rows: u64) -> Box<dyn Progress + '_> {
+        self.enter(Stage::Shaping, rows)
+    }
+
+    fn writing(&self, rows: u64) -> Box<dyn Progress + '_> {
+        self.enter(Stage::Writing, rows)
+    }
+}
+
+struct Counting<'a>(&'a Tally);
+
+impl Progress for Counting<'_> {
+    fn add(&self, kind: &str, rows: u64) {
+        let mut tally = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *tally.1.entry(kind.to_owned()).or_default() += rows;
     }
 }
 

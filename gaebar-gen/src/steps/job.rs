@@ -133,7 +133,9 @@ impl Work {
 pub enum Stage {
     /// The store is read.
     Reading,
-    /// What was read is written as code: one step, however much it is.
+    /// What was read is looked at for the structs of new kinds.
+    Shaping,
+    /// What was read is written as code, to the end of a shard at least; of a kind that the backup has already, to its end.
     Writing,
     /// Files come from the Gaebar elsewhere; with the last of them the backup is read, and put in its place.
     Downloading,
@@ -161,6 +163,7 @@ impl Stage {
     pub fn name(self) -> &'static str {
         match self {
             Self::Reading => "reading",
+            Self::Shaping => "looking for structs",
             Self::Writing => "writing",
             Self::Downloading => "downloading",
             Self::Planning => "comparing",

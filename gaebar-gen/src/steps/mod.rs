@@ -2,7 +2,7 @@
 //! deadlines. What a step has done is on disk before it ends, so the next one may be of another process, or never come.
 //!
 //! A [`Job`] is one backup, restore or pull, written down in the folder of backups; [`Jobs`] begins, steps and cancels them. A backup's
-//! steps read the store into the spool that [`crate::backup`] goes on from; writing what was read is one step. A restore's steps go
+//! steps read the store into the spool that [`crate::backup`] goes on from, and then write what was read. A restore's steps go
 //! through the backup, in its folder or compiled into this program, a window of rows at a time: once to plan, and once more to write.
 //! A pull's steps are those of the Gaebar elsewhere, and then some files each.
 //!
@@ -30,6 +30,7 @@ pub use jobs::Jobs;
 pub use state::StateStore;
 
 use crate::backup::Options;
+use crate::bite::Bite;
 use crate::read::Selection;
 use crate::web::Token;
 
@@ -40,6 +41,13 @@ pub struct Budget {
     pub rows: usize,
     /// How long it works on. A page or a batch that was begun is finished.
     pub time: Duration,
+}
+
+impl Budget {
+    /// What is left of it, to begin with.
+    fn bite(self) -> Bite {
+        Bite::new(self.rows.max(1), self.time)
+    }
 }
 
 impl Default for Budget {

@@ -133,9 +133,8 @@ fn state(job: &Job) -> String {
     let so_far = format!("{}{of} rows, {} rows/s{left}", thousands(rows), thousands(rate));
     match job.stage {
         Stage::Reading => format!("Reading: {so_far}."),
-        Stage::Writing => {
-            format!("Writing {} as code, which is one step.", plural(job.total.unwrap_or_default(), "row"))
-        }
+        Stage::Shaping => format!("Looking for the structs of new kinds: {so_far}."),
+        Stage::Writing => format!("Writing as code: {so_far}."),
         Stage::Downloading => match &job.work {
             Work::Pull { files: (here, of), .. } if *of > 0 => {
                 format!("Downloading: {} of {}.", thousands(*here as u64), plural(*of as u64, "file"))
