@@ -139,6 +139,8 @@ pub enum Stage {
     Writing,
     /// Files come from the Gaebar elsewhere; with the last of them the backup is read, and put in its place.
     Downloading,
+    /// The backup is verified, some kinds at a time.
+    Verifying,
     /// The backup is compared with the target.
     Planning,
     /// Somebody has to say that the plan is meant.
@@ -166,6 +168,7 @@ impl Stage {
             Self::Shaping => "looking for structs",
             Self::Writing => "writing",
             Self::Downloading => "downloading",
+            Self::Verifying => "verifying",
             Self::Planning => "comparing",
             Self::Confirming => "waiting for a word",
             Self::Restoring => "restoring",
@@ -206,7 +209,8 @@ impl Job {
         let stage = match work {
             Work::Backup { .. } | Work::Pull { store: Some(_), .. } => Stage::Reading,
             Work::Pull { store: None, .. } => Stage::Downloading,
-            Work::Restore { .. } => Stage::Planning,
+            Work::Restore { from: Rows::Folder, .. } => Stage::Verifying,
+            Work::Restore { from: Rows::Linked, .. } => Stage::Planning,
         };
         let (kinds, log) = (BTreeMap::new(), Vec::new());
         Self { id, begun: now(), work, stage, kinds, total: None, seconds: 0.0, steps: 0, problem: None, log }
@@ -245,7 +249,7 @@ impl Job {
             Work::Pull { backup, .. } => {
                 format!("Nothing is left of what was downloaded, and whatever was in the backup {backup:?} before is as it was.")
             }
-            Work::Restore { target, .. } if matches!(self.stage, Stage::Planning | Stage::Confirming) => {
+            Work::Restore { target, .. } if matches!(self.stage, Stage::Verifying | Stage::Planning | Stage::Confirming) => {
                 format!("Nothing was written to {target:?}.")
             }
             Work::Restore { target, written, deleted, .. } => {

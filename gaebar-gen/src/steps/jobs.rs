@@ -8,23 +8,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use gaebar_runtime::restore::RowSource as _;
-
 use super::job::{Job, Rows, Stage, Work, utc};
 use super::mirror::Sums;
 use super::restore::With;
 use super::state::{State, now};
 use super::turn::Claim;
-use super::{Rules, StateStore, StepError, Stores, backup, pull, restore};
+use super::{Rules, StateStore, StepError, Stores, backup, pull, restore, verify};
 use crate::backup::{BackupError, at_work, spool_of};
 use crate::folder::{self, FolderError};
-use crate::interpret::InterpretedRows;
 use crate::linked::Linked;
 use crate::private;
 use crate::publish::PublishError;
 use crate::pull::{PullError, forget_pulled};
 use crate::update::UpdateError;
-use crate::verify::{JustLooking, read};
 
 /// Jobs that have ended and are kept; the oldest go first.
 const MOST_KEPT: usize = 20;
@@ -42,8 +38,6 @@ pub struct Jobs {
     linked: Vec<Linked>,
     /// Whether the steps of a job in this process are to end.
     stops: Mutex<HashMap<u64, Arc<AtomicBool>>>,
-    /// Rows of backups that are restored, which took a while to verify.
-    rows: Mutex<HashMap<u64, Arc<InterpretedRows>>>,
     /// Where jobs are kept beside this disk, which may be gone with the next request.
     state: Option<StateStore>,
     sums: Sums,
@@ -61,8 +55,8 @@ impl Jobs {
     /// if there is one for that.
     pub fn new(backups: &Path, linked: Vec<Linked>, state: Option<StateStore>) -> Self {
         let folder = backups.join(".gaebar").join("jobs");
-        let (stops, rows, sums) = (Mutex::default(), Mutex::default(), Sums::default());
-        Self { backups: backups.to_owned(), folder, linked, stops, rows, state, sums }
+        let (stops, sums) = (Mutex::default(), Sums::default());
+        Self { backups: backups.to_owned(), folder, linked, stops, state, sums }
     }
 
     /// All of them, the latest first.
@@ -261,7 +255,7 @@ impl Jobs {
                 let remote = rules.remotes.get(remote).ok_or_else(gone)?;
                 pull::step(job, remote, &folder, rules, stop)
             }
-            Work::Restore { from, backup, target, place, .. } => {
+            Work::Restore { from, backup, target, place, digest, .. } => {
                 let url = url(target)?;
                 // A plan, and the name that was typed, are for one target, whatever settings and environment say by now.
                 if *place != restore::place(url) {
@@ -275,9 +269,9 @@ impl Jobs {
                     return Err(backup::Failed::Problem(format!("{url} may not be restored to any more.")));
                 }
                 let done = match from {
-                    Rows::Folder => self.rows(job.id, &folder).and_then(|rows| {
-                        restore::step(job, With { url, rows: rows.as_ref(), folder: Some(&folder), rules, stop })
-                    }),
+                    Rows::Folder if job.stage == Stage::Verifying => verify::step(job, &folder, rules.budget),
+                    Rows::Folder => verify::rows(&folder, digest.as_deref())
+                        .and_then(|rows| restore::step(job, With { url, rows: &rows, folder: Some(&folder), rules, stop })),
                     Rows::Linked => self
                         .linked(backup)
                         .ok_or_else(|| format!("This program has no backup {backup:?} any more."))
@@ -291,25 +285,6 @@ impl Jobs {
     /// A backup that is compiled into this program.
     fn linked(&self, name: &str) -> Option<&Linked> {
         self.linked.iter().find(|backup| backup.name() == name)
-    }
-
-    /// A backup's rows, verified once as long as this process lives. Each shard is held against its hash whenever it is read.
-    fn rows(&self, id: u64, folder: &Path) -> Result<Arc<InterpretedRows>, String> {
-        if let Some(rows) = lock(&self.rows).get(&id) {
-            return Ok(Arc::clone(rows));
-        }
-        let contents = read(folder, &JustLooking).map_err(|error| error.to_string())?;
-        if let Some(edit) = contents.edits.first() {
-            return Err(format!(
-                "The backup was edited since it was made ({edit}); nothing was written. `gaebar restore --accept-edits` restores it."
-            ));
-        }
-        let rows = Arc::new(InterpretedRows::new(folder, contents));
-        if rows.shards() == 0 {
-            return Err("The backup has no rows; there is nothing to restore.".to_owned());
-        }
-        lock(&self.rows).insert(id, Arc::clone(&rows));
-        Ok(rows)
     }
 
     /// Ends a job, and the step of it that is under way here. What a backup had read is removed; what a restore has written stays.
@@ -374,7 +349,6 @@ impl Jobs {
     /// Forgets what this process keeps of a job.
     fn let_go(&self, id: u64) {
         lock(&self.stops).remove(&id);
-        lock(&self.rows).remove(&id);
     }
 
     fn hold(&self, id: u64) -> Result<Held, StepError> {

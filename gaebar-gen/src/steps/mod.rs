@@ -18,6 +18,7 @@ mod pull;
 mod restore;
 mod state;
 mod turn;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -18,6 +18,9 @@ use super::job::{Job, Stage, Work};
 
 /// Windows a full step is divided into, so that its time can end between them.
 const WINDOWS: usize = 5;
+/// The rows are of another backup.
+pub(super) const OTHER: &str =
+    "The backup is not what it was when the plan was made. Cancel this, and begin anew for another plan.";
 /// Writes a second that a real project gets, which is what Google asks for at first.
 const REAL_RATE: f64 = 500.0;
 
@@ -41,9 +44,7 @@ pub(super) fn step(job: &mut Job, with: With) -> Result<(), String> {
     let rows = with.rows;
     let Work::Restore { digest, .. } = &mut job.work else { return Ok(()) };
     if *digest.get_or_insert_with(|| rows.digest()) != rows.digest() {
-        return Err(
-            "The backup is not what it was when the plan was made. Cancel this, and begin anew for another plan.".to_owned()
-        );
+        return Err(OTHER.to_owned());
     }
     if job.stage == Stage::Confirming {
         confirm(job, rows);

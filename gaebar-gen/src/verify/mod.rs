@@ -4,6 +4,7 @@
 //! the backup must be there byte for byte; manifests must match their files; rows must be within the grammar. A row that was
 //! edited within it is an entity like any other, and is named. Nothing of the backup is run.
 
+mod claimed;
 mod entities;
 mod kind;
 mod stray;
@@ -20,6 +21,7 @@ use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+pub use claimed::Claimed;
 pub use entities::{Dangling, OverLimit};
 
 use crate::emit::visible;
@@ -137,6 +139,13 @@ pub struct VerifiedShard {
     pub rows: usize,
     /// What was accepted: the bytes that it had, whatever became of the file since.
     pub accepted: Fingerprint,
+}
+
+impl VerifiedShard {
+    /// A shard as its manifest says that it is.
+    fn claimed(file: &str, fingerprint: &Fingerprint) -> Self {
+        Self { file: file.to_owned(), rows: fingerprint.rows(), accepted: fingerprint.of_the_file() }
+    }
 }
 
 /// An edit within the grammar.

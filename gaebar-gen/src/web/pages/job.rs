@@ -141,6 +141,7 @@ fn state(job: &Job) -> String {
             }
             _ => "Downloading.".to_owned(),
         },
+        Stage::Verifying => format!("Verifying: {so_far}. Nothing is written yet."),
         Stage::Planning => format!("Comparing with the target: {so_far}. Nothing is written yet."),
         Stage::Confirming => "This is the plan. Nothing was written yet.".to_owned(),
         Stage::Restoring => format!("Restoring: {so_far}."),
