@@ -16,9 +16,9 @@ pub mod previous;
 pub mod names;
 pub mod schema;
 
+pub mod draft;
 pub mod emit;
 pub mod releases;
-pub mod draft;
 pub mod shards;
 pub mod stage;
 pub mod templates;

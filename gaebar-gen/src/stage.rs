@@ -135,7 +135,11 @@ pub fn stage(
 
 impl Plan<'_> {
     /// Works on kinds: on all at once, or one after the other where a bite may be over in between.
-    fn each<T: Sync, R: Send>(&self, kinds: &[T], work: impl Fn(&T) -> Result<R, ShardError> + Send + Sync) -> Result<Vec<R>, ShardError> {
+    fn each<T: Sync, R: Send>(
+        &self,
+        kinds: &[T],
+        work: impl Fn(&T) -> Result<R, ShardError> + Send + Sync,
+    ) -> Result<Vec<R>, ShardError> {
         match self.bite {
             Some(_) => kinds.iter().map(work).collect(),
             None => kinds.par_iter().map(work).collect(),
@@ -271,17 +275,13 @@ fn stage_kind(
 }
 
 /// The struct of a kind that has one: that, or one after all of its entities.
-fn reshaped(
-    plan: &Plan,
-    before: &Kind,
-    spooled: &SpooledKind,
-    located: &Located,
-    stop: &AtomicBool,
-) -> Result<Kind, ShardError> {
+fn reshaped(plan: &Plan, before: &Kind, spooled: &SpooledKind, located: &Located, stop: &AtomicBool) -> Result<Kind, ShardError> {
     // Going through all entities once more is for those alone that may get a struct.
     let may_change = match plan.reshape {
         Reshape::Never => false,
-        Reshape::WhereManyDoNotFit => spooled.rows() >= LEAST_ROWS && located.most_exceptions > spooled.rows() / ROWS_AN_EXCEPTION,
+        Reshape::WhereManyDoNotFit => {
+            spooled.rows() >= LEAST_ROWS && located.most_exceptions > spooled.rows() / ROWS_AN_EXCEPTION
+        }
         Reshape::Always => spooled.rows() > 0,
     };
     if !may_change {

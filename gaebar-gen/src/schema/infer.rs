@@ -179,7 +179,8 @@ mod tests {
 
     #[test]
     fn what_was_counted_can_be_written_down_in_between() {
-        let values = [Data::Null.into(), 1.into(), "x".into(), Value::from("x").unindexed().meaning(15), Value::new(Data::Array(vec![]))];
+        let values =
+            [Data::Null.into(), 1.into(), "x".into(), Value::from("x").unindexed().meaning(15), Value::new(Data::Array(vec![]))];
         let (mut whole, mut parts) = (Inference::default(), Inference::default());
         for value in values {
             let entity = Entity::new(Key::root("K", 1), [("p".to_owned(), value)].into()).unwrap();

@@ -1,6 +1,6 @@
 //! A job: a backup or a restore, how far it is, and what its steps did.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gaebar_runtime::cli::{plural, thousands};
 use gaebar_runtime::model::Timestamp;
@@ -82,6 +82,9 @@ pub enum Work {
         digest: Option<String>,
         /// What the plan says, by kind.
         plan: BTreeMap<String, Planned>,
+        /// How far a mirror's look at what only the target has is.
+        #[serde(default)]
+        others: Others,
         /// Where the next window of rows begins: a shard, and a place in it.
         at: (usize, usize),
         /// Entities that were written.
@@ -122,9 +125,36 @@ impl Work {
 
     /// A restore of a backup into a store that has a name.
     pub fn restore(from: Rows, backup: String, target: String, on_conflict: String, mirror: bool, confirm: String) -> Self {
-        let (project, place, digest, plan, at, written, deleted) = (None, String::new(), None, BTreeMap::new(), (0, 0), 0, 0);
-        Self::Restore { from, backup, target, on_conflict, mirror, confirm, project, place, digest, plan, at, written, deleted }
+        let (project, place, digest, plan, others) = (None, String::new(), None, BTreeMap::new(), Others::default());
+        let (at, written, deleted) = ((0, 0), 0, 0);
+        Self::Restore {
+            from,
+            backup,
+            target,
+            on_conflict,
+            mirror,
+            confirm,
+            project,
+            place,
+            digest,
+            plan,
+            others,
+            at,
+            written,
+            deleted,
+        }
     }
+}
+
+/// How far a look at what only the target has is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Others {
+    /// The namespaces that the backup has entities in.
+    pub namespaces: BTreeSet<String>,
+    /// Which of them is gone through, and of which kind: the number of scans that are behind.
+    pub scan: usize,
+    /// Where that goes on, as the store says.
+    pub cursor: Option<Vec<u8>>,
 }
 
 /// How far a job is: one stage comes after another.
@@ -143,11 +173,13 @@ pub enum Stage {
     Verifying,
     /// The backup is compared with the target.
     Planning,
+    /// The target is looked through for what only it has, for a mirror.
+    Counting,
     /// Somebody has to say that the plan is meant.
     Confirming,
     /// Rows are written.
     Restoring,
-    /// What the backup does not have is deleted: one step.
+    /// What the backup does not have, and the plan has counted, is deleted.
     Deleting,
     /// All is done.
     Done,
@@ -170,6 +202,7 @@ impl Stage {
             Self::Downloading => "downloading",
             Self::Verifying => "verifying",
             Self::Planning => "comparing",
+            Self::Counting => "counting what only the target has",
             Self::Confirming => "waiting for a word",
             Self::Restoring => "restoring",
             Self::Deleting => "deleting",
@@ -249,7 +282,9 @@ impl Job {
             Work::Pull { backup, .. } => {
                 format!("Nothing is left of what was downloaded, and whatever was in the backup {backup:?} before is as it was.")
             }
-            Work::Restore { target, .. } if matches!(self.stage, Stage::Verifying | Stage::Planning | Stage::Confirming) => {
+            Work::Restore { target, .. }
+                if matches!(self.stage, Stage::Verifying | Stage::Planning | Stage::Counting | Stage::Confirming) =>
+            {
                 format!("Nothing was written to {target:?}.")
             }
             Work::Restore { target, written, deleted, .. } => {

@@ -92,9 +92,18 @@ impl Jobs {
         Ok(self.state.as_ref().map(StateStore::open).transpose()?)
     }
 
-    /// Where what a job reads lies until it is written.
+    /// Where what a job has found out lies, beside its file: what it has read, until that is written, or the keys that a mirror knows.
     fn spool(&self, job: &Job) -> Option<PathBuf> {
-        matches!(job.work, Work::Backup { .. }).then(|| spool_of(&self.backups.join(job.backup())))
+        match job.work {
+            Work::Backup { .. } => Some(spool_of(&self.backups.join(job.backup()))),
+            Work::Restore { mirror: true, .. } => Some(self.own(job.id)),
+            Work::Restore { .. } | Work::Pull { .. } => None,
+        }
+    }
+
+    /// The folder of a job's own.
+    fn own(&self, id: u64) -> PathBuf {
+        self.folder.join(id.to_string())
     }
 
     /// Begins a job. Nothing is read or written yet.
@@ -235,6 +244,7 @@ impl Jobs {
         }
         if job.stage.has_ended() {
             self.let_go(job.id);
+            folder::remove(&self.own(job.id))?;
         }
         Ok(job)
     }
@@ -268,14 +278,16 @@ impl Jobs {
                 if !rules.may_restore_to(url) {
                     return Err(backup::Failed::Problem(format!("{url} may not be restored to any more.")));
                 }
+                let own = self.own(job.id);
                 let done = match from {
                     Rows::Folder if job.stage == Stage::Verifying => verify::step(job, &folder, rules.budget),
-                    Rows::Folder => verify::rows(&folder, digest.as_deref())
-                        .and_then(|rows| restore::step(job, With { url, rows: &rows, folder: Some(&folder), rules, stop })),
+                    Rows::Folder => verify::rows(&folder, digest.as_deref()).and_then(|rows| {
+                        restore::step(job, With { url, rows: &rows, folder: Some(&folder), own: &own, rules, stop })
+                    }),
                     Rows::Linked => self
                         .linked(backup)
                         .ok_or_else(|| format!("This program has no backup {backup:?} any more."))
-                        .and_then(|rows| restore::step(job, With { url, rows, folder: None, rules, stop })),
+                        .and_then(|rows| restore::step(job, With { url, rows, folder: None, own: &own, rules, stop })),
                 };
                 done.map_err(backup::Failed::Problem)
             }
@@ -371,13 +383,16 @@ impl Jobs {
         if let Some(spool) = self.spool(&job)
             && !turn.is_here(&spool, &self.sums)?
         {
-            self.bring(&turn, &job)?;
+            self.bring(&turn, &job, &spool)?;
         }
         Ok(Held { job, turn: Some(turn), lock })
     }
 
-    /// Brings what a backup has read to this disk.
-    fn bring(&self, turn: &Claim, job: &Job) -> Result<(), StepError> {
+    /// Brings what a job has found out to this disk.
+    fn bring(&self, turn: &Claim, job: &Job, spool: &Path) -> Result<(), StepError> {
+        if job.work.writes().is_none() {
+            return Ok(turn.bring(spool, &self.sums)?);
+        }
         let mut brought = Ok(());
         let held = at_work(&self.backups.join(job.backup()), |private| {
             brought = turn.bring(&private.spool(), &self.sums);

@@ -13,6 +13,7 @@ mod error;
 mod job;
 mod jobs;
 mod mirror;
+mod others;
 mod parts;
 mod pull;
 mod restore;
@@ -26,7 +27,7 @@ use std::time::Duration;
 use gaebar_runtime::store::StoreUrl;
 
 pub use error::{StateError, StepError};
-pub use job::{Job, Planned, Rows, Stage, Work};
+pub use job::{Job, Others, Planned, Rows, Stage, Work};
 pub use jobs::Jobs;
 pub use state::StateStore;
 

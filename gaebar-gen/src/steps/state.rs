@@ -173,7 +173,8 @@ impl State {
 
 /// Whether a path is one of a file below a spool, and leads nowhere else.
 fn is_plain(path: &str) -> bool {
-    let plain = |part: &str| !["", ".", ".."].contains(&part) && part.bytes().all(|c| c.is_ascii_alphanumeric() || b"._-".contains(&c));
+    let plain =
+        |part: &str| !["", ".", ".."].contains(&part) && part.bytes().all(|c| c.is_ascii_alphanumeric() || b"._-".contains(&c));
     path.split('/').all(plain)
 }
 

@@ -143,9 +143,10 @@ fn state(job: &Job) -> String {
         },
         Stage::Verifying => format!("Verifying: {so_far}. Nothing is written yet."),
         Stage::Planning => format!("Comparing with the target: {so_far}. Nothing is written yet."),
+        Stage::Counting => format!("Counting what only the target has: {so_far} looked at. Nothing is written yet."),
         Stage::Confirming => "This is the plan. Nothing was written yet.".to_owned(),
         Stage::Restoring => format!("Restoring: {so_far}."),
-        Stage::Deleting => "Deleting what the backup does not have, which is one step.".to_owned(),
+        Stage::Deleting => format!("Deleting what the backup does not have: {so_far} looked at."),
         Stage::Done => match &job.work {
             Work::Backup { .. } => format!("Backed up {} of {}.", plural(rows, "row"), plural(job.kinds.len() as u64, "kind")),
             Work::Pull { files: (files, _), .. } => format!("Pulled {}; every hash matches.", plural(*files as u64, "file")),
