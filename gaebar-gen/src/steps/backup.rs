@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use gaebar_runtime::store::{self, StoreUrl};
@@ -149,7 +149,8 @@ struct Meter<'a> {
     /// Rows, what was read before this step included, at which to stop.
     most: u64,
     budget: Budget,
-    begun: Instant,
+    /// When the first was read: a store that takes long to open must not have used up each step's time.
+    begun: OnceLock<Instant>,
     /// Whether the whole job is to stop.
     cancelled: &'a AtomicBool,
     stop: AtomicBool,
@@ -161,7 +162,7 @@ impl<'a> Meter<'a> {
         // Each of the scans may be within a page when it is asked to stop.
         let most = before + budget.rows.saturating_sub(SCANS * page).max(1) as u64;
         let stop = AtomicBool::new(cancelled.load(Ordering::Relaxed));
-        Self { most, budget, begun: Instant::now(), cancelled, stop, kinds: Mutex::default() }
+        Self { most, budget, begun: OnceLock::new(), cancelled, stop, kinds: Mutex::default() }
     }
 
     fn kinds(self) -> BTreeMap<String, u64> {
@@ -174,7 +175,16 @@ impl Progress for Meter<'_> {
         let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
         *kinds.entry(kind.to_owned()).or_default() += rows;
         let all: u64 = kinds.values().sum();
-        if all >= self.most || self.begun.elapsed() >= self.budget.time || self.cancelled.load(Ordering::Relaxed) {
+        if all >= self.most {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+        drop(kinds);
+        self.look();
+    }
+
+    fn look(&self) {
+        let begun = self.begun.get_or_init(Instant::now);
+        if begun.elapsed() >= self.budget.time || self.cancelled.load(Ordering::Relaxed) {
             self.stop.store(true, Ordering::Relaxed);
         }
     }

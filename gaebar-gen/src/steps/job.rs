@@ -115,11 +115,12 @@ impl Work {
         Self::Pull { remote, backup, store, files: (0, 0) }
     }
 
-    /// The backup that it writes.
-    pub(super) fn writes(&self) -> Option<&str> {
+    /// The folder of a backup that it works on, and whether it writes there. What is compiled in has none.
+    pub(super) fn folder(&self) -> Option<(&str, bool)> {
         match self {
-            Self::Backup { backup, .. } | Self::Pull { backup, .. } => Some(backup),
-            Self::Restore { .. } => None,
+            Self::Backup { backup, .. } | Self::Pull { backup, .. } => Some((backup, true)),
+            Self::Restore { from: Rows::Folder, backup, .. } => Some((backup, false)),
+            Self::Restore { from: Rows::Linked, .. } => None,
         }
     }
 

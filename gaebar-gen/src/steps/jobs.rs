@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -59,17 +59,26 @@ impl Jobs {
         Self { backups: backups.to_owned(), folder, linked, stops, state, sums }
     }
 
-    /// All of them, the latest first.
+    /// All of them that can be read, the latest first.
     pub fn all(&self) -> Result<Vec<Job>, StepError> {
-        let names = folder::files(&self.folder)?;
-        let ids = names.iter().filter_map(|name| name.strip_suffix(".json")?.parse().ok());
-        let here: Vec<Job> = ids.map(|id| self.here(id)).collect::<Result<_, _>>()?;
-        let mut jobs: BTreeMap<u64, Job> = here.into_iter().map(|job| (job.id, job)).collect();
+        let here = self.ids()?.into_iter().filter_map(|id| self.here(id).ok());
+        let mut jobs: BTreeMap<u64, Job> = here.map(|job| (job.id, job)).collect();
         if let Some(state) = self.state()? {
             jobs.retain(|_, job| job.stage.has_ended());
             jobs.extend(state.jobs()?.into_iter().map(|job| (job.id, job)));
         }
         Ok(jobs.into_values().rev().collect())
+    }
+
+    /// Why the others can't be read.
+    pub fn unreadable(&self) -> Result<Vec<StepError>, StepError> {
+        Ok(self.ids()?.into_iter().filter_map(|id| self.here(id).err()).collect())
+    }
+
+    /// The numbers of those on this disk.
+    fn ids(&self) -> Result<Vec<u64>, StepError> {
+        let names = folder::files(&self.folder)?;
+        Ok(names.iter().filter_map(|name| name.strip_suffix(".json")?.parse().ok()).collect())
     }
 
     /// A job as its last step left it.
@@ -119,8 +128,10 @@ impl Jobs {
         }
         let all = self.all()?;
         for other in all.iter().filter(|job| !job.stage.has_ended()) {
+            let meet = work.folder().zip(other.work.folder());
             let what = match (&work, &other.work) {
-                (ours, other) if ours.writes().is_some() && ours.writes() == other.writes() => "backup",
+                // Several may restore a backup at once; who writes it has it alone.
+                _ if meet.is_some_and(|((ours, we), (theirs, they))| ours == theirs && (we || they)) => "backup",
                 (Work::Restore { target, .. }, Work::Restore { target: other, .. })
                     if stores.get(target) == stores.get(other) =>
                 {
@@ -131,7 +142,7 @@ impl Jobs {
             return Err(StepError::Taken { id: other.id, what });
         }
         for old in all.iter().filter(|job| job.stage.has_ended()).skip(MOST_KEPT - 1) {
-            fs::remove_file(self.file(old.id)).map_err(FolderError::at("remove", &self.file(old.id)))?;
+            self.remove(old.id)?;
         }
         if let Work::Restore { target, project, place, .. } = &mut work
             && let Some(url) = stores.get(target)
@@ -140,12 +151,26 @@ impl Jobs {
         }
         // An instance does not know how many there were elsewhere, but what time it is.
         let least = if beginning.is_some() { now() } else { 1 };
-        let job = Job::new(all.first().map_or(1, |last| last.id + 1).max(least), work);
+        let last = self.ids()?.into_iter().chain(all.iter().map(|job| job.id)).max();
+        let job = Job::new(last.map_or(1, |last| last + 1).max(least), work);
         self.save(&job)?;
         if let Some(state) = self.state()? {
             Claim::take(state, job.id)?.keep(&job, None, &self.sums)?;
         }
         Ok(job)
+    }
+
+    /// Removes what there is of a job that has ended.
+    fn remove(&self, id: u64) -> Result<(), FolderError> {
+        folder::remove(&self.own(id))?;
+        // The job itself last, so that who is cut off before comes back.
+        for file in ["lock", "new", "json"].map(|what| self.folder.join(format!("{id}.{what}"))) {
+            match fs::remove_file(&file) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(FolderError::at("remove", &file)(error)),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Whether a job makes sense.
@@ -301,6 +326,10 @@ impl Jobs {
 
     /// Ends a job, and the step of it that is under way here. What a backup had read is removed; what a restore has written stays.
     pub fn cancel(&self, id: u64) -> Result<Job, StepError> {
+        let job = self.get(id)?;
+        if job.stage.has_ended() {
+            return Ok(job);
+        }
         let patience = Instant::now() + PATIENCE;
         let stop = self.stop_of(id);
         stop.store(true, Ordering::Relaxed);
@@ -390,7 +419,7 @@ impl Jobs {
 
     /// Brings what a job has found out to this disk.
     fn bring(&self, turn: &Claim, job: &Job, spool: &Path) -> Result<(), StepError> {
-        if job.work.writes().is_none() {
+        if matches!(job.work, Work::Restore { .. }) {
             return Ok(turn.bring(spool, &self.sums)?);
         }
         let mut brought = Ok(());

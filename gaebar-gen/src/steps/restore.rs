@@ -152,11 +152,14 @@ fn restored(job: &mut Job, With { url, rows, folder, rules, stop, .. }: With) ->
         keep_pace(store.place(), done.rows(), begun);
     }
     if windows.is_at_end() {
-        let next = if *mirror { Stage::Deleting } else { Stage::Done };
-        (others.scan, others.cursor) = (0, None);
-        let kinds = job.kinds.clone();
-        job.enter(next, None);
-        job.kinds = kinds;
+        if *mirror {
+            (others.scan, others.cursor) = (0, None);
+            job.enter(Stage::Deleting, None);
+        } else {
+            let kinds = job.kinds.clone();
+            job.enter(Stage::Done, None);
+            job.kinds = kinds;
+        }
     }
     Ok(())
 }

@@ -56,11 +56,12 @@ pub(in super::super) async fn cancel(
 
 /// All jobs.
 pub(in super::super) async fn jobs(State(app): State<Arc<App>>, Extension(visitor): Extension<Visitor>) -> Page {
-    let jobs = app.step(|app| app.jobs.all()).await?;
+    let (jobs, unreadable) = app.step(|app| Ok((app.jobs.all()?, app.jobs.unreadable()?))).await?;
     let main = html! {
         h1 { "Jobs" }
         @if jobs.is_empty() { p.empty { "There are none yet." } }
         (list(&visitor, &jobs.iter().collect::<Vec<_>>()))
+        @for problem in &unreadable { div.problem { p { (visible(&problem.to_string())) } } }
     };
     Ok(page(&visitor, "Jobs", &[trail(&visitor.links)], &main))
 }
