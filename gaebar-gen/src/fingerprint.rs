@@ -56,6 +56,7 @@ impl Fingerprint {
     }
 
     /// The same without what tells rows apart.
+    #[must_use]
     pub fn of_the_file(&self) -> Self {
         Self { sha256: self.sha256.clone(), rows: Vec::new() }
     }

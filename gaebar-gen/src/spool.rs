@@ -455,13 +455,12 @@ struct RunReader {
 
 impl RunReader {
     fn record(&mut self) -> io::Result<Encoded> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => {
-                let mut file = File::open(&self.path)?;
-                file.seek(SeekFrom::Start(self.offset))?;
-                self.file.insert(BufReader::with_capacity(BUFFER, file))
-            }
+        let file = if let Some(file) = &mut self.file {
+            file
+        } else {
+            let mut file = File::open(&self.path)?;
+            file.seek(SeekFrom::Start(self.offset))?;
+            self.file.insert(BufReader::with_capacity(BUFFER, file))
         };
         let record = read(file)?;
         self.offset += size(&record);

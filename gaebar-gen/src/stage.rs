@@ -164,8 +164,8 @@ fn shape(
     stop: &AtomicBool,
 ) -> Result<Vec<Kind>, ShardError> {
     let known = || plan.known.iter().map(|(_, kind)| kind);
-    let names: BTreeSet<_> = known().map(|kind| kind.name.as_str()).collect();
-    let new = spooled.keys().filter(|name| !names.contains(name.as_str())).map(|name| (name.clone(), Vec::new()));
+    let old: BTreeSet<_> = known().map(|kind| kind.name.as_str()).collect();
+    let new = spooled.keys().filter(|name| !old.contains(name.as_str())).map(|name| (name.clone(), Vec::new()));
     let named = name_kinds(new, known());
     let rows: u64 = named.iter().map(|kind| spooled[&kind.name].rows()).sum();
     let mut kinds = Vec::new();

@@ -1,23 +1,19 @@
 //! A step of a backup: some more of the store is read, or of what was read some more is looked at or written.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
-use std::time::Instant;
+use std::sync::atomic::AtomicBool;
 
 use gaebar_runtime::store::{self, StoreUrl};
 
+use super::Rules;
 use super::job::{Job, Stage, Work};
-use super::{Budget, Rules};
+use super::meter::{Meter, Tally};
 use crate::backup::{BackupError, Options, read_ahead, write_ahead};
 use crate::checkpoint::CheckpointError;
 use crate::private::PrivateError;
-use crate::progress::{Progress, Silent};
 use crate::publish::PublishError;
 use crate::read::{ReadError, SCANS, Selection};
 use crate::reading::Begin;
-use crate::stage::Stages;
 use crate::update::UpdateError;
 
 /// Why a step failed.
@@ -97,95 +93,5 @@ fn failed(job: &mut Job, error: BackupError) -> Result<(), Failed> {
             Err(Failed::Problem(format!("What was read can't be gone on with: {cause}\nThe next step begins anew.")))
         }
         error => Err(Failed::Problem(error.to_string())),
-    }
-}
-
-/// How far a bite has come. It hears of what those before have done, too.
-#[derive(Default)]
-struct Tally(Mutex<(Option<(Stage, u64)>, BTreeMap<String, u64>)>);
-
-impl Tally {
-    fn enter(&self, stage: Stage, rows: u64) -> Box<dyn Progress + '_> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (Some((stage, rows)), BTreeMap::new());
-        Box::new(Counting(self))
-    }
-
-    fn tell(self, job: &mut Job) {
-        let (entered, kinds) = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if let Some((stage, rows)) = entered {
-            if stage != job.stage {
-                job.enter(stage, None);
-            }
-            (job.total, job.kinds) = (Some(rows), kinds);
-        }
-    }
-}
-
-impl Stages for Tally {
-    fn reading(&self) -> Box<dyn Progress + '_> {
-        Box::new(Silent)
-    }
-
-    fn shaping(&self, rows: u64) -> Box<dyn Progress + '_> {
-        self.enter(Stage::Shaping, rows)
-    }
-
-    fn writing(&self, rows: u64) -> Box<dyn Progress + '_> {
-        self.enter(Stage::Writing, rows)
-    }
-}
-
-struct Counting<'a>(&'a Tally);
-
-impl Progress for Counting<'_> {
-    fn add(&self, kind: &str, rows: u64) {
-        let mut tally = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *tally.1.entry(kind.to_owned()).or_default() += rows;
-    }
-}
-
-/// Counts what is read, and asks to stop where the budget ends.
-struct Meter<'a> {
-    /// Rows, what was read before this step included, at which to stop.
-    most: u64,
-    budget: Budget,
-    /// When the first was read: a store that takes long to open must not have used up each step's time.
-    begun: OnceLock<Instant>,
-    /// Whether the whole job is to stop.
-    cancelled: &'a AtomicBool,
-    stop: AtomicBool,
-    kinds: Mutex<BTreeMap<String, u64>>,
-}
-
-impl<'a> Meter<'a> {
-    fn new(budget: Budget, page: usize, before: u64, cancelled: &'a AtomicBool) -> Self {
-        // Each of the scans may be within a page when it is asked to stop.
-        let most = before + budget.rows.saturating_sub(SCANS * page).max(1) as u64;
-        let stop = AtomicBool::new(cancelled.load(Ordering::Relaxed));
-        Self { most, budget, begun: OnceLock::new(), cancelled, stop, kinds: Mutex::default() }
-    }
-
-    fn kinds(self) -> BTreeMap<String, u64> {
-        self.kinds.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Progress for Meter<'_> {
-    fn add(&self, kind: &str, rows: u64) {
-        let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
-        *kinds.entry(kind.to_owned()).or_default() += rows;
-        let all: u64 = kinds.values().sum();
-        if all >= self.most {
-            self.stop.store(true, Ordering::Relaxed);
-        }
-        drop(kinds);
-        self.look();
-    }
-
-    fn look(&self) {
-        let begun = self.begun.get_or_init(Instant::now);
-        if begun.elapsed() >= self.budget.time || self.cancelled.load(Ordering::Relaxed) {
-            self.stop.store(true, Ordering::Relaxed);
-        }
     }
 }

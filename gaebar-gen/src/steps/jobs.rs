@@ -151,8 +151,8 @@ impl Jobs {
         }
         // An instance does not know how many there were elsewhere, but what time it is.
         let least = if beginning.is_some() { now() } else { 1 };
-        let last = self.ids()?.into_iter().chain(all.iter().map(|job| job.id)).max();
-        let job = Job::new(last.map_or(1, |last| last + 1).max(least), work);
+        let before = self.ids()?.into_iter().chain(all.iter().map(|job| job.id)).max();
+        let job = Job::new(before.map_or(1, |last| last + 1).max(least), work);
         self.save(&job)?;
         if let Some(state) = self.state()? {
             Claim::take(state, job.id)?.keep(&job, None, &self.sums)?;

@@ -12,6 +12,7 @@ mod backup;
 mod error;
 mod job;
 mod jobs;
+mod meter;
 mod mirror;
 mod others;
 mod parts;

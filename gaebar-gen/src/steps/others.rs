@@ -112,6 +112,9 @@ pub(super) fn deleted(job: &mut Job, With { url, rules, stop, own, .. }: With) -
     Ok(())
 }
 
+/// What is done with a page of a kind's entities.
+type Each<'a> = dyn FnMut(&str, &[Entity]) -> Result<(), String> + 'a;
+
 /// Goes through some more of the target's entities of these kinds, a page at a time. Whether the end was reached.
 fn walk(
     others: &mut Others,
@@ -119,7 +122,7 @@ fn walk(
     store: &dyn Store,
     budget: Budget,
     stop: &AtomicBool,
-    each: &mut dyn FnMut(&str, &[Entity]) -> Result<(), String>,
+    each: &mut Each,
 ) -> Result<bool, String> {
     let (snapshot, bite) = (store.snapshot(View::Latest).map_err(|error| error.to_string())?, budget.bite());
     let scans: Vec<_> = others.namespaces.iter().flat_map(|namespace| kinds.iter().map(move |kind| (namespace, kind))).collect();
