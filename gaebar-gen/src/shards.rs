@@ -28,8 +28,8 @@ use crate::templates;
 
 /// A shard closes before it would pass this many bytes of source.
 pub const SHARD_BYTES: usize = 300_000;
-/// A volume takes this many rows: beyond, rustc gets slower by the row, and needs some 35 KB of memory for each.
-const VOLUME_ROWS: usize = 5_000;
+/// A volume takes this many rows: after one changed, all of its volume is compiled again, while smaller ones cost the whole no less.
+const VOLUME_ROWS: usize = 1_000;
 /// A volume takes this much source: rustc needs some 17 bytes of memory for a byte of text.
 const VOLUME_SOURCE: usize = 16 << 20;
 /// A volume takes this many expressions: rustc needs some 900 bytes of memory for each.
@@ -535,7 +535,8 @@ impl<'a> Writer<'a> {
         if shards.is_empty() {
             return Ok(());
         }
-        self.write(&format!("volumes/{name}/Cargo.toml"), templates::volume_manifest(self.job.backup, &name).as_bytes())?;
+        let manifest = templates::Packages::of_backup(self.job.backup).volume(&name);
+        self.write(&format!("volumes/{name}/Cargo.toml"), manifest.as_bytes())?;
         let library = templates::volume_library(&self.models, &self.job.kind.structure, &shards);
         self.write(&format!("volumes/{name}/src/lib.rs"), library.as_bytes())?;
         self.written.volumes.push(name);

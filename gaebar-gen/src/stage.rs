@@ -92,6 +92,11 @@ pub trait Stages {
         Box::new(Silent)
     }
 
+    /// So many files are being downloaded. Of each that came, its path is told as a kind's row is.
+    fn downloading(&self, _files: u64) -> Box<dyn Progress + '_> {
+        Box::new(Silent)
+    }
+
     /// So many rows are being written as code.
     fn writing(&self, rows: u64) -> Box<dyn Progress + '_>;
 }

@@ -1,6 +1,6 @@
 //! Stands between a client and a server, and may change what is answered.
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -19,22 +19,34 @@ pub struct Proxy {
 impl Proxy {
     /// One in front of a server. `change` gets the path that was asked for and the true answer.
     pub fn before(server: SocketAddr, change: impl Fn(&str, Raw) -> Raw + Send + Sync + 'static) -> Self {
+        Self::through(server, change, Some)
+    }
+
+    /// The same for clients that speak something else before HTTP: `open` understands it, or ends the connection.
+    pub fn through<S: Read + Write>(
+        server: SocketAddr,
+        change: impl Fn(&str, Raw) -> Raw + Send + Sync + 'static,
+        open: impl Fn(TcpStream) -> Option<S> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (address, asked) = (listener.local_addr().unwrap(), Arc::<Mutex<Vec<String>>>::default());
-        let (heard, change) = (Arc::clone(&asked), Arc::new(change));
+        let (heard, change, open) = (Arc::clone(&asked), Arc::new(change), Arc::new(open));
         thread::spawn(move || {
-            for mut client in listener.incoming().map_while(Result::ok) {
-                let (heard, change) = (Arc::clone(&heard), Arc::clone(&change));
+            for client in listener.incoming().map_while(Result::ok) {
+                let (heard, change, open) = (Arc::clone(&heard), Arc::clone(&change), Arc::clone(&open));
                 thread::spawn(move || {
+                    let Some(mut client) = open(client) else { return };
                     let Some((head, sent)) = request(&mut client) else { return };
                     let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
                     heard.lock().unwrap().push(head.clone());
-                    let mut upstream = TcpStream::connect(server).unwrap();
+                    // From a server that was killed comes nothing, and so nothing goes on.
+                    let Ok(mut upstream) = TcpStream::connect(server) else { return };
                     let head = head.trim_end().to_owned() + "\r\nConnection: close\r\n\r\n";
-                    upstream.write_all(&[head.as_bytes(), &sent].concat()).unwrap();
                     let mut answer = Vec::new();
-                    upstream.read_to_end(&mut answer).unwrap();
-                    let _ = client.write_all(&change(&path, answer));
+                    let asked = upstream.write_all(&[head.as_bytes(), &sent].concat());
+                    if asked.and_then(|()| upstream.read_to_end(&mut answer)).is_ok_and(|bytes| bytes > 0) {
+                        let _ = client.write_all(&change(&path, answer));
+                    }
                 });
             }
         });
@@ -48,7 +60,7 @@ impl Proxy {
 }
 
 /// The head and the body of a request.
-fn request(client: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+fn request(client: &mut impl Read) -> Option<(String, Vec<u8>)> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];

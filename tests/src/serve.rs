@@ -58,6 +58,12 @@ impl Serving {
         fs::read_to_string(&self.log).unwrap()
     }
 
+    /// Bytes that it has read from files so far.
+    pub fn bytes_read(&self) -> u64 {
+        let counts = fs::read_to_string(format!("/proc/{}/io", self.child.id())).expect("Linux counts them");
+        counts.lines().find_map(|line| line.strip_prefix("rchar: ")?.parse().ok()).expect("it has such a line")
+    }
+
     /// Sends a signal, and waits for the end.
     pub fn signal(&mut self, signal: &str) -> ExitStatus {
         let mut kill = Command::new("kill");

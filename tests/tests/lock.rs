@@ -5,14 +5,14 @@ use std::fs;
 use std::path::Path;
 
 use gaebar_gen::releases::Foundation;
-use gaebar_gen::templates::{MODELS_LIBRARY, Templates, models_library, unlock};
+use gaebar_gen::templates::{MODELS_LIBRARY, Packages, Templates, models_library, unlock};
 
 /// Resolves a backup as cargo does, preferring the versions of this workspace, and returns the lock file.
 fn resolve(folder: &Path, workspace: &Path, name: &str, volumes: &BTreeSet<String>) -> String {
     let mut files = Templates { name, volumes, foundation: Foundation::present() }.files();
     files.push((MODELS_LIBRARY.to_owned(), models_library([]).into_bytes()));
     for volume in volumes {
-        let manifest = gaebar_gen::templates::volume_manifest(name, volume);
+        let manifest = Packages::of_backup(name).volume(volume);
         files.push((format!("volumes/{volume}/Cargo.toml"), manifest.into_bytes()));
         files.push((format!("volumes/{volume}/src/lib.rs"), Vec::new()));
     }

@@ -40,7 +40,7 @@ fn worst(store: &dyn Store) {
     // Blobs in files of their own.
     put("Blobs", 140, &|id| one(Value::from(vec![u8::try_from(id).unwrap(); 1_000_000]).unindexed()));
     // Many rows.
-    put("Rows", 5_000, &|id| (0..15).map(|i| (format!("p{i}"), Value::from(format!("value {id}")))).collect());
+    put("Rows", 1_000, &|id| (0..15).map(|i| (format!("p{i}"), Value::from(format!("value {id}")))).collect());
 }
 
 #[cfg(unix)]

@@ -1,5 +1,7 @@
 //! Progress for people.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use gaebar_gen::compile;
 use gaebar_gen::progress::Progress;
 use gaebar_gen::stage::Stages;
@@ -30,8 +32,32 @@ impl Stages for BackupBars {
         Box::new(Bar(Bars::new("reading", None)))
     }
 
+    fn downloading(&self, files: u64) -> Box<dyn Progress + '_> {
+        Box::new(Downloads { steps: Steps::new("downloading"), came: AtomicU64::new(0), files })
+    }
+
     fn writing(&self, rows: u64) -> Box<dyn Progress + '_> {
         Box::new(Bar(Bars::new("writing", Some(rows))))
+    }
+}
+
+/// Progress of a download, by files.
+struct Downloads {
+    steps: Steps,
+    came: AtomicU64,
+    files: u64,
+}
+
+impl Progress for Downloads {
+    fn add(&self, file: &str, files: u64) {
+        let before = self.came.fetch_add(files, Ordering::Relaxed);
+        self.steps.step(file, before + files, self.files);
+    }
+}
+
+impl Drop for Downloads {
+    fn drop(&mut self) {
+        self.steps.finish();
     }
 }
 

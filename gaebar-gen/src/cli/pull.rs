@@ -8,9 +8,10 @@ use gaebar_gen::compile::cache;
 use gaebar_gen::config::Config;
 use gaebar_gen::folder::bytes;
 use gaebar_gen::memo::Memo;
-use gaebar_gen::pull::{Plain, Remote, Wanted, pull};
+use gaebar_gen::pull::{Plain, Pull, Reach, Remote};
 use gaebar_gen::read::Selection;
 use gaebar_gen::shards::SHARD_BYTES;
+use gaebar_gen::steps::Sums;
 use gaebar_gen::web::Token;
 use gaebar_runtime::cli::{Format, plural};
 use gaebar_runtime::say;
@@ -32,7 +33,6 @@ pub(super) fn run(args: &PullArgs, config: &Config, format: Format) -> anyhow::R
     let folder = folder(args)?;
     let remote = Remote::new(url, token.as_ref(), plain)?;
     say!("Pulling {} from {} into {}", args.name, url, folder.display());
-    let wanted = Wanted { backup: &args.name, store: args.from.as_deref(), budget: None };
     // All that the backup has: what it leaves out was left out there.
     let selection = Selection { rows_per_step: ROWS_PER_STEP, ..Selection::default() };
     let options = Options {
@@ -40,7 +40,19 @@ pub(super) fn run(args: &PullArgs, config: &Config, format: Format) -> anyhow::R
         memo: cache().ok().map(|cache| Memo::new(&cache)),
         ..Options::new(selection)
     };
-    let pulled = pull(&remote, &wanted, &folder, &options, &BackupBars, &STOP)?;
+    let pull = Pull {
+        remote: &remote,
+        backup: &args.name,
+        store: args.from.as_deref(),
+        reach: Reach::End,
+        place: &folder,
+        options: &options,
+        sums: &Sums::default(),
+        stages: &BackupBars,
+        hear: &|earlier| say!("note: {earlier}"),
+        stop: &STOP,
+    };
+    let pulled = pull.run()?;
     if pulled.kept > 0 {
         say!("note: {} had been downloaded before", plural(pulled.kept as u64, "file"));
     }

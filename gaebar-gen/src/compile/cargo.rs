@@ -106,6 +106,7 @@ pub(super) fn build(
     let mut errors = String::new();
     let mut executable = None;
     let (mut own, mut dependencies) = (0, 0);
+    let own_folder = place.source().join(place.member());
     loop {
         let line = match said.recv_timeout(STOP_INTERVAL) {
             Ok(line) => line,
@@ -128,7 +129,7 @@ pub(super) fn build(
                     continue;
                 };
                 if reason == "compiler-artifact" {
-                    let is_own = manifest_path.is_some_and(|path| path.starts_with(place.source()));
+                    let is_own = manifest_path.is_some_and(|path| path.starts_with(&own_folder));
                     own += usize::from(is_own);
                     dependencies += usize::from(!is_own && !fresh);
                     if is_own {

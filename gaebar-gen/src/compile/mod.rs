@@ -65,7 +65,8 @@ pub struct Compiled {
     pub release: Option<&'static Release>,
     /// The stores that the backup was taken from, by URL.
     pub taken_from: Vec<String>,
-    /// How many crates from elsewhere had to be compiled for it; none after the first time.
+    /// How many crates that other backups have, too, had to be compiled for it: the runtime and what it depends on. None after the
+    /// first time.
     pub dependencies: usize,
     /// Nobody replaces the binary while this lives.
     #[expect(dead_code, reason = "held, not used")]
@@ -82,8 +83,8 @@ impl Prepared {
 
     /// Compiles the restore binary.
     pub fn compile(self, progress: &dyn Progress, stop: &AtomicBool) -> Result<Compiled, CompileError> {
-        // Volumes, models, runtime, and the library and binary of the backup itself.
-        let crates = verify::volumes(self.verified.contents().kinds.iter().map(|kind| &kind.manifest)).len() + 4;
+        // Volumes, models, and the library and binary of the backup itself.
+        let crates = verify::volumes(self.verified.contents().kinds.iter().map(|kind| &kind.manifest)).len() + 3;
         let digest = self.verified.digest();
         let (binary, dependencies) =
             cargo::build(&self.place, &self.verified.contents().manifest.name, &digest, crates, progress, stop)?;

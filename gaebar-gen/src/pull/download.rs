@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{PullError, Remote, Wanted};
+use super::{Pull, PullError, Reach, Remote};
 use crate::folder;
 use crate::listing::ListedFile;
 use crate::names::hex;
@@ -16,35 +16,29 @@ use crate::names::hex;
 /// Files that are downloaded at once.
 const AT_ONCE: usize = 4;
 
-/// Whether a file was downloaded before, and is what is listed now.
-pub(super) fn is_there(pulled: &Path, file: &ListedFile) -> bool {
-    let path = pulled.join(&file.path);
-    let has_its_size = path.symlink_metadata().is_ok_and(|metadata| metadata.len() == file.bytes);
-    has_its_size && folder::read_regular(&path).is_ok_and(|bytes| bytes.is_some_and(|bytes| hash(&bytes) == file.sha256))
-}
-
-/// Downloads files. The first that is not as it should be ends it. Returns how many are left where the budget ends.
-pub(super) fn all(
-    remote: &Remote,
-    wanted: &Wanted,
-    pulled: &Path,
-    files: &[&ListedFile],
-    stop: &AtomicBool,
-) -> Result<usize, PullError> {
-    let most = wanted.budget.map_or(files.len(), |budget| budget.rows.max(1));
-    let end = wanted.budget.map(|budget| Instant::now() + budget.time);
-    let left = Mutex::new(files.iter().take(most));
+/// Downloads files. The first that is not as it should be ends it. Returns those that are left where the budget ends.
+pub(super) fn all<'f>(pull: &Pull, pulled: &Path, files: &'f [&'f ListedFile]) -> Result<&'f [&'f ListedFile], PullError> {
+    let Pull { remote, backup, stop, .. } = *pull;
+    let (most, end) = match pull.reach {
+        Reach::End => (files.len(), None),
+        Reach::Step { budget, .. } => (budget.rows.max(1).min(files.len()), Some(Instant::now() + budget.time)),
+    };
+    let left = Mutex::new(files[..most].iter());
     let failed = Mutex::new(None);
     let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
     let has_failed = || failed.lock().is_ok_and(|failed| failed.is_some());
+    let progress = pull.stages.downloading(files.len() as u64);
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while !has_failed()
                     && let Some(file) = next()
                 {
-                    if let Err(error) = one(remote, wanted.backup, pulled, file, stop) {
-                        failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    match one(remote, backup, pulled, file, stop) {
+                        Ok(()) => progress.add(&file.path, 1),
+                        Err(error) => {
+                            failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                        }
                     }
                     if end.is_some_and(|end| Instant::now() >= end) {
                         break;
@@ -54,8 +48,7 @@ pub(super) fn all(
         }
     });
     let left = left.into_inner().unwrap_or_else(PoisonError::into_inner).len();
-    let beyond = files.len().saturating_sub(most);
-    failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(left + beyond), Err)
+    failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(&files[most - left..]), Err)
 }
 
 fn one(remote: &Remote, backup: &str, pulled: &Path, file: &ListedFile, stop: &AtomicBool) -> Result<(), PullError> {
@@ -67,7 +60,7 @@ fn one(remote: &Remote, backup: &str, pulled: &Path, file: &ListedFile, stop: &A
     if bytes.len() as u64 != file.bytes {
         return Err(PullError::Size { path: path(), said: file.bytes, came: bytes.len() as u64 });
     }
-    if hash(&bytes) != file.sha256 {
+    if hex(&Sha256::digest(&bytes)) != file.sha256 {
         return Err(PullError::Hash { path: path() });
     }
     // A kill may have left a part of it.
@@ -79,8 +72,4 @@ fn one(remote: &Remote, backup: &str, pulled: &Path, file: &ListedFile, stop: &A
         _ => {}
     }
     Ok(folder::write(pulled, &file.path, &bytes)?)
-}
-
-fn hash(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
 }

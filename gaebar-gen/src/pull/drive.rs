@@ -7,8 +7,8 @@ use std::time::Duration;
 use form_urlencoded::Serializer;
 use serde::Deserialize;
 
-use super::{Paused, PullError, Remote, Wanted};
-use crate::progress::Progress;
+use super::begun::Begun;
+use super::{Earlier, Paused, Pull, PullError, Reach, Remote};
 use crate::steps::Stage;
 
 /// Bytes of a job, whose log has some lines, and of all jobs.
@@ -24,7 +24,7 @@ const MOST_PROBLEMS: u32 = 3;
 /// The longest wait for who is at it there. The first is a second.
 const LONGEST_WAIT: u32 = 10;
 
-/// A job in the list of them, as far as it matters here.
+/// A job, as far as it matters here.
 #[derive(Deserialize)]
 struct Listed {
     id: u64,
@@ -42,6 +42,13 @@ struct Work {
     backup: String,
 }
 
+impl Work {
+    /// Whether it backs a store up into a backup.
+    fn is(&self, store: &str, backup: &str) -> bool {
+        self.what == "backup" && self.store.as_deref() == Some(store) && self.backup == backup
+    }
+}
+
 /// A job after a step.
 #[derive(Deserialize)]
 struct Step {
@@ -52,58 +59,141 @@ struct Step {
 }
 
 /// Has a store of the remote's backed up there: begins that, or goes on with it, until it is done.
-pub(super) fn back_up(
-    remote: &Remote,
-    store: &str,
-    wanted: &Wanted,
-    progress: &dyn Progress,
-    stop: &AtomicBool,
-) -> Result<(), PullError> {
-    let mut watch = Watch::new(job(remote, store, wanted.backup, stop)?);
+pub(super) fn back_up(pull: &Pull, store: &str, begun: &Begun) -> Result<(), PullError> {
+    let known = match pull.reach {
+        Reach::End => begun.job()?,
+        Reach::Step { job, .. } => job,
+    };
+    let job = match known.map(|job| look(pull, store, job)).transpose()? {
+        Some(Known::Made(job)) => {
+            (pull.hear)(Earlier::Made(job));
+            return Ok(());
+        }
+        Some(Known::UnderWay(job)) => job,
+        Some(Known::Gone(job)) => {
+            (pull.hear)(Earlier::Gone(job));
+            begin(pull, store, begun)?
+        }
+        None => begin(pull, store, begun)?,
+    };
+    drive(pull, store, job)
+}
+
+/// What the remote tells of a job that was begun before.
+enum Known {
+    Made(u64),
+    UnderWay(u64),
+    Gone(u64),
+}
+
+/// Asks what became of a job.
+fn look(pull: &Pull, store: &str, job: u64) -> Result<Known, PullError> {
+    let is_gone = |error: &PullError| matches!(error, PullError::Refused { status: 404, .. });
+    let listed: Listed = match pull.remote.told(&format!("api/jobs/{job}"), MOST_JOB, pull.stop) {
+        Err(error) if is_gone(&error) => return Ok(Known::Gone(job)),
+        listed => listed?,
+    };
+    if !listed.work.is(store, pull.backup) || listed.stage == Stage::Cancelled {
+        return Ok(Known::Gone(job));
+    }
+    if listed.stage != Stage::Done {
+        return Ok(Known::UnderWay(job));
+    }
+    // Somebody may have removed the backup since.
+    match pull.remote.files(pull.backup, pull.stop) {
+        Err(error) if is_gone(&error) => Ok(Known::Gone(job)),
+        there => there.map(|_| Known::Made(job)),
+    }
+}
+
+/// Begins a job, or takes up one that has not ended yet, and sees to it that its number is known from now on.
+fn begin(pull: &Pull, store: &str, begun: &Begun) -> Result<u64, PullError> {
+    let job = if let Some(job) = under_way(pull.remote, store, pull.backup, pull.stop)? {
+        job
+    } else {
+        let mut form = Serializer::new(String::new());
+        form.extend_pairs([("do", "backup"), ("store", store), ("backup", pull.backup)]);
+        pull.remote.send_form::<Step>("api/jobs", form.finish(), MOST_JOB, pull.stop)?.id
+    };
+    match pull.reach {
+        Reach::End => begun.keep(job)?,
+        // It is for whoever takes steps to write it down, before more is done.
+        Reach::Step { .. } => return Err(PullError::Paused(Paused::Reading { job, rows: 0 })),
+    }
+    Ok(job)
+}
+
+/// The remote's job that backs a store up into a backup, and has not ended.
+fn under_way(remote: &Remote, store: &str, backup: &str, stop: &AtomicBool) -> Result<Option<u64>, PullError> {
+    let jobs: Vec<Listed> = remote.told("api/jobs", MOST_JOBS, stop)?;
+    let writes_it = |job: &Listed| !job.stage.has_ended() && job.work.what == "backup" && job.work.backup == backup;
+    match jobs.into_iter().find(writes_it) {
+        Some(Listed { id, work, .. }) if work.is(store, backup) => Ok(Some(id)),
+        Some(Listed { id, work, .. }) => {
+            Err(PullError::Other { job: id, store: work.store.unwrap_or_default(), backup: work.backup })
+        }
+        None => Ok(None),
+    }
+}
+
+/// Takes steps of a job there, until it has ended.
+fn drive(pull: &Pull, store: &str, job: u64) -> Result<(), PullError> {
+    let takes_one = matches!(pull.reach, Reach::Step { .. });
+    let progress = pull.stages.reading();
+    let mut watch = Watch::new(job);
     loop {
-        let path = format!("api/jobs/{}/step", watch.job);
-        match remote.send_form::<Step>(&path, String::new(), MOST_JOB, stop) {
+        let path = format!("api/jobs/{job}/step");
+        match pull.remote.send_form::<Step>(&path, String::new(), MOST_JOB, pull.stop) {
             Ok(told) => {
                 let more = watch.count(&told)?;
                 if more > 0 {
                     progress.add(store, more.into());
                 }
-                match (told.stage, told.problem, wanted.budget) {
-                    (Stage::Done, ..) => return Ok(()),
-                    (Stage::Cancelled, ..) => return Err(PullError::Cancelled(watch.job)),
+                match (told.stage, told.problem) {
+                    (Stage::Done, _) => return Ok(()),
+                    (Stage::Cancelled, _) => return Err(PullError::Cancelled(job)),
                     // Whoever takes one step at a time sees to what comes of it.
-                    (_, Some(problem), Some(_)) => return Err(PullError::Problem { job: watch.job, problem }),
-                    (_, None, Some(_)) => return Err(watch.paused()),
-                    (_, Some(_), None) => {}
-                    (_, None, None) => continue,
+                    (_, Some(problem)) if takes_one => return Err(PullError::Problem { job, problem }),
+                    (_, None) if takes_one => return Err(watch.paused()),
+                    (_, Some(_)) => {}
+                    (_, None) => continue,
                 }
             }
             // A step is under way, whose answer was lost or took too long for somebody on the way.
             Err(PullError::Refused { status: 409 | 502 | 503 | 504, .. } | PullError::Slow { .. }) => watch.wait()?,
             Err(error) => return Err(error),
         }
-        remote.wait(Duration::from_secs(watch.idle.clamp(1, LONGEST_WAIT).into()), stop)?;
-        if wanted.budget.is_some() {
+        pull.remote.wait(Duration::from_secs(watch.idle.clamp(1, LONGEST_WAIT).into()), pull.stop)?;
+        if takes_one {
             return Err(watch.paused());
         }
     }
 }
 
-/// The job that has not ended yet, or a new one.
-fn job(remote: &Remote, store: &str, backup: &str, stop: &AtomicBool) -> Result<u64, PullError> {
-    let jobs: Vec<Listed> = remote.told("api/jobs", MOST_JOBS, stop)?;
-    let is_ours = |job: &Listed| !job.stage.has_ended() && job.work.what == "backup" && job.work.backup == backup;
-    match jobs.into_iter().find(is_ours) {
-        Some(Listed { id, work, .. }) if work.store.as_deref() == Some(store) => Ok(id),
-        Some(Listed { id, work, .. }) => {
-            Err(PullError::Other { job: id, store: work.store.unwrap_or_default(), backup: work.backup })
-        }
-        None => {
-            let mut form = Serializer::new(String::new());
-            form.extend_pairs([("do", "backup"), ("store", store), ("backup", backup)]);
-            Ok(remote.send_form::<Step>("api/jobs", form.finish(), MOST_JOB, stop)?.id)
-        }
+/// Has the remote cancel its job that backs a store up into a backup. Without its number, one is looked for that has not ended.
+pub fn cancel(remote: &Remote, job: Option<u64>, store: &str, backup: &str) -> Result<Ended, PullError> {
+    let job = match job {
+        Some(job) => Some(job),
+        None => under_way(remote, store, backup, &AtomicBool::new(false))?,
+    };
+    let Some(job) = job else { return Ok(Ended::Gone) };
+    match remote.delete::<Step>(&format!("api/jobs/{job}"), MOST_JOB) {
+        Ok(Step { stage: Stage::Done, .. }) => Ok(Ended::Made(job)),
+        Ok(_) => Ok(Ended::Cancelled(job)),
+        Err(PullError::Refused { status: 404, .. }) => Ok(Ended::Gone),
+        Err(error) => Err(error),
     }
+}
+
+/// How the remote's job has ended that was to be cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It is cancelled.
+    Cancelled(u64),
+    /// It had made the backup before.
+    Made(u64),
+    /// There is none.
+    Gone,
 }
 
 /// Sees to it that a job comes to an end.
@@ -153,7 +243,7 @@ impl Watch {
     }
 
     fn paused(&self) -> PullError {
-        PullError::Paused(Paused::Reading { rows: self.at.1.into() })
+        PullError::Paused(Paused::Reading { job: self.job, rows: self.at.1.into() })
     }
 
     fn endless(&self) -> PullError {

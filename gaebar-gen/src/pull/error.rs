@@ -33,9 +33,25 @@ pub enum PullError {
         /// The host.
         host: String,
     },
-    /// There is no TLS on this machine, or no runtime.
+    /// There is no runtime on this machine.
     #[error("could not prepare to connect: {0}")]
     Prepare(std::io::Error),
+    /// There is nothing by which a certificate could be trusted.
+    #[error(
+        "https:// needs the certificates of those whom this machine trusts: {0}; install them (Debian: apt install ca-certificates), or name a \
+         file of them in SSL_CERT_FILE"
+    )]
+    Roots(std::io::Error),
+    /// The remote's certificate is none to be trusted.
+    #[error("{url}: the certificate is refused: {problem}; {next}")]
+    Certificate {
+        /// What was asked for.
+        url: String,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do.
+        next: &'static str,
+    },
     /// The remote did not answer, or not to the end.
     #[error("{url}: {problem}; is it up? What was downloaded is kept: the same command goes on from there")]
     Connection {
@@ -201,6 +217,8 @@ pub enum PullError {
 pub enum Paused {
     /// The remote makes the backup, and has read so many rows.
     Reading {
+        /// The remote's job.
+        job: u64,
         /// The rows.
         rows: u64,
     },
@@ -210,5 +228,11 @@ pub enum Paused {
         files: usize,
         /// All files.
         of: usize,
+        /// Their bytes.
+        bytes: u64,
+        /// The bytes of all files.
+        of_bytes: u64,
+        /// Bytes that came in this step.
+        came: u64,
     },
 }

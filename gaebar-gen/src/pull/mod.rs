@@ -1,6 +1,7 @@
 //! Downloads a backup from a Gaebar elsewhere, whole or not at all.
 //!
-//! If it is to, the remote makes the backup first, a step a request ([`drive`]).
+//! If it is to, the remote makes the backup first, a step a request ([`drive`]), and which job of its own does that is written down
+//! ([`begun`]).
 //!
 //! The [`Remote`] is not trusted: what it lists is checked before anything is asked for ([`check`]), each file is checked as it comes
 //! ([`download`]), and the whole is read by the reader before it is put in its place. Files that were checked stay in Gaebar's own
@@ -9,6 +10,8 @@
 //! Where a backup stands already, what was downloaded is a store like any other ([`rows`]), from which that backup is updated: its rows
 //! keep their numbers.
 
+mod begun;
+mod certificate;
 mod download;
 mod drive;
 mod error;
@@ -16,37 +19,87 @@ mod remote;
 mod rows;
 
 use std::collections::BTreeSet;
+use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+pub use drive::{Ended, cancel};
 pub use error::{Paused, PullError};
 pub use remote::{Plain, Remote};
 
-use crate::backup::{BackedUp, BackupError, Options, backup, forget};
+use crate::backup::{BackedUp, BackupError, Options, backup, forget, spool_of};
 use crate::folder::{self, FolderError};
-use crate::listing::{Listing, is_backup_file};
+use crate::listing::{ListedFile, Listing, is_backup_file};
 use crate::manifest::MANIFEST;
 use crate::private::{Private, PrivateError, no_links_in};
 use crate::publish::Staging;
 use crate::stage::Stages;
-use crate::steps::Budget;
+use crate::steps::{Budget, Sums};
 use crate::verify::{JustLooking, read};
+use begun::Begun;
 use rows::Rows;
 
+/// The folder in which files wait.
+const PULLED: &str = "pulled";
 /// Files of a backup: more than a thousand kinds and ten million rows come to.
 const MOST_FILES: usize = 200_000;
 /// The largest file of a backup: many times what the generator writes.
 const MOST_BYTES: u64 = 16 << 20;
 
-/// What is wanted of a remote.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wanted<'a> {
+/// A pull: what is wanted of a remote, and where it goes.
+pub struct Pull<'a> {
+    /// The Gaebar that has it.
+    pub remote: &'a Remote,
     /// The backup's name there.
     pub backup: &'a str,
     /// The name that a store has there which is backed up into it first; the backup is pulled as it is without one.
     pub store: Option<&'a str>,
-    /// What is done at the most before it is [`PullError::Paused`]: one step there, or so many files. Without one it goes on to the end.
-    pub budget: Option<Budget>,
+    /// How far it goes.
+    pub reach: Reach,
+    /// A folder which has no files yet, or a backup, which is updated.
+    pub place: &'a Path,
+    /// How a backup that is there is updated.
+    pub options: &'a Options,
+    /// The hashes of files that were downloaded before.
+    pub sums: &'a Sums,
+    /// Hear of rows that are read there, of files that come, and of rows that are read here.
+    pub stages: &'a dyn Stages,
+    /// Hears what became of the remote's job that an earlier pull had begun.
+    pub hear: &'a dyn Fn(Earlier),
+    /// Whether somebody asks to stop.
+    pub stop: &'a AtomicBool,
+}
+
+/// How far a pull goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// To the end. Which job of the remote's makes the backup is written down beside what is downloaded.
+    End,
+    /// A step, and then it is [`PullError::Paused`]: a step there, or so many files.
+    Step {
+        /// What is done at the most.
+        budget: Budget,
+        /// The remote's job that makes the backup, as the step before has told: [`Paused::Reading`].
+        job: Option<u64>,
+    },
+}
+
+/// What became of a job of the remote's that an earlier pull had begun, and that is not under way any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Earlier {
+    /// It has made the backup, which is not made again.
+    Made(u64),
+    /// It was cancelled, or what it made is gone: the backup is begun anew.
+    Gone(u64),
+}
+
+impl Display for Earlier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Made(job) => write!(f, "job {job} there has made the backup already; it is not made again"),
+            Self::Gone(job) => write!(f, "job {job} there was cancelled, or what it made is gone; the backup is begun anew"),
+        }
+    }
 }
 
 /// What was downloaded.
@@ -64,54 +117,86 @@ pub struct Pulled {
     pub updated: Option<BackedUp>,
 }
 
-/// Downloads a backup of the remote's into a folder, which has no files yet, or a backup that is updated as `options` say. `stages` hear
-/// of rows that are read there, and then here.
-pub fn pull(
-    remote: &Remote,
-    wanted: &Wanted,
-    place: &Path,
-    options: &Options,
-    stages: &dyn Stages,
-    stop: &AtomicBool,
-) -> Result<Pulled, PullError> {
-    if place.join(MANIFEST).exists() {
-        return into_backup(remote, wanted, place, options, stages, stop);
+impl Pull<'_> {
+    /// Downloads the backup, and puts it in its place or updates the one that is there.
+    pub fn run(&self) -> Result<Pulled, PullError> {
+        if self.place.join(MANIFEST).exists() {
+            return self.update_backup();
+        }
+        let staging = Staging::new(self.place)?;
+        let pulled = staging.private().spool().join(PULLED);
+        let pulling = self.download(&pulled)?;
+        // Where it is downloaded to, it outlives a kill.
+        read(&pulled, &JustLooking)?;
+        folder::remove(&staging.folder())?;
+        std::fs::rename(&pulled, staging.folder()).map_err(FolderError::at("move", &pulled))?;
+        let folder = staging.publish()?;
+        staging.private().clear_spool()?;
+        Ok(Pulled { folder, ..pulling })
     }
-    let staging = Staging::new(place)?;
-    let pulled = staging.private().spool().join("pulled");
-    let pulling = download(remote, wanted, &pulled, stages, stop)?;
-    // Where it is downloaded to, it outlives a kill.
-    read(&pulled, &JustLooking)?;
-    folder::remove(&staging.folder())?;
-    std::fs::rename(&pulled, staging.folder()).map_err(FolderError::at("move", &pulled))?;
-    let folder = staging.publish()?;
-    staging.private().clear_spool()?;
-    Ok(Pulled { folder, ..pulling })
+
+    /// Updates a backup from the rows of the remote's.
+    fn update_backup(&self) -> Result<Pulled, PullError> {
+        let folder = self.place.canonicalize().map_err(FolderError::at("find", self.place))?;
+        let private = own(&folder)?;
+        let pulled = private.folder().join(PULLED);
+        let pulling = self.download(&pulled)?;
+        let rows = Rows::new(&pulled)?;
+        let updated = backup(&rows, &folder, self.options, self.stages, self.stop).map_err(|error| match error {
+            // Reading it again is less than going on would be.
+            BackupError::Unfinished { source, .. } => {
+                let _ = forget(&folder);
+                *source
+            }
+            error => error,
+        })?;
+        folder::remove(private.folder())?;
+        Ok(Pulled { folder, updated: Some(updated), ..pulling })
+    }
+
+    /// Downloads what is missing of the backup in a folder for that.
+    fn download(&self, pulled: &Path) -> Result<Pulled, PullError> {
+        if let Some(store) = self.store {
+            drive::back_up(self, store, &Begun::beside(pulled, self.remote))?;
+        }
+        let listing = self.remote.files(self.backup, self.stop)?;
+        let bytes = check(&listing)?;
+        std::fs::create_dir_all(pulled).map_err(FolderError::at("create the folder", pulled))?;
+        drop_others(pulled, &listing)?;
+        let mut missing = Vec::new();
+        for file in &listing.files {
+            if !self.sums.is(&pulled.join(&file.path), file.bytes, &file.sha256)? {
+                missing.push(file);
+            }
+        }
+        let needed = bytes_of(&missing);
+        // A file system that does not tell how much is free will say when it is full.
+        if let Ok(free) = fs4::available_space(pulled)
+            && free < needed
+        {
+            return Err(PullError::Space { needed, free, folder: pulled.to_owned() });
+        }
+        let kept = listing.files.len() - missing.len();
+        let left = download::all(self, pulled, &missing)?;
+        if !left.is_empty() {
+            let files = listing.files.len();
+            let (left, bytes_left) = (left.len(), bytes_of(left));
+            let came = needed - bytes_left;
+            return Err(PullError::Paused(Paused::Downloading {
+                files: files - left,
+                of: files,
+                bytes: bytes - bytes_left,
+                of_bytes: bytes,
+                came,
+            }));
+        }
+        self.sums.forget(pulled);
+        Ok(Pulled { folder: pulled.to_owned(), files: listing.files.len(), bytes, kept, updated: None })
+    }
 }
 
-/// Updates a backup from the rows of the remote's.
-fn into_backup(
-    remote: &Remote,
-    wanted: &Wanted,
-    place: &Path,
-    options: &Options,
-    stages: &dyn Stages,
-    stop: &AtomicBool,
-) -> Result<Pulled, PullError> {
-    let folder = place.canonicalize().map_err(FolderError::at("find", place))?;
-    let private = own(&folder)?;
-    let pulled = private.folder().join("pulled");
-    let pulling = download(remote, wanted, &pulled, stages, stop)?;
-    let updated = backup(&Rows::new(&pulled)?, &folder, options, stages, stop).map_err(|error| match error {
-        // Reading it again is less than going on would be.
-        BackupError::Unfinished { source, .. } => {
-            let _ = forget(&folder);
-            *source
-        }
-        error => error,
-    })?;
-    folder::remove(private.folder())?;
-    Ok(Pulled { folder, updated: Some(updated), ..pulling })
+fn bytes_of(files: &[&ListedFile]) -> u64 {
+    files.iter().map(|file| file.bytes).sum()
 }
 
 /// Where files wait that a backup is updated from: beside what the update itself holds.
@@ -121,43 +206,14 @@ fn own(backup: &Path) -> Result<Private, PrivateError> {
     Private::hold(&own.join("pull"), backup)
 }
 
-/// Downloads what is missing of a backup in a folder for that.
-fn download(
-    remote: &Remote,
-    wanted: &Wanted,
-    pulled: &Path,
-    stages: &dyn Stages,
-    stop: &AtomicBool,
-) -> Result<Pulled, PullError> {
-    if let Some(store) = wanted.store {
-        drive::back_up(remote, store, wanted, stages.reading().as_ref(), stop)?;
-    }
-    let listing = remote.files(wanted.backup, stop)?;
-    let bytes = check(&listing)?;
-    std::fs::create_dir_all(pulled).map_err(FolderError::at("create the folder", pulled))?;
-    drop_others(pulled, &listing)?;
-    let missing: Vec<_> = listing.files.iter().filter(|file| !download::is_there(pulled, file)).collect();
-    let needed = missing.iter().map(|file| file.bytes).sum();
-    // A file system that does not tell how much is free will say when it is full.
-    if let Ok(free) = fs4::available_space(pulled)
-        && free < needed
-    {
-        return Err(PullError::Space { needed, free, folder: pulled.to_owned() });
-    }
-    let kept = listing.files.len() - missing.len();
-    let left = download::all(remote, wanted, pulled, &missing, stop)?;
-    if left > 0 {
-        return Err(PullError::Paused(Paused::Downloading { files: listing.files.len() - left, of: listing.files.len() }));
-    }
-    Ok(Pulled { folder: pulled.to_owned(), files: listing.files.len(), bytes, kept, updated: None })
-}
-
 /// Removes what was downloaded for a backup that is not going to be.
-pub fn forget_pulled(place: &Path) -> Result<(), PullError> {
+pub fn forget_pulled(place: &Path, sums: &Sums) -> Result<(), PullError> {
     if !place.join(MANIFEST).exists() {
+        sums.forget(&spool_of(place));
         return Ok(forget(place)?);
     }
     let private = own(place)?;
+    sums.forget(private.folder());
     Ok(folder::remove(private.folder())?)
 }
 

@@ -1,7 +1,9 @@
 //! A Gaebar elsewhere, asked over HTTP: nothing it answers is larger or takes longer than what was asked for can.
 
 use std::fmt::{self, Debug};
+use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -9,15 +11,16 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
 use hyper::{Method, Request, Response, StatusCode, Uri, body::Incoming};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use rustls::{ClientConfig, RootCertStore};
 use serde::de::DeserializeOwned;
 use tokio::runtime::{self, Runtime};
 use tokio::time::{sleep, timeout};
 
-use super::{MOST_FILES, PullError};
+use super::{MOST_FILES, PullError, certificate};
 use crate::emit::visible;
 use crate::listing::{ListedFile, Listing};
 use crate::web::{Token, part};
@@ -72,13 +75,16 @@ impl Remote {
         let mut tcp = HttpConnector::new();
         tcp.set_connect_timeout(Some(CONNECT));
         tcp.enforce_http(false);
-        // Named, since an application may have several of them, and chosen none.
-        let tls = rustls::crypto::ring::default_provider();
-        let connector = HttpsConnectorBuilder::new().with_provider_and_native_roots(tls).map_err(PullError::Prepare)?;
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls(url)?);
         let connector = connector.https_or_http().enable_http1().wrap_connector(tcp);
         let client = Client::builder(TokioExecutor::new()).build(connector);
         let authorization = token.and_then(Token::bearer);
         Ok(Self { runtime, client, url: url.trim_end_matches('/').to_owned(), authorization })
+    }
+
+    /// Its address, without a slash at its end.
+    pub(super) fn url(&self) -> &str {
+        &self.url
     }
 
     /// The files of a backup.
@@ -106,7 +112,14 @@ impl Remote {
         most: u64,
         stop: &AtomicBool,
     ) -> Result<T, PullError> {
-        self.understand(path, &self.ask(path, Some(form), most, stop)?)
+        self.understand(path, &self.ask(&self.question(Method::POST, path, form), most, stop)?)
+    }
+
+    /// Has something deleted; returns what it tells as JSON, in no more than so many bytes, and soon.
+    pub(super) fn delete<T: DeserializeOwned>(&self, path: &str, most: u64) -> Result<T, PullError> {
+        let question = self.question(Method::DELETE, path, String::new());
+        let answer = self.runtime.block_on(async { timeout(SILENCE, self.answer(&question, most, SILENCE)).await });
+        self.understand(path, &answer.map_err(|_| PullError::Slow { url: question.url })??)
     }
 
     fn understand<T: DeserializeOwned>(&self, path: &str, answer: &[u8]) -> Result<T, PullError> {
@@ -124,13 +137,16 @@ impl Remote {
 
     /// Asks for something that has no more than so many bytes.
     fn get(&self, path: &str, most: u64, stop: &AtomicBool) -> Result<Vec<u8>, PullError> {
-        self.ask(path, None, most, stop)
+        self.ask(&self.question(Method::GET, path, String::new()), most, stop)
     }
 
-    fn ask(&self, path: &str, form: Option<String>, most: u64, stop: &AtomicBool) -> Result<Vec<u8>, PullError> {
-        let question = Question { url: format!("{}/{path}", self.url), form: form.map(Bytes::from) };
+    fn question(&self, method: Method, path: &str, form: String) -> Question {
+        Question { method, url: format!("{}/{path}", self.url), form: Bytes::from(form) }
+    }
+
+    fn ask(&self, question: &Question, most: u64, stop: &AtomicBool) -> Result<Vec<u8>, PullError> {
         let limit = ANSWER + Duration::from_secs(most / SLOWEST);
-        self.unless_stopped(stop, self.answer(&question, most, limit))
+        self.unless_stopped(stop, self.answer(question, most, limit))
     }
 
     fn unless_stopped<T>(&self, stop: &AtomicBool, work: impl Future<Output = Result<T, PullError>>) -> Result<T, PullError> {
@@ -172,27 +188,28 @@ impl Remote {
     }
 
     async fn send(&self, question: &Question) -> Result<Response<Incoming>, PullError> {
-        let Question { url, form } = question;
+        let Question { method, url, form } = question;
         let connection = |problem: String| PullError::Connection { url: url.clone(), problem };
-        let method = if form.is_some() { Method::POST } else { Method::GET };
         let mut request =
             Request::builder().method(method).uri(url).header(USER_AGENT, concat!("gaebar/", env!("CARGO_PKG_VERSION")));
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
-        if form.is_some() {
+        if *method == Method::POST {
             request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         }
-        let request = request.body(Full::new(form.clone().unwrap_or_default())).map_err(|error| connection(error.to_string()))?;
-        self.client.request(request).await.map_err(|error| connection(told(&error)))
+        let request = request.body(Full::new(form.clone())).map_err(|error| connection(error.to_string()))?;
+        let refused = |error| certificate::refused(url, &error).unwrap_or_else(|| connection(told(&error)));
+        self.client.request(request).await.map_err(refused)
     }
 }
 
 /// What is asked, once or several times.
 struct Question {
+    method: Method,
     url: String,
-    /// A form to send; nothing is sent without one.
-    form: Option<Bytes>,
+    /// What is posted; empty otherwise.
+    form: Bytes,
 }
 
 /// The bytes of an answer, if they are no more than so many and never cease for long.
@@ -221,6 +238,21 @@ async fn stopped(stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
         sleep(LOOK).await;
     }
+}
+
+/// How certificates are checked: by those of the system, or of `SSL_CERT_FILE`. Without https:// there need not be any.
+fn tls(url: &str) -> Result<ClientConfig, PullError> {
+    // Named, since an application may have several of them, and chosen none.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.map_err(|error| PullError::Prepare(io::Error::other(error)))?;
+    let is_https = url.parse::<Uri>().is_ok_and(|uri| uri.scheme_str() == Some("https"));
+    let config = if is_https {
+        config.with_native_roots().map_err(PullError::Roots)?
+    } else {
+        config.with_root_certificates(RootCertStore::empty())
+    };
+    Ok(config.with_no_client_auth())
 }
 
 fn check_address(url: &str, has_token: bool, plain: Plain) -> Result<(), PullError> {
@@ -274,7 +306,7 @@ mod tests {
     fn an_answer_that_drips_is_given_up_and_one_that_never_ends_is_stopped() {
         let url = dripping();
         let remote = Remote::new(&url, None, Plain::Refused).unwrap();
-        let question = Question { url, form: None };
+        let question = Question { method: Method::GET, url, form: Bytes::new() };
         let answer = remote.runtime.block_on(remote.answer(&question, u64::MAX, Duration::from_millis(200)));
         assert!(matches!(answer, Err(PullError::Slow { .. })), "{answer:?}");
 

@@ -58,6 +58,12 @@ pub enum Work {
         store: Option<String>,
         /// Files that are here, and all.
         files: (usize, usize),
+        /// Their bytes.
+        #[serde(default)]
+        bytes: Bytes,
+        /// The job of that Gaebar's which makes the backup.
+        #[serde(default)]
+        there: There,
     },
     /// Restores a backup into a store.
     Restore {
@@ -94,6 +100,67 @@ pub enum Work {
     },
 }
 
+/// Bytes of a backup that is pulled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bytes {
+    /// Those that are here.
+    pub here: u64,
+    /// All of them.
+    pub of: u64,
+    /// Those that came in the steps whose time is counted.
+    pub came: u64,
+}
+
+/// The job of a Gaebar elsewhere that makes the backup which is pulled.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum There {
+    /// None is known of.
+    #[default]
+    Nothing,
+    /// This one makes it.
+    UnderWay(u64),
+    /// This one has made it.
+    Made(u64),
+    /// This one was cancelled together with the pull.
+    Cancelled(u64),
+    /// Whether it was cancelled is not known.
+    Left {
+        /// Its number, if that is known.
+        job: Option<u64>,
+        /// What went wrong.
+        why: String,
+    },
+}
+
+impl There {
+    /// The job that makes the backup.
+    pub(super) fn under_way(&self) -> Option<u64> {
+        if let Self::UnderWay(job) = self { Some(*job) } else { None }
+    }
+
+    /// Its job has ended, and the backup is there.
+    pub(super) fn made(&mut self) {
+        if let Self::UnderWay(job) = self {
+            *self = Self::Made(*job);
+        }
+    }
+
+    /// What is left of it at a Gaebar, now or once the pull is cancelled: a sentence, after a blank, or nothing.
+    fn leaves(&self, remote: &str) -> String {
+        match self {
+            Self::Nothing => String::new(),
+            Self::UnderWay(job) => format!(" Job {job} at {remote:?}, which makes the backup there, is cancelled, too."),
+            Self::Made(job) => format!(" The backup that job {job} at {remote:?} has made stays there."),
+            Self::Cancelled(job) => format!(" Job {job} at {remote:?}, which made the backup there, was cancelled, too."),
+            Self::Left { job, why } => {
+                let job = job.map_or("a job".to_owned(), |job| format!("job {job}"));
+                format!(" Whether {job} at {remote:?} still makes the backup there is not known, and its page tells: {why}")
+            }
+        }
+    }
+}
+
 /// Where the rows of a backup are that is restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -112,7 +179,7 @@ impl Work {
 
     /// A pull of a backup that a Gaebar elsewhere has, or makes of a store.
     pub fn pull(remote: String, backup: String, store: Option<String>) -> Self {
-        Self::Pull { remote, backup, store, files: (0, 0) }
+        Self::Pull { remote, backup, store, files: (0, 0), bytes: Bytes::default(), there: There::default() }
     }
 
     /// The folder of a backup that it works on, and whether it writes there. What is compiled in has none.
@@ -262,16 +329,40 @@ impl Job {
         self.kinds.values().sum()
     }
 
-    /// Rows a second within the steps of this stage.
+    /// Rows a second within the steps of this stage; bytes, while files are downloaded.
     pub fn rate(&self) -> u64 {
+        let done = self.downloading().map_or_else(|| self.rows(), |bytes| bytes.came);
         #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // for people to read
-        let rate = (self.rows() as f64 / self.seconds.max(0.001)) as u64;
+        let rate = (done as f64 / self.seconds.max(0.001)) as u64;
         rate
     }
 
     /// Seconds that the rest of this stage takes at that rate, where its end is known.
     pub fn seconds_left(&self) -> Option<u64> {
-        Some(self.total?.saturating_sub(self.rows()).div_ceil(self.rate().max(1)))
+        let left = match self.downloading() {
+            // Before the first step, nobody knows.
+            Some(bytes) => Some(bytes.of.saturating_sub(bytes.here)).filter(|_| bytes.came > 0),
+            None => self.total.map(|total| total.saturating_sub(self.rows())),
+        };
+        Some(left?.div_ceil(self.rate().max(1)))
+    }
+
+    /// What a step has done which began with so many rows, and whose stage goes on.
+    pub(super) fn after_step(&self, rows: u64) -> String {
+        match &self.work {
+            Work::Pull { files: (here, of), .. } if self.stage == Stage::Downloading => {
+                format!("{} of {} are here", thousands(*here as u64), plural(*of as u64, "file"))
+            }
+            _ => format!("{} rows", self.rows().saturating_sub(rows)),
+        }
+    }
+
+    /// The bytes of a pull whose files are downloaded.
+    fn downloading(&self) -> Option<&Bytes> {
+        match &self.work {
+            Work::Pull { bytes, .. } if self.stage == Stage::Downloading => Some(bytes),
+            _ => None,
+        }
     }
 
     /// What is left behind, now or once it is cancelled.
@@ -280,9 +371,10 @@ impl Job {
             Work::Backup { backup, .. } => {
                 format!("Nothing is left of what was read, and whatever was in the backup {backup:?} before is as it was.")
             }
-            Work::Pull { backup, .. } => {
-                format!("Nothing is left of what was downloaded, and whatever was in the backup {backup:?} before is as it was.")
-            }
+            Work::Pull { remote, backup, there, .. } => format!(
+                "Nothing is left of what was downloaded, and whatever was in the backup {backup:?} here before is as it was.{}",
+                there.leaves(remote)
+            ),
             Work::Restore { target, .. }
                 if matches!(self.stage, Stage::Verifying | Stage::Planning | Stage::Counting | Stage::Confirming) =>
             {
@@ -325,4 +417,16 @@ fn now() -> String {
 pub(super) fn utc(time: std::time::SystemTime) -> String {
     let since = time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Timestamp::new(since.as_secs().cast_signed(), 0).map(|time| time.to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pull_that_a_gaebar_before_had_begun_is_gone_on_with() {
+        let written = r#"{"do":"pull","remote":"far","backup":"b","store":"s","files":[3,7]}"#;
+        let Work::Pull { files, bytes, there, .. } = serde_json::from_str(written).unwrap() else { panic!("it is a pull") };
+        assert_eq!((files, bytes, there), ((3, 7), Bytes::default(), There::Nothing));
+    }
 }

@@ -9,11 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::job::{Job, Rows, Stage, Work, utc};
-use super::mirror::Sums;
 use super::restore::With;
 use super::state::{State, now};
 use super::turn::Claim;
-use super::{Rules, StateStore, StepError, Stores, backup, pull, restore, verify};
+use super::{Rules, StateStore, StepError, Stores, Sums, backup, pull, restore, verify};
 use crate::backup::{BackupError, at_work, spool_of};
 use crate::folder::{self, FolderError};
 use crate::linked::Linked;
@@ -244,7 +243,7 @@ impl Jobs {
             job.seconds += begun.elapsed().as_secs_f64();
         }
         if job.stage == before.0 && result.is_ok() {
-            job.say(&format!("step {}: {} rows", job.steps, job.rows().saturating_sub(before.1)));
+            job.say(&format!("step {}: {}", job.steps, job.after_step(before.1)));
         }
         job.problem = None;
         match result {
@@ -288,7 +287,7 @@ impl Jobs {
             Work::Pull { remote, .. } => {
                 let gone = || backup::Failed::Problem(format!("The Gaebar {remote:?} has no name here any more."));
                 let remote = rules.remotes.get(remote).ok_or_else(gone)?;
-                pull::step(job, remote, &folder, rules, stop)
+                pull::step(job, remote, &folder, rules, &self.sums, stop)
             }
             Work::Restore { from, backup, target, place, digest, .. } => {
                 let url = url(target)?;
@@ -324,8 +323,9 @@ impl Jobs {
         self.linked.iter().find(|backup| backup.name() == name)
     }
 
-    /// Ends a job, and the step of it that is under way here. What a backup had read is removed; what a restore has written stays.
-    pub fn cancel(&self, id: u64) -> Result<Job, StepError> {
+    /// Ends a job, and the step of it that is under way here. What a backup had read is removed; what a restore has written stays. A pull's
+    /// Gaebar elsewhere is asked to end the job that makes the backup there.
+    pub fn cancel(&self, id: u64, rules: &Rules) -> Result<Job, StepError> {
         let job = self.get(id)?;
         if job.stage.has_ended() {
             return Ok(job);
@@ -344,14 +344,14 @@ impl Jobs {
                 held => break held,
             }
         };
-        let ended = held.and_then(|held| self.end(held));
+        let ended = held.and_then(|held| self.end(held, rules));
         if ended.is_err() {
             stop.store(false, Ordering::Relaxed);
         }
         ended
     }
 
-    fn end(&self, mut held: Held) -> Result<Job, StepError> {
+    fn end(&self, mut held: Held, rules: &Rules) -> Result<Job, StepError> {
         let job = &mut held.job;
         if job.stage.has_ended() {
             return Ok(held.job);
@@ -360,7 +360,7 @@ impl Jobs {
             let place = self.backups.join(job.backup());
             let forgotten = match &job.work {
                 Work::Backup { .. } => crate::backup::forget(&place).map_err(PullError::from),
-                Work::Pull { .. } => forget_pulled(&place),
+                Work::Pull { .. } => forget_pulled(&place, &self.sums),
                 Work::Restore { .. } => Ok(()),
             };
             match forgotten {
@@ -368,6 +368,7 @@ impl Jobs {
                 Ok(()) | Err(PullError::Backup(BackupError::Publish(PublishError::Taken(_)))) => {}
                 Err(error) => return Err(StepError::Refused(format!("What was read could not be removed: {error}"))),
             }
+            pull::cancel_there(&mut job.work, rules);
         }
         let leaves = job.leaves();
         job.stage = Stage::Cancelled;

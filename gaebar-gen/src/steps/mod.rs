@@ -19,6 +19,7 @@ mod parts;
 mod pull;
 mod restore;
 mod state;
+mod sums;
 mod turn;
 mod verify;
 
@@ -28,9 +29,10 @@ use std::time::Duration;
 use gaebar_runtime::store::StoreUrl;
 
 pub use error::{StateError, StepError};
-pub use job::{Job, Others, Planned, Rows, Stage, Work};
+pub use job::{Bytes, Job, Others, Planned, Rows, Stage, There, Work};
 pub use jobs::Jobs;
 pub use state::StateStore;
+pub use sums::Sums;
 
 use crate::backup::Options;
 use crate::bite::Bite;

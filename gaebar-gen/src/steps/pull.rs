@@ -1,45 +1,74 @@
 //! A step of a pull: a step of the backup that the Gaebar elsewhere makes, or some of the backup's files; with the last of them it is
-//! put in its place.
+//! put in its place. And its end before that, which is the end of the job elsewhere, too.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use super::backup::Failed;
-use super::job::{Job, Stage, Work};
-use super::{Elsewhere, Rules};
+use super::job::{Job, Stage, There, Work};
+use super::{Elsewhere, Rules, Sums};
 use crate::backup::{BackupError, Options};
 use crate::private::PrivateError;
 use crate::progress::Silent;
 use crate::publish::PublishError;
-use crate::pull::{Paused, Plain, PullError, Remote, Wanted, pull};
+use crate::pull::{Ended, Paused, Plain, Pull, PullError, Reach, Remote, cancel};
 use crate::read::Selection;
 use crate::update::UpdateError;
 
 /// Takes a step.
-pub(super) fn step(job: &mut Job, from: &Elsewhere, folder: &Path, rules: &Rules, stop: &AtomicBool) -> Result<(), Failed> {
-    let Work::Pull { backup, store, files, .. } = &mut job.work else { return Ok(()) };
-    let remote = Remote::new(&from.url, from.token.as_ref(), Plain::Refused);
-    let remote = remote.map_err(|error| Failed::Problem(error.to_string()))?;
-    let wanted = Wanted { backup, store: store.as_deref(), budget: Some(rules.budget) };
+pub(super) fn step(
+    job: &mut Job,
+    from: &Elsewhere,
+    folder: &Path,
+    rules: &Rules,
+    sums: &Sums,
+    stop: &AtomicBool,
+) -> Result<(), Failed> {
+    let Work::Pull { backup, store, files, bytes, there, .. } = &mut job.work else { return Ok(()) };
+    let remote = remote(from).map_err(|error| Failed::Problem(error.to_string()))?;
     // All that the backup has: what it leaves out was left out there.
     let selection = Selection { rows_per_step: rules.budget.rows, ..Selection::default() };
-    let options = Options { selection, ..rules.backup.clone() };
-    match pull(&remote, &wanted, folder, &options, &Silent, stop) {
+    let heard = RefCell::new(Vec::new());
+    let pulled = Pull {
+        remote: &remote,
+        backup,
+        store: store.as_deref(),
+        reach: Reach::Step { budget: rules.budget, job: there.under_way() },
+        place: folder,
+        options: &Options { selection, ..rules.backup.clone() },
+        sums,
+        stages: &Silent,
+        hear: &|earlier| heard.borrow_mut().push(earlier),
+        stop,
+    }
+    .run();
+    let result = match pulled {
         Ok(pulled) => {
-            *files = (pulled.files, pulled.files);
+            (*files, bytes.here, bytes.of) = ((pulled.files, pulled.files), pulled.bytes, pulled.bytes);
+            there.made();
             job.enter(Stage::Done, None);
             Ok(())
         }
-        Err(PullError::Paused(Paused::Reading { rows })) => {
+        Err(PullError::Paused(Paused::Reading { job: number, rows })) => {
+            if *there != There::UnderWay(number) {
+                // Of another job, nothing was read yet.
+                (*there, job.seconds) = (There::UnderWay(number), 0.0);
+                job.kinds.clear();
+            }
             // None are told where another step was under way.
             let read = job.kinds.entry(store.clone().unwrap_or_default()).or_default();
             *read = rows.max(*read);
             Ok(())
         }
-        Err(PullError::Paused(Paused::Downloading { files: here, of })) => {
-            *files = (here, of);
+        Err(PullError::Paused(Paused::Downloading { files: here, of, bytes: bytes_here, of_bytes, came })) => {
+            (*files, bytes.here, bytes.of) = ((here, of), bytes_here, of_bytes);
             if store.take().is_some() {
+                there.made();
                 job.enter(Stage::Downloading, None);
+            } else {
+                // Of the step that began this stage, the time is not known by itself.
+                bytes.came += came;
             }
             Ok(())
         }
@@ -49,5 +78,29 @@ pub(super) fn step(job: &mut Job, from: &Elsewhere, folder: &Path, rules: &Rules
             | PullError::Backup(BackupError::Update(UpdateError::Private(busy @ PrivateError::Busy { .. }))),
         ) => Err(Failed::Busy(busy)),
         Err(error) => Err(Failed::Problem(error.to_string())),
+    };
+    for earlier in heard.into_inner() {
+        job.say(&earlier.to_string());
     }
+    result
+}
+
+/// Has the job elsewhere cancelled that makes the backup, if one does, and keeps what came of that.
+pub(super) fn cancel_there(work: &mut Work, rules: &Rules) {
+    let Work::Pull { remote: name, backup, store: Some(store), there, .. } = work else { return };
+    let job = there.under_way();
+    let ended = match rules.remotes.get(name).map(remote) {
+        Some(remote) => remote.and_then(|remote| cancel(&remote, job, store, backup)).map_err(|error| error.to_string()),
+        None => Err("it has no name here any more".to_owned()),
+    };
+    *there = match ended {
+        Ok(Ended::Cancelled(job)) => There::Cancelled(job),
+        Ok(Ended::Made(job)) => There::Made(job),
+        Ok(Ended::Gone) => There::Nothing,
+        Err(why) => There::Left { job, why },
+    };
+}
+
+fn remote(elsewhere: &Elsewhere) -> Result<Remote, PullError> {
+    Remote::new(&elsewhere.url, elsewhere.token.as_ref(), Plain::Refused)
 }

@@ -37,7 +37,7 @@ impl Gate<'_> {
         let mut all_read = true;
         for (name, volume) in &volumes {
             let blobs = BlobFiles { gate: self, folder: format!("volumes/{name}/src/blobs"), used: Mutex::default() };
-            let cargo = templates::volume_manifest(&self.manifest.name, name);
+            let cargo = templates::Packages::of_backup(&self.manifest.name).volume(name);
             self.exact(&format!("volumes/{name}/Cargo.toml"), cargo.as_bytes())?;
             let modules: Vec<_> = volume.shards.keys().map(|number| format!("shard_{number}")).collect();
             let models = templates::crate_name(&self.manifest.name, "models");

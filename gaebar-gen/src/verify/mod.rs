@@ -62,10 +62,14 @@ pub struct Contents {
     pub dangling: Dangling,
 }
 
+/// What a backup is compiled with, and the earlier release that wrote it, if one did.
+type CompiledWith = (Cow<'static, Foundation>, Option<&'static Release>);
+
 /// A backup of which every file was accepted. What compiles takes nothing else.
 #[derive(Debug)]
 pub struct Verified {
     contents: Contents,
+    foundation: Cow<'static, Foundation>,
     release: Option<&'static Release>,
     tool_files: Vec<&'static str>,
 }
@@ -74,6 +78,11 @@ impl Verified {
     /// What the backup holds.
     pub fn contents(&self) -> &Contents {
         &self.contents
+    }
+
+    /// What it is compiled with.
+    pub fn foundation(&self) -> &Foundation {
+        &self.foundation
     }
 
     /// The earlier release that wrote the backup, if it was not this version.
@@ -272,7 +281,7 @@ pub fn read_kinds(backup: &Path, visitor: &dyn Visitor, wanted: &dyn Fn(&str) ->
 pub fn verify(backup: &Path, visitor: &dyn Visitor) -> Result<Verified, VerifyError> {
     let gate = Gate::new(backup, Scope::Everything, visitor)?;
     let (kinds, edits) = gate.kinds(&|_| true)?;
-    let release = gate.derived(&kinds)?;
+    let (foundation, release) = gate.derived(&kinds)?;
     let contents = gate.finish(kinds, edits)?;
     let mut tool_files = Vec::new();
     for (file, text) in templates::TOOL_FILES {
@@ -280,7 +289,7 @@ pub fn verify(backup: &Path, visitor: &dyn Visitor) -> Result<Verified, VerifyEr
             tool_files.push(file);
         }
     }
-    Ok(Verified { contents, release, tool_files })
+    Ok(Verified { contents, foundation, release, tool_files })
 }
 
 /// The kinds of a backup whose other files may be out of step, as after a merge, with their structs.
@@ -420,7 +429,7 @@ impl<'a> Gate<'a> {
     }
 
     /// The files that follow from the kinds and the version that wrote them. Files that belong to nothing are found here, too.
-    fn derived(&self, kinds: &[VerifiedKind]) -> Result<Option<&'static Release>, FolderError> {
+    fn derived(&self, kinds: &[VerifiedKind]) -> Result<CompiledWith, FolderError> {
         let (foundation, release) = self.foundation()?;
         let volumes = volumes(kinds.iter().map(|kind| &kind.manifest));
         let files = Templates { name: &self.manifest.name, volumes: &volumes, foundation: &foundation }.files();
@@ -430,11 +439,11 @@ impl<'a> Gate<'a> {
         let structures = kinds.iter().map(|kind| (kind.kind.file.as_str(), kind.kind.structure.as_str()));
         self.exact(templates::MODELS_LIBRARY, templates::models_library(structures).as_bytes())?;
         self.strays(kinds, files.into_iter().map(|(file, _)| file))?;
-        Ok(release)
+        Ok((foundation, release))
     }
 
     /// What the backup is compiled with, if a release is known to have written it; else this version's own, from which it may differ.
-    fn foundation(&self) -> Result<(Cow<'static, Foundation>, Option<&'static Release>), FolderError> {
+    fn foundation(&self) -> Result<CompiledWith, FolderError> {
         let present = || Ok((Cow::Borrowed(Foundation::present()), None));
         // Every version has a manifest of its own, for its number is in it.
         let (file, manifest) = Foundation::present().manifest(&self.manifest.name);

@@ -76,7 +76,7 @@ pub(super) async fn step(
 }
 
 pub(super) async fn cancel(State(app): State<Arc<App>>, Path(job): Path<String>) -> Result<Response, Problem> {
-    let job = app.step(move |app| app.jobs.cancel(number(&job)?)).await?;
+    let job = app.step(move |app| app.jobs.cancel(number(&job)?, &app.settings.rules)).await?;
     answer(StatusCode::OK, &Told::from(job))
 }
 

@@ -16,6 +16,7 @@ use super::super::problem::Problem;
 use super::backups::trail;
 use super::{Page, bar, form_token, page};
 use crate::emit::visible;
+use crate::folder;
 use crate::steps::{Job, Planned, Rows, Stage, Work};
 
 /// Kinds that a page shows.
@@ -50,7 +51,7 @@ pub(in super::super) async fn cancel(
     Extension(visitor): Extension<Visitor>,
     Path(job): Path<String>,
 ) -> Result<Redirect, Problem> {
-    let job = app.step(move |app| app.jobs.cancel(number(&job)?)).await?;
+    let job = app.step(move |app| app.jobs.cancel(number(&job)?, &app.settings.rules)).await?;
     Ok(Redirect::to(&visitor.links.job(job.id)))
 }
 
@@ -137,9 +138,14 @@ fn state(job: &Job) -> String {
         Stage::Shaping => format!("Looking for the structs of new kinds: {so_far}."),
         Stage::Writing => format!("Writing as code: {so_far}."),
         Stage::Downloading => match &job.work {
-            Work::Pull { files: (here, of), .. } if *of > 0 => {
-                format!("Downloading: {} of {}.", thousands(*here as u64), plural(*of as u64, "file"))
-            }
+            Work::Pull { files: (here, of), bytes, .. } if *of > 0 => format!(
+                "Downloading: {} of {}, {} of {}, {}/s{left}.",
+                thousands(*here as u64),
+                plural(*of as u64, "file"),
+                folder::bytes(bytes.here),
+                folder::bytes(bytes.of),
+                folder::bytes(rate)
+            ),
             _ => "Downloading.".to_owned(),
         },
         Stage::Verifying => format!("Verifying: {so_far}. Nothing is written yet."),

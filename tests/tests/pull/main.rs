@@ -1,8 +1,12 @@
 //! `gaebar pull`: a backup comes whole from another Gaebar, or not at all.
 
+mod https;
+mod killed;
+mod made_there;
+mod page;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -10,10 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 
-use gaebar_runtime::model::Key;
-use gaebar_runtime::store::{SqliteStore, Store as _};
 use gaebar_tests::command::{event, folder, gaebar, run};
-use gaebar_tests::http::{get, post};
+use gaebar_tests::http::get;
 use gaebar_tests::proxy::{Proxy, Raw, answer, body};
 use gaebar_tests::serve::{Serving, TOKEN, with_backup};
 use gaebar_tests::tree::files;
@@ -317,223 +319,6 @@ fn a_backup_that_is_there_takes_the_entities_and_its_rows_keep_their_numbers() {
     std::os::unix::fs::symlink(folder.join("elsewhere"), folder.join("here/production/.gaebar/pull")).unwrap();
     let (_, told) = run(&mut pull(&folder, &format!("http://{}", served.address)), 1);
     assert!(told.contains("is in the way") && files(&folder.join("elsewhere")).is_empty(), "{told}");
-}
-
-/// A server with a store of 300 rows, and a backup of it to be made in steps of 40.
-fn with_store(test: &str) -> PathBuf {
-    let folder = folder(test);
-    run(&mut gaebar(&folder, &["seed", "headline", "--to", "sqlite:from.db", "--rows", "300"]), 0);
-    fs::copy(folder.join("from.db"), folder.join("other.db")).unwrap();
-    let stores = "[stores]\nfrom = \"sqlite:from.db\"\nother = \"sqlite:other.db\"\nmissing = \"sqlite:missing.db\"\n";
-    fs::write(folder.join("gaebar.toml"), format!("{stores}[backup]\nrows-per-step = 40\n")).unwrap();
-    folder
-}
-
-fn pull_from(folder: &Path, address: SocketAddr, store: &str) -> Command {
-    let url = format!("http://{address}");
-    let mut command = gaebar(folder, &["pull", &url, "nightly", "here/nightly", "--from", store]);
-    command.env("GAEBAR_TOKEN", TOKEN);
-    command
-}
-
-/// The jobs of a server.
-fn jobs(served: &Serving) -> Value {
-    let request = get(served.address, "/api/jobs").with("Authorization", &format!("Bearer {TOKEN}"));
-    serde_json::from_str(&request.send().body).unwrap()
-}
-
-#[test]
-fn a_backup_that_the_remote_makes_goes_on_though_its_server_is_killed_twice() {
-    let folder = with_store("pull-from");
-    for round in 0..2 {
-        let served = Serving::start(&folder, Some(TOKEN), &[]);
-        let address = served.address;
-        let (steps, served) = (AtomicUsize::new(0), Mutex::new(served));
-        // It dies when it has just done a step, and nobody hears of that.
-        let dying = Proxy::before(address, move |path, raw| {
-            if path.ends_with("/step") && steps.fetch_add(1, Ordering::Relaxed) == 2 {
-                served.lock().unwrap().signal("-KILL");
-                return raw[..raw.len() / 2].to_vec();
-            }
-            raw
-        });
-        let (_, told) = run(&mut pull_from(&folder, dying.address, "from"), 1);
-        assert!(told.contains("the same command goes on from there"), "round {round}: {told}");
-        assert!(!folder.join("here/nightly").exists() && !folder.join("backups/nightly").exists());
-    }
-    let served = Serving::start(&folder, Some(TOKEN), &[]);
-    let begun = jobs(&served);
-    assert_eq!((begun[0]["id"].clone(), begun[0]["steps"].as_u64() >= Some(5)), (json!(1), true), "{begun}");
-    event(&mut pull_from(&folder, served.address, "from"));
-    let ended = jobs(&served);
-    assert_eq!((ended.as_array().unwrap().len(), &ended[0]["stage"]), (1, &json!("done")), "one job, begun once: {ended}");
-    run(&mut gaebar(&folder, &["verify", "here/nightly"]), 0);
-    run(&mut gaebar(&folder, &["diff", "here/nightly", "from"]), 0);
-    assert!(backup(&folder.join("here/nightly")) == backup(&folder.join("backups/nightly")));
-}
-
-#[test]
-fn an_interrupt_leaves_the_job_there_to_go_on_with() {
-    let folder = with_store("pull-from-interrupted");
-    let served = Serving::start(&folder, Some(TOKEN), &[]);
-    let (say, hear) = channel();
-    let (count, say) = (AtomicUsize::new(0), Mutex::new(say));
-    let stuck = Proxy::before(served.address, move |path, raw| {
-        if path.ends_with("/step") && count.fetch_add(1, Ordering::Relaxed) == 2 {
-            let _ = say.lock().unwrap().send(());
-            thread::park();
-        }
-        raw
-    });
-    let mut interrupted = pull_from(&folder, stuck.address, "from").spawn().unwrap();
-    hear.recv().unwrap();
-    run(Command::new("kill").args(["-INT", &interrupted.id().to_string()]), 0);
-    assert_eq!(interrupted.wait().unwrap().code(), Some(130));
-    assert_eq!(jobs(&served)[0]["steps"], 3);
-    event(&mut pull_from(&folder, served.address, "from"));
-    let ended = jobs(&served);
-    assert_eq!((ended.as_array().unwrap().len(), &ended[0]["stage"]), (1, &json!("done")), "{ended}");
-    run(&mut gaebar(&folder, &["diff", "here/nightly", "from"]), 0);
-}
-
-#[test]
-fn a_step_that_somebody_else_takes_is_waited_for_and_what_fails_is_told() {
-    let folder = with_store("pull-from-busy");
-    let served = Serving::start(&folder, Some(TOKEN), &[]);
-    let (_, told) = run(&mut pull_from(&folder, served.address, "nothing"), 1);
-    assert!(told.contains("answers 422") && told.contains("No store is called"), "{told}");
-    let (_, told) = run(&mut pull_from(&folder, served.address, "missing"), 1);
-    assert!(told.contains("job 1") && told.contains("there is no such file"), "{told}");
-    // The job is still there, and is of another store.
-    let (_, told) = run(&mut pull_from(&folder, served.address, "other"), 1);
-    assert!(told.contains("job 1 there is backing missing up into nightly"), "{told}");
-    let cancel = post(served.address, "/api/jobs/1", "").method("DELETE");
-    assert_eq!(cancel.with("Authorization", &format!("Bearer {TOKEN}")).send().status, 200);
-
-    // While another process holds the job, there is nothing but to wait.
-    let lock = fs::File::create(folder.join("backups/.gaebar/jobs/2.lock")).unwrap();
-    lock.lock().unwrap();
-    let (count, lock) = (AtomicUsize::new(0), Mutex::new(Some(lock)));
-    let patient = Proxy::before(served.address, move |path, raw| {
-        if path.ends_with("/step") && count.fetch_add(1, Ordering::Relaxed) == 0 {
-            assert!(raw.starts_with(b"HTTP/1.1 409"), "{}", String::from_utf8_lossy(&raw));
-            lock.lock().unwrap().take();
-        }
-        raw
-    });
-    event(&mut pull_from(&folder, patient.address, "other"));
-    run(&mut gaebar(&folder, &["diff", "here/nightly", "other"]), 0);
-}
-
-#[test]
-fn the_page_pulls_in_small_steps_which_outlive_its_server() {
-    let there = with_store("pull-page-there");
-    let far = Serving::start(&there, Some(TOKEN), &[]);
-    let here = folder("pull-page-here");
-    let settings = "token-file = \"token\"\n[backup]\nrows-per-step = 40\n";
-    fs::write(here.join("gaebar.toml"), format!("[remotes.far]\nurl = \"http://{}\"\n{settings}", far.address)).unwrap();
-    fs::write(here.join("token"), TOKEN).unwrap();
-    let start = || Serving::start(&here, Some("another-token-for-this-page"), &[]);
-    let send = |served: &Serving, method: &'static str, path: &str, form: &str| {
-        let request = post(served.address, path, form).method(method);
-        let answer = request.with("Authorization", "Bearer another-token-for-this-page").send();
-        (answer.status, answer.body)
-    };
-    let mut near = start();
-    let (_, page) = send(&near, "GET", "/", "");
-    assert!(page.contains("Pull from another Gaebar") && page.contains("<option>far</option>"), "{page}");
-    for (form, part) in
-        [("remote=near&backup=nightly", "No Gaebar is called"), ("remote=far&backup=..", "can't be a backup's name")]
-    {
-        let (status, body) = send(&near, "POST", "/api/jobs", &format!("do=pull&{form}"));
-        assert!(status == 422 && body.contains(part), "{body}");
-    }
-    for round in ["anew", "into it"] {
-        let (status, body) = send(&near, "POST", "/api/jobs", "do=pull&remote=far&backup=nightly&store=from");
-        assert_eq!(status, 201, "{body}");
-        let job: Value = serde_json::from_str(&body).unwrap();
-        let mut stages = Vec::new();
-        loop {
-            let (status, body) = send(&near, "POST", &format!("/api/jobs/{}/step", job["id"]), "");
-            let step: Value = serde_json::from_str(&body).unwrap();
-            assert!(status == 200 && step["problem"].is_null(), "{round}: {body}");
-            stages.push(step["stage"].as_str().unwrap().to_owned());
-            assert!(stages.len() < 50, "{stages:?}");
-            if step["stage"] == "done" {
-                break;
-            }
-            near.signal("-KILL");
-            near = start();
-        }
-        let of = |stage: &str| stages.iter().filter(|found| *found == stage).count();
-        assert!(of("reading") > 7 && of("downloading") > 1, "{round}: {stages:?}");
-        run(&mut gaebar(&here, &["verify", "backups/nightly"]), 0);
-        run(gaebar(&there, &["diff", "from"]).arg(here.join("backups/nightly")), 0);
-        let store = SqliteStore::open_or_create(&there.join("from.db")).unwrap();
-        store.delete(&[&Key::root("Profile", 1)]).unwrap();
-    }
-    assert_eq!(jobs(&far).as_array().unwrap().len(), 2, "each backup there was begun once");
-
-    // Cancelled, it leaves nothing.
-    let (_, body) = send(&near, "POST", "/api/jobs", "do=pull&remote=far&backup=nightly");
-    let job: Value = serde_json::from_str(&body).unwrap();
-    send(&near, "POST", &format!("/api/jobs/{}/step", job["id"]), "");
-    assert!(here.join("backups/nightly/.gaebar/pull").exists());
-    let (status, body) = send(&near, "DELETE", &format!("/api/jobs/{}", job["id"]), "");
-    assert!(status == 200 && body.contains("Nothing is left of what was downloaded"), "{body}");
-    assert!(!here.join("backups/nightly/.gaebar/pull").exists());
-}
-
-#[test]
-fn a_remote_that_makes_steps_without_end_or_lies_about_them_is_given_up() {
-    let folder = with_store("pull-from-lies");
-    let served = Serving::start(&folder, Some(TOKEN), &[]);
-    let job = |stage: &str, rows: u64| json!({ "id": 1, "stage": stage, "rows": rows, "problem": null }).to_string();
-    let lies = [
-        ("does not come to an end", job("reading", 7)),
-        ("does not come to an end", job("confirming", 7)),
-        ("was cancelled", job("cancelled", 0)),
-        ("answers what makes no sense", job("reading", u64::MAX)),
-        ("answers what makes no sense", job("\u{1b}[31mred", 1)),
-        ("answers what makes no sense", "<html>".to_owned()),
-        ("answers what makes no sense", String::new()),
-        ("sends more than", format!("\"{}\"", "x".repeat(8 << 20))),
-    ];
-    for (told_is, lie) in lies {
-        let liar =
-            Proxy::before(
-                served.address,
-                move |path, raw| {
-                    if path.ends_with("/step") { answer("200 OK", "", lie.as_bytes()) } else { raw }
-                },
-            );
-        let (_, told) = run(&mut pull_from(&folder, liar.address, "from"), 1);
-        assert!(told.contains(told_is), "{told_is:?} is not told: {told}");
-        assert!(!told.contains('\x1b') && !told.contains(TOKEN), "{told}");
-        assert!(!folder.join("here/nightly").exists());
-    }
-    let elsewhere = Proxy::before(served.address, |path, raw| {
-        if path.ends_with("/api/jobs") {
-            answer("307 Temporary Redirect", "Location: http://evil.example/\r\n", b"")
-        } else {
-            raw
-        }
-    });
-    let (_, told) = run(&mut pull_from(&folder, elsewhere.address, "from"), 1);
-    assert!(told.contains("leads elsewhere"), "{told}");
-    // One that says that it is done, and has no backup.
-    let done = job("done", 300);
-    fs::remove_dir_all(folder.join("backups/nightly")).unwrap();
-    let boaster =
-        Proxy::before(
-            served.address,
-            move |path, raw| {
-                if path.ends_with("/step") { answer("200 OK", "", done.as_bytes()) } else { raw }
-            },
-        );
-    let (_, told) = run(&mut pull_from(&folder, boaster.address, "from"), 1);
-    assert!(told.contains("answers 404"), "{told}");
-    assert!(!folder.join("here/nightly").exists());
 }
 
 #[test]

@@ -1,0 +1,215 @@
+//! A pull in small steps, as the page and programs take them.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use gaebar_runtime::model::Key;
+use gaebar_runtime::store::{SqliteStore, Store as _};
+use gaebar_tests::command::{folder, gaebar, run};
+use gaebar_tests::http::post;
+use gaebar_tests::proxy::{Proxy, answer};
+use gaebar_tests::serve::{Serving, TOKEN, with_backup};
+use gaebar_tests::tree::files;
+use serde_json::Value;
+
+use crate::made_there::{jobs, with_store};
+
+const HERE: &str = "another-token-for-this-page";
+
+/// A folder whose Gaebar knows another one by the name `far`.
+fn knows(test: &str, far: SocketAddr, rows_per_step: usize) -> PathBuf {
+    let here = folder(test);
+    let remotes = format!("[remotes.far]\nurl = \"http://{far}\"\ntoken-file = \"token\"\n");
+    fs::write(here.join("gaebar.toml"), format!("{remotes}[backup]\nrows-per-step = {rows_per_step}\n")).unwrap();
+    fs::write(here.join("token"), TOKEN).unwrap();
+    here
+}
+
+fn start(here: &Path) -> Serving {
+    Serving::start(here, Some(HERE), &[])
+}
+
+fn send(served: &Serving, method: &'static str, path: &str, form: &str) -> (u16, String) {
+    let request = post(served.address, path, form).method(method);
+    let answer = request.with("Authorization", &format!("Bearer {HERE}")).send();
+    (answer.status, answer.body)
+}
+
+/// What a request about a job is answered, which is no problem.
+fn told(served: &Serving, method: &'static str, path: &str, form: &str) -> Value {
+    let (status, body) = send(served, method, path, form);
+    let told: Value = serde_json::from_str(&body).unwrap();
+    assert!((200..300).contains(&status) && told["problem"].is_null(), "{body}");
+    told
+}
+
+/// Begins a pull; returns the path of its job.
+fn begin(served: &Serving, form: &str) -> String {
+    format!("/api/jobs/{}", told(served, "POST", "/api/jobs", &format!("do=pull&remote=far&{form}"))["id"])
+}
+
+#[test]
+fn the_page_pulls_in_small_steps_which_outlive_its_server() {
+    let there = with_store("pull-page-there");
+    let far = Serving::start(&there, Some(TOKEN), &[]);
+    let here = knows("pull-page-here", far.address, 40);
+    let mut near = start(&here);
+    let (_, page) = send(&near, "GET", "/", "");
+    assert!(page.contains("Pull from another Gaebar") && page.contains("<option>far</option>"), "{page}");
+    for (form, part) in
+        [("remote=near&backup=nightly", "No Gaebar is called"), ("remote=far&backup=..", "can't be a backup's name")]
+    {
+        let (status, body) = send(&near, "POST", "/api/jobs", &format!("do=pull&{form}"));
+        assert!(status == 422 && body.contains(part), "{body}");
+    }
+    for round in ["anew", "into it"] {
+        let (status, body) = send(&near, "POST", "/api/jobs", "do=pull&remote=far&backup=nightly&store=from");
+        assert_eq!(status, 201, "{body}");
+        let job: Value = serde_json::from_str(&body).unwrap();
+        let mut stages = Vec::new();
+        loop {
+            let (status, body) = send(&near, "POST", &format!("/api/jobs/{}/step", job["id"]), "");
+            let step: Value = serde_json::from_str(&body).unwrap();
+            assert!(status == 200 && step["problem"].is_null(), "{round}: {body}");
+            stages.push(step["stage"].as_str().unwrap().to_owned());
+            assert!(stages.len() < 50, "{stages:?}");
+            if step["stage"] == "done" {
+                break;
+            }
+            near.signal("-KILL");
+            near = start(&here);
+        }
+        let of = |stage: &str| stages.iter().filter(|found| *found == stage).count();
+        assert!(of("reading") > 7 && of("downloading") > 1, "{round}: {stages:?}");
+        run(&mut gaebar(&here, &["verify", "backups/nightly"]), 0);
+        run(gaebar(&there, &["diff", "from"]).arg(here.join("backups/nightly")), 0);
+        let store = SqliteStore::open_or_create(&there.join("from.db")).unwrap();
+        store.delete(&[&Key::root("Profile", 1)]).unwrap();
+    }
+    assert_eq!(jobs(&far).as_array().unwrap().len(), 2, "each backup there was begun once");
+
+    // Cancelled, it leaves nothing.
+    let (_, body) = send(&near, "POST", "/api/jobs", "do=pull&remote=far&backup=nightly");
+    let job: Value = serde_json::from_str(&body).unwrap();
+    send(&near, "POST", &format!("/api/jobs/{}/step", job["id"]), "");
+    assert!(here.join("backups/nightly/.gaebar/pull").exists());
+    let (status, body) = send(&near, "DELETE", &format!("/api/jobs/{}", job["id"]), "");
+    assert!(status == 200 && body.contains("Nothing is left of what was downloaded"), "{body}");
+    assert!(!here.join("backups/nightly/.gaebar/pull").exists());
+}
+
+#[test]
+fn an_answer_of_the_last_step_there_that_is_lost_has_nothing_made_again() {
+    let there = with_store("pull-page-lost-there");
+    let far = Serving::start(&there, Some(TOKEN), &[]);
+    let is_lost = AtomicBool::new(false);
+    let slow = Proxy::before(far.address, move |path, raw| {
+        let is_last = path.ends_with("/step") && String::from_utf8_lossy(&raw).contains("\"stage\":\"done\"");
+        if is_last && !is_lost.swap(true, Ordering::Relaxed) { answer("504 Gateway Timeout", "", b"slow") } else { raw }
+    });
+    let here = knows("pull-page-lost-here", slow.address, 500);
+    let near = start(&here);
+    let job = begin(&near, "backup=nightly&store=from");
+    let mut log = String::new();
+    for _ in 0..50 {
+        let step = told(&near, "POST", &format!("{job}/step"), "");
+        log = step["log"].to_string();
+        if step["stage"] == "done" {
+            break;
+        }
+    }
+    assert!(log.contains("job 1 there has made the backup already"), "{log}");
+    assert_eq!(jobs(&far).as_array().unwrap().len(), 1, "{log}");
+    run(gaebar(&there, &["diff", "from"]).arg(here.join("backups/nightly")), 0);
+}
+
+#[test]
+fn cancelling_ends_the_job_there_too_or_says_what_is_left_of_it() {
+    let there = with_store("pull-page-cancel-there");
+    let mut far = Serving::start(&there, Some(TOKEN), &[]);
+    let here = knows("pull-page-cancel-here", far.address, 40);
+    let near = start(&here);
+    let step = |job: &str| told(&near, "POST", &format!("{job}/step"), "");
+    let leaves = |told: &Value| told["leaves"].as_str().unwrap().to_owned();
+
+    let job = begin(&near, "backup=nightly&store=from");
+    step(&job);
+    let reading = step(&job);
+    assert!(reading["rows"].as_u64() > Some(0) && leaves(&reading).contains("Job 1 at \"far\""), "{reading}");
+    assert!(leaves(&reading).contains("is cancelled, too"), "{reading}");
+    let cancelled = told(&near, "DELETE", &job, "");
+    assert!(cancelled["stage"] == "cancelled" && leaves(&cancelled).contains("was cancelled, too"), "{cancelled}");
+    assert_eq!(jobs(&far)[0]["stage"], "cancelled");
+    assert!(!there.join("backups/.nightly.gaebar").exists() && !here.join("backups/.nightly.gaebar").exists());
+
+    // Without an answer, nobody knows.
+    let job = begin(&near, "backup=nightly&store=from");
+    step(&job);
+    step(&job);
+    let address = far.address.to_string();
+    far.signal("-KILL");
+    let cancelled = told(&near, "DELETE", &job, "");
+    assert!(leaves(&cancelled).contains("Whether job 2 at \"far\" still makes the backup there is not known"), "{cancelled}");
+    let (_, page) = send(&near, "GET", job.trim_start_matches("/api"), "");
+    assert!(page.contains("Cancelled. Nothing is left of what was downloaded") && page.contains("is not known"), "{page}");
+    let far = Serving::start_at(&there, &address, Some(TOKEN), &[]);
+    assert_eq!(jobs(&far)[0]["stage"], "reading");
+
+    // What is made there stays.
+    let job = begin(&near, "backup=nightly&store=from");
+    while step(&job)["stage"] != "downloading" {}
+    let cancelled = told(&near, "DELETE", &job, "");
+    assert!(leaves(&cancelled).contains("The backup that job 2 at \"far\" has made stays there"), "{cancelled}");
+    assert!(there.join("backups/nightly/manifest.json").exists());
+}
+
+#[test]
+fn files_that_come_are_counted_in_bytes_with_the_time_that_is_left() {
+    let there = folder("pull-page-rate-there");
+    with_backup(&there);
+    let far = Serving::start(&there, Some(TOKEN), &[]);
+    let here = knows("pull-page-rate-here", far.address, 40);
+    let near = start(&here);
+    let job = begin(&near, "backup=production");
+    let page = || send(&near, "GET", job.trim_start_matches("/api"), "").1;
+    let before = told(&near, "GET", &job, "");
+    assert!(before["seconds_left"].is_null() && page().contains("Downloading."), "{before}");
+    let step = told(&near, "POST", &format!("{job}/step"), "");
+    let (bytes, all) = (&step["work"]["bytes"], backup_bytes(&there));
+    assert_eq!((bytes["of"].as_u64(), bytes["here"] == bytes["came"]), (Some(all), true), "{step}");
+    assert!(step["rate"].as_u64() > Some(0) && step["seconds_left"].as_u64() > Some(0), "{step}");
+    assert!(step["log"].to_string().contains("step 1: 40 of "), "{step}");
+    let shown = page();
+    assert!(shown.contains("Downloading: 40 of ") && shown.contains("/s, about ") && shown.contains(" s left."), "{shown}");
+}
+
+/// The bytes of the backup that a Gaebar has.
+fn backup_bytes(there: &Path) -> u64 {
+    let backup = files(&there.join("backups/production")).into_iter().filter(|(file, _)| !file.starts_with(".gaebar/"));
+    backup.map(|(_, bytes)| bytes.len() as u64).sum()
+}
+
+#[test]
+fn what_came_is_not_read_again_with_every_step() {
+    let there = folder("pull-page-sums-there");
+    with_backup(&there);
+    let far = Serving::start(&there, Some(TOKEN), &[]);
+    let here = knows("pull-page-sums-here", far.address, 8);
+    let near = start(&here);
+    let job = begin(&near, "backup=production");
+    let steps = (0..9).map(|_| {
+        let before = near.bytes_read();
+        let step = told(&near, "POST", &format!("{job}/step"), "");
+        assert_eq!(step["stage"], "downloading");
+        (near.bytes_read() - before, step["work"]["bytes"]["here"].as_u64().unwrap())
+    });
+    let steps: Vec<_> = steps.collect();
+    // Some files are read with every step. Of the others, the last one reads what came with the step before.
+    let (more, had) = (steps[8].0.saturating_sub(steps[0].0), steps[7].1);
+    assert!(
+        more < had / 2,
+        "{more} bytes more are read with the last step than with the first, of {had} that had come: {steps:?}"
+    );
+}
