@@ -51,8 +51,14 @@ impl PrivateError {
 #[derive(Debug)]
 pub struct Private {
     folder: PathBuf,
-    #[expect(dead_code, reason = "held, not used")]
     lock: File,
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        // A process that this one is just starting has the file open, too, until it runs its own program.
+        let _ = self.lock.unlock();
+    }
 }
 
 impl Private {
