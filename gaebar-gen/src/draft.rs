@@ -230,3 +230,64 @@ pub fn volumes(files: &BTreeMap<String, Fingerprint>) -> Vec<String> {
     volumes.sort_by_key(|volume| index(volume));
     volumes
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn closed(rows: u64) -> Closed {
+        let written = Written { rows, ..Written::default() };
+        Closed { at: Position::default(), written, next_shard: 1, next_volume: 1, open: None }
+    }
+
+    /// Two shards of a kind, each with a file.
+    fn drafted(spool: &Path) -> Drafts {
+        let drafts = Drafts::open(spool, "this").unwrap();
+        let mut draft = drafts.kind("k").unwrap();
+        draft.shape("a model".to_owned()).unwrap();
+        for (rows, file) in [(7, "volumes/k_0/src/shard_0.rs"), (9, "volumes/k_0/src/shard_1.rs")] {
+            folder::write_again(drafts.staged(), file, b"rows").unwrap();
+            draft.file(file, &Fingerprint::of(b"rows"), true);
+            draft.close(closed(rows)).unwrap();
+        }
+        drafts
+    }
+
+    fn rows(drafts: &Drafts) -> Option<u64> {
+        drafts.kind("k").unwrap().closed().map(|closed| closed.written.rows)
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_is_done_again_and_what_came_before_is_not() {
+        let spool = tempfile::tempdir().unwrap();
+        let drafts = drafted(spool.path());
+        assert_eq!(rows(&drafts), Some(9));
+        let log = spool.path().join("drafts/k.log");
+        let bytes = fs::read(&log).unwrap();
+        fs::write(&log, &bytes[..bytes.len() - 1]).unwrap();
+        let mut draft = drafts.kind("k").unwrap();
+        assert_eq!((draft.closed(), draft.files().len(), draft.model()), (Some(&closed(7)), 1, Some("a model")));
+        draft.close(closed(8)).unwrap();
+        assert_eq!(rows(&drafts), Some(8), "a line does not run into what was cut off");
+    }
+
+    #[test]
+    fn a_kind_of_which_a_file_is_gone_is_begun_anew() {
+        let spool = tempfile::tempdir().unwrap();
+        let drafts = drafted(spool.path());
+        fs::remove_file(drafts.staged().join("volumes/k_0/src/shard_0.rs")).unwrap();
+        let draft = drafts.kind("k").unwrap();
+        assert!(draft.closed().is_none() && draft.model().is_none() && draft.files().is_empty());
+    }
+
+    #[test]
+    fn drafts_of_something_else_are_dropped() {
+        let spool = tempfile::tempdir().unwrap();
+        drafted(spool.path());
+        assert_eq!(rows(&Drafts::open(spool.path(), "this").unwrap()), Some(9));
+        let other = Drafts::open(spool.path(), "that").unwrap();
+        assert!(rows(&other).is_none() && !other.staged().exists());
+    }
+}
