@@ -7,23 +7,26 @@ use std::sync::atomic::AtomicBool;
 use gaebar_runtime::store::{Place, ReadTime, Store};
 use thiserror::Error;
 
+use crate::bite::Bite;
 use crate::checkpoint::has_rows;
+use crate::draft::Drafts;
 use crate::folder::FolderError;
-use crate::manifest::{MANIFEST, Origin};
+use crate::manifest::{KindManifest, MANIFEST, Origin};
 use crate::memo::Memo;
 use crate::names;
-use crate::previous::{PreviousError, PreviousKind, previous};
+use crate::previous::{PreviousError, previous};
 use crate::private::{Private, SPOOL};
 use crate::progress::Progress;
 use crate::publish::{PublishError, Staging, beside, sweep};
 use crate::read::{ReadError, Selection};
 use crate::reading::{Begin, Reading};
+use crate::schema::Kind;
 use crate::shards::{SHARD_BYTES, ShardError, Written};
 use crate::spool::{SpoolError, SpooledKind};
 use crate::stage::{Plan, Reshape, Staged, Stages, stage};
 use crate::templates;
 use crate::update::{PRIVATE, Update, UpdateError};
-use crate::verify::{Contents, Edit};
+use crate::verify::{Contents, Edit, structs};
 
 /// How to back up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,14 +158,42 @@ pub fn backup(
     stages: &dyn Stages,
     stop: &AtomicBool,
 ) -> Result<BackedUp, BackupError> {
+    make(store, folder, options, None, stages, stop)
+}
+
+/// Writes a bite of what [`read_ahead`] has read. `None`: more is left; else it was the last, and the backup is in its place.
+///
+/// A bite ends with a shard. Of a kind that the backup has already it ends with the kind: which rows changed is found for all of it at once.
+pub fn write_ahead(
+    store: &dyn Store,
+    folder: &Path,
+    options: &Options,
+    bite: &Bite,
+    stages: &dyn Stages,
+    stop: &AtomicBool,
+) -> Result<Option<BackedUp>, BackupError> {
+    match make(store, folder, options, Some(bite), stages, stop) {
+        Err(BackupError::Shard(ShardError::Paused)) => Ok(None),
+        done => done.map(Some),
+    }
+}
+
+fn make(
+    store: &dyn Store,
+    folder: &Path,
+    options: &Options,
+    bite: Option<&Bite>,
+    stages: &dyn Stages,
+    stop: &AtomicBool,
+) -> Result<BackedUp, BackupError> {
     if folder.join(MANIFEST).exists() {
         let folder = folder.canonicalize().map_err(FolderError::at("find", folder))?;
         sweep(&folder);
         let update = Update::new(&folder)?;
-        ended(update.private(), into_backup(store, &folder, &update, options, stages, stop))
+        ended(update.private(), into_backup(store, &folder, &update, options, bite, stages, stop))
     } else {
         let staging = Staging::new(folder)?;
-        ended(staging.private(), into_new_folder(store, &staging, options, stages, stop))
+        ended(staging.private(), into_new_folder(store, &staging, options, bite, stages, stop))
     }
 }
 
@@ -209,6 +240,8 @@ pub(crate) fn at_work(folder: &Path, work: impl FnOnce(&Private) -> Result<(), B
 /// What was read stays if somebody may go on from it.
 fn ended(private: &Private, result: Result<BackedUp, BackupError>) -> Result<BackedUp, BackupError> {
     match result {
+        // Nobody was interrupted: it goes on.
+        Err(error @ BackupError::Shard(ShardError::Paused)) => Err(error),
         Err(error) if error.can_be_resumed() && has_rows(&private.spool()) => {
             Err(BackupError::Unfinished { source: Box::new(error), spool: private.spool() })
         }
@@ -228,6 +261,7 @@ fn into_new_folder(
     store: &dyn Store,
     staging: &Staging,
     options: &Options,
+    bite: Option<&Bite>,
     stages: &dyn Stages,
     stop: &AtomicBool,
 ) -> Result<BackedUp, BackupError> {
@@ -235,17 +269,23 @@ fn into_new_folder(
     let (read_time, resumed) = (reading.read_time(), reading.resumed());
     let began_anew = options.begin.resumes() && resumed.is_none();
     let resumed = resumed.unwrap_or_default();
-    let spooled = spool(reading, store, &BTreeMap::new(), options, stages, stop)?;
+    let spooled = spool(reading, store, &[], options, stages, stop)?;
+    let origin = Origin::new(store.place(), read_time);
+    let name = names::backup_name(&folder_name(staging.place()), &templates::dependency_names());
+    let drafts = Drafts::open(&staging.private().spool(), &what_decides(&name, options, &origin, &[]))?;
     let plan = Plan {
-        staging: &staging.folder(),
+        staging: drafts.staged(),
         present: None,
-        name: &names::backup_name(&folder_name(staging.place()), &templates::dependency_names()),
+        name: &name,
+        known: &[],
         previous: &BTreeMap::new(),
-        origin: Some(Origin::new(store.place(), read_time)),
+        origin: Some(origin),
         reshape: options.reshape,
         shard_bytes: options.shard_bytes,
         compact: options.compact,
         memo: options.memo.as_ref(),
+        drafts: Some(&drafts),
+        bite,
     };
     let Staged { kinds, reshaped, .. } = stage(&plan, &spooled, stages, stop)?;
     let (folder, source) = (staging.publish()?, store.place().clone());
@@ -269,37 +309,78 @@ fn into_backup(
     folder: &Path,
     update: &Update,
     options: &Options,
+    bite: Option<&Bite>,
     stages: &dyn Stages,
     stop: &AtomicBool,
 ) -> Result<BackedUp, BackupError> {
-    let reading = Reading::new(store, &options.selection, options.begin, &update.private().spool())?;
+    let spool_folder = update.private().spool();
+    let reading = Reading::new(store, &options.selection, options.begin, &spool_folder)?;
     let (read_time, resumed) = (reading.read_time(), reading.resumed());
     let began_anew = options.begin.resumes() && resumed.is_none();
     let resumed = resumed.unwrap_or_default();
-    let (contents, previous) = previous(folder, &options.selection, reading.spool(), options.memo.as_ref())?;
+    let origin = Origin::new(store.place(), read_time);
+    let (manifest, known) = structs(folder).map_err(PreviousError::from)?;
+    let drafts = Drafts::open(&spool_folder, &what_decides(&manifest.name, options, &origin, &known))?;
+    let wanted = bite.map(|bite| wanted(bite, &known, &drafts, &reading, &options.selection)).transpose()?;
+    let is_wanted = |kind: &str| wanted.as_ref().is_none_or(|wanted| wanted.contains(kind));
+    let (contents, previous) = previous(folder, &options.selection, reading.spool(), options.memo.as_ref(), &is_wanted)?;
     let replaced_edits = replaced_edits(&contents, &options.selection)?;
-    let spooled = spool(reading, store, &previous, options, stages, stop)?;
-    let rows = previous.values().map(|kind| kind.manifest.rows).sum();
+    let spooled = spool(reading, store, &known, options, stages, stop)?;
+    let rows = known.iter().map(|(manifest, _)| manifest.rows).sum();
     let everything = options.selection.kinds.is_none() && options.selection.namespaces.is_none();
     if rows > 0 && everything && !options.allow_empty && spooled.values().all(|kind| kind.rows() == 0) {
         return Err(BackupError::Emptied { store: store.place().clone(), rows });
     }
     let plan = Plan {
-        staging: &update.folder(),
+        staging: drafts.staged(),
         present: Some(folder),
-        name: &contents.manifest.name,
+        name: &manifest.name,
+        known: &known,
         previous: &previous,
-        origin: Some(Origin::new(store.place(), read_time)),
+        origin: Some(origin),
         reshape: options.reshape,
         shard_bytes: options.shard_bytes,
         compact: options.compact,
         memo: options.memo.as_ref(),
+        drafts: Some(&drafts),
+        bite,
     };
     let Staged { kinds, reshaped, removed } = stage(&plan, &spooled, stages, stop)?;
+    update.take(drafts.staged())?;
     update.commit(removed)?;
-    let (folder, source, before) = (folder.to_owned(), store.place().clone(), contents.taken_from());
+    let (folder, source) = (folder.to_owned(), store.place().clone());
+    let before: BTreeSet<_> = known.into_iter().map(|(manifest, _)| manifest.source).collect();
     let other_sources = before.into_iter().filter(|before| *before != source.url.to_string()).collect();
     Ok(BackedUp { folder, source, other_sources, read_time, resumed, began_anew, kinds, updated: true, reshaped, replaced_edits })
+}
+
+/// What decides the bytes of a backup, beside what was read: drafts of anything else are of no use.
+fn what_decides(name: &str, options: &Options, origin: &Origin, known: &[(KindManifest, Kind)]) -> String {
+    let Options { shard_bytes, reshape, compact, .. } = options;
+    let version = env!("CARGO_PKG_VERSION");
+    let before: Vec<_> = known.iter().map(|(manifest, _)| manifest.sha256.as_str()).collect();
+    format!("{version} {name} {shard_bytes} {reshape:?} {compact} {origin:?} {before:?}")
+}
+
+/// The kinds of a backup that are written again in a bite: those that come next, as many as it has room for, and one at least.
+fn wanted(
+    bite: &Bite,
+    known: &[(KindManifest, Kind)],
+    drafts: &Drafts,
+    reading: &Reading,
+    selection: &Selection,
+) -> Result<BTreeSet<String>, BackupError> {
+    let (mut wanted, mut rows) = (BTreeSet::new(), 0);
+    for (manifest, kind) in known.iter().filter(|(_, kind)| selection.includes_kind(&kind.name)) {
+        if drafts.kind(&kind.file)?.done().is_none() {
+            rows += manifest.rows.max(reading.resumed_of(&kind.name));
+            if rows > bite.rows() && !wanted.is_empty() {
+                break;
+            }
+            wanted.insert(kind.name.clone());
+        }
+    }
+    Ok(wanted)
 }
 
 /// The edits that the update replaces by what the store holds. Edits in kinds that are not read stay edits; a row that is kept in a
@@ -324,19 +405,19 @@ fn replaced_edits(contents: &Contents, selection: &Selection) -> Result<Vec<Edit
 fn spool(
     reading: Reading,
     store: &dyn Store,
-    previous: &BTreeMap<String, PreviousKind>,
+    known: &[(KindManifest, Kind)],
     options: &Options,
     stages: &dyn Stages,
     stop: &AtomicBool,
 ) -> Result<BTreeMap<String, SpooledKind>, BackupError> {
     let mut spooled = reading.finish(&options.selection, stages.reading().as_ref(), stop)?;
     let chosen = options.selection.kinds.is_some() || options.selection.namespaces.is_some();
-    if chosen && previous.is_empty() && spooled.values().all(|kind| kind.rows() == 0) {
+    if chosen && known.is_empty() && spooled.values().all(|kind| kind.rows() == 0) {
         return Err(BackupError::NothingChosen(store.place().clone()));
     }
     // A kind that was read and has no entities any more keeps its struct and its numbers.
-    for kind in previous.keys().filter(|kind| options.selection.includes_kind(kind)) {
-        spooled.entry(kind.clone()).or_default();
+    for (_, kind) in known.iter().filter(|(_, kind)| options.selection.includes_kind(&kind.name)) {
+        spooled.entry(kind.name.clone()).or_default();
     }
     Ok(spooled)
 }

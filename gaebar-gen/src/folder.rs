@@ -41,6 +41,15 @@ pub fn write(folder: &Path, file: &str, bytes: &[u8]) -> Result<(), FolderError>
     write().map_err(FolderError::at("write", &path))
 }
 
+/// The same, in the place of a file that a kill may have cut off.
+pub fn write_again(folder: &Path, file: &str, bytes: &[u8]) -> Result<(), FolderError> {
+    let path = folder.join(file);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FolderError::at("replace", &path)(error)),
+        _ => write(folder, file, bytes),
+    }
+}
+
 /// Reads a whole file.
 pub fn read(path: &Path) -> Result<Vec<u8>, FolderError> {
     fs::read(path).map_err(FolderError::at("read", path))

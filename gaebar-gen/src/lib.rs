@@ -16,6 +16,7 @@ pub mod previous;
 pub mod names;
 pub mod schema;
 
+pub mod draft;
 pub mod emit;
 pub mod releases;
 pub mod shards;
@@ -39,6 +40,7 @@ pub mod linked;
 
 pub mod compare;
 
+pub mod bite;
 pub mod config;
 pub mod progress;
 pub mod seed;

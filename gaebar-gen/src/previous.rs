@@ -15,7 +15,7 @@ use crate::read::Selection;
 use crate::reader::ReadRow;
 use crate::schema::Kind;
 use crate::spool::{Spool, SpoolError};
-use crate::verify::{Contents, VerifyError, Visitor, read};
+use crate::verify::{Contents, VerifyError, Visitor, read_kinds};
 
 /// 128 bits of a key's hash: all that is kept of each key.
 pub type KeyHash = [u8; 16];
@@ -64,16 +64,17 @@ impl PreviousKind {
     }
 }
 
-/// Reads a backup that is about to be updated; of shards that are remembered, only the hash. Rows of chosen kinds in namespaces that were not chosen stay as they are: they
-/// go into the spool, as if they had been read.
+/// Reads the kinds that are wanted of a backup that is about to be updated; of shards that are remembered, only the hash. Rows of chosen
+/// kinds in namespaces that were not chosen stay as they are: they go into the spool, as if they had been read.
 pub fn previous(
     backup: &Path,
     selection: &Selection,
     spool: &Spool,
     memo: Option<&Memo>,
+    wanted: &dyn Fn(&str) -> bool,
 ) -> Result<(Contents, BTreeMap<String, PreviousKind>), PreviousError> {
     let gather = Gather { selection, spool, memo, rows: Mutex::default(), failed: Mutex::default() };
-    let contents = read(backup, &gather)?;
+    let contents = read_kinds(backup, &gather, wanted)?;
     if let Some(error) = gather.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(error.into());
     }

@@ -51,8 +51,14 @@ impl PrivateError {
 #[derive(Debug)]
 pub struct Private {
     folder: PathBuf,
-    #[expect(dead_code, reason = "held, not used")]
     lock: File,
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        // A process that this one is just starting has the file open, too, until it runs its own program.
+        let _ = self.lock.unlock();
+    }
 }
 
 impl Private {
@@ -83,6 +89,11 @@ impl Private {
     /// Where the spool goes. It may be there from before.
     pub fn spool(&self) -> PathBuf {
         self.folder.join(SPOOL)
+    }
+
+    /// Where the files of a backup go that are made from the spool, and outlive a kill like that.
+    pub fn staged(&self) -> PathBuf {
+        self.spool().join("staged")
     }
 
     /// Whatever is in the spool is not needed any more.

@@ -4,6 +4,9 @@
 pub trait Progress: Sync {
     /// So many more rows of a kind are done.
     fn add(&self, kind: &str, rows: u64);
+
+    /// Something was done that has no rows, such as finding the kinds of a namespace.
+    fn look(&self) {}
 }
 
 /// Nobody listens.

@@ -61,10 +61,7 @@ impl Staging {
         }
         std::fs::create_dir_all(parent).map_err(FolderError::at("create the folder", parent))?;
         let private = Private::hold(&beside(parent, name), &place)?;
-        let staging = Self { parent: parent.to_owned(), place, private };
-        folder::remove(&staging.folder())?;
-        std::fs::create_dir(staging.folder()).map_err(FolderError::at("create the folder", &staging.folder()))?;
-        Ok(staging)
+        Ok(Self { parent: parent.to_owned(), place, private })
     }
 
     /// Gaebar's own folder beside the backup.
@@ -74,7 +71,7 @@ impl Staging {
 
     /// Where the backup's files go.
     pub fn folder(&self) -> PathBuf {
-        self.private.folder().join("backup")
+        self.private.staged()
     }
 
     /// Where the backup will stand.
@@ -103,7 +100,6 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        let _ = folder::remove(&self.folder());
         if !self.private.spool().exists() {
             let _ = folder::remove(self.private.folder());
         }

@@ -176,7 +176,11 @@ impl Reading<'_> {
 
     fn perform(&self, Pending { number, task, mut cursor }: Pending) -> Result<Vec<Pending>, ReadError> {
         let (scan, may_split) = match task {
-            Task::Namespace(namespace) => return Ok(self.checkpoints.found(Some(number), self.kinds(&namespace)?)?),
+            Task::Namespace(namespace) => {
+                let found = self.checkpoints.found(Some(number), self.kinds(&namespace)?)?;
+                self.progress.look();
+                return Ok(found);
+            }
             Task::Kind(scan) => (scan, true),
             Task::Range(scan) => (scan, false),
         };

@@ -9,8 +9,11 @@ use std::sync::atomic::AtomicBool;
 
 use gaebar_runtime::store::Encoded;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::bite::Bite;
+use crate::draft::{self, Closed, KindDraft};
 use crate::emit::{self, Row, Sidecar};
 use crate::fingerprint::{Fingerprint, RowDigest, digest};
 use crate::folder::{self, FolderError};
@@ -19,7 +22,7 @@ use crate::memo::{KnownRow, Memo, entity_hash};
 use crate::previous::{PreviousKind, PreviousShard, index, key_hash};
 use crate::progress::Progress;
 use crate::schema::Kind;
-use crate::spool::{Finder, Location, SpoolError, SpooledKind};
+use crate::spool::{Finder, Location, Position, SpoolError, SpooledKind};
 use crate::stop::{self, Interrupted};
 use crate::templates;
 
@@ -52,6 +55,9 @@ pub enum ShardError {
     /// Somebody asked to stop.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
+    /// There is more to do than was to be done in one go.
+    #[error("a part was written; there is more to do")]
+    Paused,
     /// A file is at a place that the backup needs, and is none of the backup's.
     #[error("{path} is in the way: the backup needs its place, and it is no part of it; move it elsewhere", path = .0.display())]
     Taken(PathBuf),
@@ -61,7 +67,7 @@ pub enum ShardError {
 }
 
 /// What was written of a kind.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Written {
     /// How many rows.
     pub rows: u64,
@@ -71,9 +77,11 @@ pub struct Written {
     pub shards: u32,
     /// Bytes of source and blobs.
     pub bytes: u64,
-    /// The names of its volumes, in order.
+    /// The names of its volumes, in order. A draft tells them by their files.
+    #[serde(skip)]
     pub volumes: Vec<String>,
-    /// Its files and their fingerprints.
+    /// Its files and their fingerprints. A draft tells them as they come.
+    #[serde(skip)]
     pub files: BTreeMap<String, Fingerprint>,
     /// How many of them are new or changed.
     pub changed: u64,
@@ -100,6 +108,8 @@ pub struct Job<'a> {
     pub memo: Option<&'a Memo>,
     /// Hears of rows.
     pub progress: &'a dyn Progress,
+    /// How much of it is written now.
+    pub bite: Option<&'a Bite>,
     /// Whether somebody asked to stop.
     pub stop: &'a AtomicBool,
 }
@@ -121,7 +131,7 @@ impl Job<'_> {
                 let row = Row { text: (*text).to_owned(), sidecars: Vec::new(), expressions, has_exceptions };
                 return Ok(Made { known: *known, digest: digest(text), row });
             }
-            Source::Entity(number, record) => (*number, record),
+            Source::Entity(number, record) | Source::Spooled(number, _, record) => (*number, record),
         };
         let number = u32::try_from(number).map_err(|_| ShardError::TooManyRows(self.kind.name.clone()))?;
         let row = emit::row(self.kind, number, &spooled.decode(record)?);
@@ -143,13 +153,19 @@ fn is_read(file: &str) -> bool {
 }
 
 /// Writes the volumes of a kind. Rows that were there, and where they stood was `located`, keep their numbers and their shards; new ones go
-/// to the end of the last shard, in the order of their keys.
-pub fn write<'a>(job: Job<'a>, spooled: &'a SpooledKind, located: Option<&Located>) -> Result<Written, ShardError> {
-    let mut writer = Writer::new(job, spooled);
+/// to the end of the last shard, in the order of their keys. A kind that was not there is gone on with where its draft ends.
+pub fn write<'a>(
+    job: Job<'a>,
+    spooled: &'a SpooledKind,
+    located: Option<&Located>,
+    draft: &'a mut KindDraft,
+) -> Result<Written, ShardError> {
     let Some((previous, located)) = job.previous.zip(located) else {
-        writer.append_all(spooled.records())?;
+        let mut writer = Writer::go_on(job, spooled, draft);
+        writer.append_spooled()?;
         return writer.finish();
     };
+    let mut writer = Writer::new(job, spooled, draft);
     let mut finder = spooled.finder();
     let mut overflow = Vec::new();
     for (shard, rows) in previous.shards.iter().zip(&located.shards) {
@@ -157,7 +173,7 @@ pub fn write<'a>(job: Job<'a>, spooled: &'a SpooledKind, located: Option<&Locate
         overflow.extend(rows[kept..].iter().map(|row| (shard.rows[row.at].number, row.location)));
     }
     writer.append_numbered(&overflow, &mut finder)?;
-    writer.append_all(located.new.iter().map(|location| finder.record(*location)))?;
+    writer.append_located(&located.new, &mut finder)?;
     writer.finish()
 }
 
@@ -166,6 +182,8 @@ struct Writer<'a> {
     spooled: &'a SpooledKind,
     models: String,
     written: Written,
+    /// Where it is written down what was written.
+    draft: &'a mut KindDraft,
     shard: Option<Shard>,
     volume: Option<Volume>,
     /// The numbers that the next new shard and volume get.
@@ -186,6 +204,8 @@ struct Shard {
 enum Source<'t> {
     /// An entity.
     Entity(u64, Encoded),
+    /// An entity, and where it stands.
+    Spooled(u64, Location, Encoded),
     /// The text that it has, and what is known of it.
     Text(KnownRow, &'t str),
 }
@@ -218,8 +238,8 @@ struct Volume {
 }
 
 /// What rows add to a shard and a volume.
-#[derive(Debug, Clone, Copy, Default)]
-struct Weight {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Weight {
     rows: usize,
     source: usize,
     expressions: usize,
@@ -261,7 +281,7 @@ impl Room {
 }
 
 impl<'a> Writer<'a> {
-    fn new(job: Job<'a>, spooled: &'a SpooledKind) -> Self {
+    fn new(job: Job<'a>, spooled: &'a SpooledKind, draft: &'a mut KindDraft) -> Self {
         let shards = job.previous.map_or(&[][..], |previous| &previous.shards);
         let after = |numbers: &mut dyn Iterator<Item = u32>| numbers.max().map_or(0, |number| number + 1);
         Self {
@@ -269,6 +289,7 @@ impl<'a> Writer<'a> {
             spooled,
             models: templates::crate_name(job.backup, "models"),
             written: Written { next_row: job.previous.map_or(1, |previous| previous.manifest.next_row), ..Written::default() },
+            draft,
             shard: None,
             volume: None,
             next_shard: after(&mut shards.iter().map(|shard| index(&shard.name))),
@@ -276,13 +297,41 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// New rows, with new numbers.
-    fn append_all(&mut self, records: impl Iterator<Item = Result<Encoded, SpoolError>>) -> Result<(), ShardError> {
-        let first = self.written.next_row;
-        let numbered = records.zip(first..).map(|(record, number)| Ok(Source::Entity(number, record?)));
-        self.each(numbered, |writer, made| {
+    /// Goes on after the last shard that was closed.
+    fn go_on(job: Job<'a>, spooled: &'a SpooledKind, draft: &'a mut KindDraft) -> Self {
+        let mut writer = Self::new(job, spooled, draft);
+        let files = writer.draft.files().clone();
+        if let Some(Closed { written, next_shard, next_volume, open, .. }) = writer.draft.closed().cloned() {
+            (writer.next_shard, writer.next_volume) = (next_shard, next_volume);
+            writer.volume = open.map(|(name, weight)| Volume::open(name, weight, &files));
+            writer.written = Written { volumes: draft::volumes(&files), files, ..written };
+            job.progress.add(&job.kind.name, writer.written.rows);
+        }
+        writer
+    }
+
+    /// The rows of a kind that had none, in the order of their keys.
+    fn append_spooled(&mut self) -> Result<(), ShardError> {
+        let mut at = self.draft.closed().map(|closed| closed.at.clone()).unwrap_or_default();
+        let spooled = self.spooled.located_from(at.clone()).zip(self.written.next_row..);
+        let numbered = spooled.map(|(found, number)| found.map(|(location, record)| Source::Spooled(number, location, record)));
+        self.each(numbered, |writer, source, made| {
+            writer.append(made, Some(&at))?;
             writer.written.next_row += 1;
-            writer.append(made)?;
+            if let Source::Spooled(_, location, record) = source {
+                at.pass(location, &record);
+            }
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+
+    /// New rows of a kind that had some.
+    fn append_located(&mut self, new: &[Location], finder: &mut Finder) -> Result<(), ShardError> {
+        let first = self.written.next_row;
+        let numbered = new.iter().zip(first..).map(|(location, number)| Ok(Source::Entity(number, finder.record(*location)?)));
+        self.each(numbered, |writer, _, made| {
+            writer.written.next_row += 1;
+            writer.append(made, None)?;
             Ok(ControlFlow::Continue(()))
         })
     }
@@ -290,8 +339,8 @@ impl<'a> Writer<'a> {
     /// Rows that move to the end, with the numbers that they have.
     fn append_numbered(&mut self, rows: &[(u32, Location)], finder: &mut Finder) -> Result<(), ShardError> {
         let found = rows.iter().map(|(number, location)| Ok(Source::Entity(u64::from(*number), finder.record(*location)?)));
-        self.each(found, |writer, made| {
-            writer.append(made)?;
+        self.each(found, |writer, _, made| {
+            writer.append(made, None)?;
             Ok(ControlFlow::Continue(()))
         })
     }
@@ -314,7 +363,7 @@ impl<'a> Writer<'a> {
         let is_remembered = old.is_some() && rows.iter().all(|row| row.is_unchanged);
         self.shard = Some(Shard { name: shard.name.clone(), rows: Vec::new(), bytes: 0, is_remembered });
         let mut kept = 0;
-        self.each(rows.iter().map(source), |writer, made| {
+        self.each(rows.iter().map(source), |writer, _, made| {
             if !writer.has_room(Weight::of(&made.row), Room::Grown) {
                 return Ok(ControlFlow::Break(()));
             }
@@ -346,7 +395,7 @@ impl<'a> Writer<'a> {
         let Some(open) = self.shard.as_ref().map(|shard| shard.bytes) else { return Ok(false) };
         let mut all = Vec::new();
         let mut whole = Weight::default();
-        self.each(rows, |writer, made| {
+        self.each(rows, |writer, _, made| {
             whole += Weight::of(&made.row);
             all.push(made);
             Ok(if writer.has_room(whole, Room::Usual) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
@@ -365,7 +414,7 @@ impl<'a> Writer<'a> {
     fn each<'t>(
         &mut self,
         mut sources: impl Iterator<Item = Result<Source<'t>, SpoolError>>,
-        mut take: impl FnMut(&mut Self, Made) -> Result<ControlFlow<()>, ShardError>,
+        mut take: impl FnMut(&mut Self, Source<'t>, Made) -> Result<ControlFlow<()>, ShardError>,
     ) -> Result<(), ShardError> {
         loop {
             stop::check(self.job.stop)?;
@@ -374,7 +423,7 @@ impl<'a> Writer<'a> {
             while chunk.len() < CHUNK_ROWS && bytes < CHUNK_BYTES {
                 let Some(source) = sources.next().transpose()? else { break };
                 bytes += match &source {
-                    Source::Entity(_, record) => record.bytes.len(),
+                    Source::Entity(_, record) | Source::Spooled(_, _, record) => record.bytes.len(),
                     Source::Text(_, text) => text.len(),
                 };
                 chunk.push(source);
@@ -384,8 +433,8 @@ impl<'a> Writer<'a> {
             }
             let (job, spooled) = (self.job, self.spooled);
             let made: Vec<_> = chunk.par_iter().map(|source| job.make(spooled, source)).collect();
-            for made in made {
-                if take(self, made?)?.is_break() {
+            for (source, made) in chunk.into_iter().zip(made) {
+                if take(self, source, made?)?.is_break() {
                     return Ok(());
                 }
             }
@@ -401,14 +450,27 @@ impl<'a> Writer<'a> {
         shard && self.volume.as_ref().is_none_or(|volume| volume.has_room(more, room))
     }
 
-    /// Adds a row at the end, in a new shard or volume where the open one has enough.
-    fn append(&mut self, made: Made) -> Result<(), ShardError> {
-        let weight = Weight::of(&made.row);
+    /// A shard was closed: whoever goes on later may do so from here. Stops where the bite is over.
+    fn pause(&mut self, at: &Position) -> Result<(), ShardError> {
+        let Written { rows, next_row, shards, bytes, changed, .. } = self.written;
+        let written = Written { rows, next_row, shards, bytes, changed, ..Written::default() };
+        let open = self.volume.as_ref().map(|volume| (volume.name.clone(), volume.weight));
+        let (next_shard, next_volume) = (self.next_shard, self.next_volume);
+        self.draft.close(Closed { at: at.clone(), written, next_shard, next_volume, open })?;
+        if self.job.bite.is_some_and(Bite::is_over) { Err(ShardError::Paused) } else { Ok(()) }
+    }
+
+    /// Adds a row at the end, in a new shard or volume where the open one has enough. `at` is what was written before, if it is known.
+    fn append(&mut self, made: Made, at: Option<&Position>) -> Result<(), ShardError> {
+        let (weight, shards) = (Weight::of(&made.row), self.written.shards);
         if !self.has_room(weight, Room::Usual) {
             self.close_shard()?;
         }
         if self.volume.as_ref().is_some_and(|volume| !volume.has_room(weight, Room::Usual)) {
             self.close_volume()?;
+        }
+        if let Some(at) = at.filter(|_| self.written.shards > shards) {
+            self.pause(at)?;
         }
         if self.volume.is_none() {
             self.volume = Some(Volume::new(format!("{}_{}", self.job.kind.file, self.next_volume)));
@@ -441,6 +503,9 @@ impl<'a> Writer<'a> {
         }
         self.written.rows += 1;
         self.job.progress.add(&self.job.kind.name, 1);
+        if let Some(bite) = self.job.bite {
+            bite.take(1);
+        }
         Ok(())
     }
 
@@ -503,12 +568,13 @@ impl<'a> Writer<'a> {
         };
         if !is_there {
             self.job.check_free(&file)?;
-            folder::write(self.job.folder, &file, bytes)?;
+            folder::write_again(self.job.folder, &file, bytes)?;
             self.written.changed += 1;
             if let Some((memo, known)) = self.job.memo.zip(known).filter(|(_, known)| **known != fingerprint) {
                 memo.forget(known);
             }
         }
+        self.draft.file(&file, &fingerprint, !is_there);
         self.written.bytes += bytes.len() as u64;
         self.written.files.insert(file, fingerprint);
         Ok(())
@@ -518,6 +584,20 @@ impl<'a> Writer<'a> {
 impl Volume {
     fn new(name: String) -> Self {
         Self { name, weight: Weight::default(), shards: Vec::new(), sidecars: BTreeSet::new() }
+    }
+
+    /// One that was begun, with what is in it.
+    fn open(name: String, weight: Weight, files: &BTreeMap<String, Fingerprint>) -> Self {
+        let folder = format!("volumes/{name}/src/");
+        let mut volume = Self { weight, ..Self::new(name) };
+        for file in files.keys().filter_map(|file| file.strip_prefix(&folder)) {
+            match file.strip_prefix("blobs/") {
+                Some(blob) => drop(volume.sidecars.insert(blob.to_owned())),
+                None => volume.shards.extend(file.strip_suffix(".rs").map(str::to_owned)),
+            }
+        }
+        volume.shards.sort_by_key(|shard| index(shard));
+        volume
     }
 
     fn has_room(&self, more: Weight, room: Room) -> bool {

@@ -224,6 +224,11 @@ fn append(file: &mut impl io::Write, key: &[u8], bytes: &[u8]) -> io::Result<()>
     file.write_all(bytes)
 }
 
+/// How many bytes of a file a record takes.
+fn size(record: &Encoded) -> u64 {
+    (8 + record.key.len() + record.bytes.len()) as u64
+}
+
 fn read(file: &mut impl io::Read) -> io::Result<Encoded> {
     let mut lengths = [[0; 4]; 2];
     file.read_exact(lengths.as_flattened_mut())?;
@@ -255,8 +260,15 @@ impl SpooledKind {
 
     /// The same, each with the place where it can be found again.
     pub fn located(&self) -> impl Iterator<Item = Result<(Location, Encoded), SpoolError>> + '_ {
-        self.groups.iter().enumerate().flat_map(|(group, runs)| {
-            Merge::new(&self.folder, runs)
+        self.located_from(Position::default())
+    }
+
+    /// The same, those alone that come after a position.
+    pub fn located_from(&self, position: Position) -> impl Iterator<Item = Result<(Location, Encoded), SpoolError>> + '_ {
+        let Position { group: first, passed, last } = position;
+        self.groups.iter().enumerate().skip(first).flat_map(move |(group, runs)| {
+            let before = if group == first { (passed.clone(), last.clone()) } else { Default::default() };
+            Merge::new(&self.folder, runs, before)
                 .map(move |found| found.map(|(run, offset, record)| (Location { group, run, offset }, record)))
         })
     }
@@ -284,6 +296,29 @@ pub struct Location {
     group: usize,
     run: usize,
     offset: u64,
+}
+
+/// How far somebody has come who goes through a kind's entities in order; at first, nowhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    group: usize,
+    /// Of the group's runs, how many rows are behind, and bytes.
+    passed: BTreeMap<usize, (u64, u64)>,
+    /// The key that came last.
+    last: Vec<u8>,
+}
+
+impl Position {
+    /// The next entity is behind.
+    pub fn pass(&mut self, at: Location, record: &Encoded) {
+        if at.group != self.group {
+            *self = Self { group: at.group, ..Self::default() };
+        }
+        let (rows, bytes) = self.passed.entry(at.run).or_default();
+        *rows += 1;
+        *bytes = at.offset + size(record);
+        self.last.clone_from(&record.key);
+    }
 }
 
 /// Reads entities of a kind in any order.
@@ -354,12 +389,16 @@ impl Ord for Head {
 }
 
 impl<'a> Merge<'a> {
-    fn new(folder: &Path, runs: &'a [Run]) -> Self {
-        let readers =
-            runs.iter().map(|run| RunReader { path: run.path(folder), file: None, left: run.rows, offset: 0 }).collect();
+    /// `passed` says what is left out at the beginning of each run, and `last` is the key before.
+    fn new(folder: &Path, runs: &'a [Run], (passed, last): (BTreeMap<usize, (u64, u64)>, Vec<u8>)) -> Self {
+        let reader = |(number, run): (usize, &Run)| {
+            let (rows, offset) = passed.get(&number).copied().unwrap_or_default();
+            RunReader { path: run.path(folder), file: None, left: run.rows.saturating_sub(rows), offset }
+        };
+        let readers = runs.iter().enumerate().map(reader).collect();
         let mut waiting: Vec<_> = (0..runs.len()).collect();
         waiting.sort_by(|a, b| runs[*b].first.cmp(&runs[*a].first));
-        Self { runs, readers, waiting, heads: BinaryHeap::new(), failed: None, last: Vec::new() }
+        Self { runs, readers, waiting, heads: BinaryHeap::new(), failed: None, last }
     }
 
     /// Opens the runs that begin at or before the smallest key there is.
@@ -416,12 +455,15 @@ struct RunReader {
 
 impl RunReader {
     fn record(&mut self) -> io::Result<Encoded> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => self.file.insert(BufReader::with_capacity(BUFFER, File::open(&self.path)?)),
+        let file = if let Some(file) = &mut self.file {
+            file
+        } else {
+            let mut file = File::open(&self.path)?;
+            file.seek(SeekFrom::Start(self.offset))?;
+            self.file.insert(BufReader::with_capacity(BUFFER, file))
         };
         let record = read(file)?;
-        self.offset += (8 + record.key.len() + record.bytes.len()) as u64;
+        self.offset += size(&record);
         Ok(record)
     }
 }
@@ -478,6 +520,28 @@ mod tests {
             [&[&[1, 2][..], &[3, 4]], &[&[3, 4], &[1, 2]], &[&[1, 4], &[2, 3]], &[&[2, 1, 4, 3], &[]], &[&[4, 3], &[2, 1]]]
         {
             assert_eq!(read_back(scans).unwrap(), ["K/1", "K/2", "K/3", "K/4"], "{scans:?}");
+        }
+    }
+
+    #[test]
+    fn entities_come_in_order_wherever_one_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::new(folder.path().to_owned());
+        for scan in [&[1, 4, 5, 9][..], &[2, 3, 8], &[11, 12], &[10]] {
+            let mut writer = spool.writer("K");
+            writer.write(entities(scan).iter().map(Encoded::from)).unwrap();
+            writer.finish().unwrap();
+        }
+        let kind = &spool.into_kinds()["K"];
+        let all: Vec<_> = kind.records().map(Result::unwrap).collect();
+        let mut position = Position::default();
+        for behind in 0..=all.len() {
+            let text = serde_json::to_string(&position).unwrap();
+            let left: Vec<_> = kind.located_from(serde_json::from_str(&text).unwrap()).map(|found| found.unwrap().1).collect();
+            assert_eq!(left, all[behind..]);
+            if let Some(Ok((at, record))) = kind.located_from(position.clone()).next() {
+                position.pass(at, &record);
+            }
         }
     }
 

@@ -7,18 +7,23 @@ use std::sync::atomic::AtomicBool;
 use gaebar_runtime::rows::Flags;
 use rayon::prelude::*;
 
+use crate::bite::Bite;
+use crate::draft::{Done, Drafts, KindDraft};
+use crate::emit;
 use crate::folder::{self, FolderError};
 use crate::locate::{Located, locate};
 use crate::manifest::{BackupManifest, FORMAT, KindManifest, MANIFEST, Origin};
 use crate::memo::Memo;
 use crate::previous::PreviousKind;
 use crate::progress::{Progress, Silent};
+use crate::reader;
 use crate::releases::Foundation;
 use crate::schema::{Inference, Kind, Type, name_fields, name_kinds};
 use crate::shards::{self, Job, ShardError, Written};
 use crate::spool::SpooledKind;
 use crate::stop;
 use crate::templates::{self, Templates};
+use crate::verify;
 
 /// A kind is reshaped when a property stands in `other`, and would not have to, in more than one of so many rows. In every row that
 /// costs rustc a quarter of what a row of 8 scalars does, in half of them a tenth; and a reshape changes every row of the kind once.
@@ -46,7 +51,9 @@ pub struct Plan<'a> {
     pub present: Option<&'a Path>,
     /// The backup's name.
     pub name: &'a str,
-    /// Its kinds as they were.
+    /// All of its kinds, with their structs.
+    pub known: &'a [(KindManifest, Kind)],
+    /// What rows the kinds had that are written again. Of the known kinds, those that are neither here nor in the drafts are left for later.
     pub previous: &'a BTreeMap<String, PreviousKind>,
     /// Where the entities were read; each kind keeps its own if there is none.
     pub origin: Option<Origin>,
@@ -58,6 +65,10 @@ pub struct Plan<'a> {
     pub compact: bool,
     /// What is remembered of shards.
     pub memo: Option<&'a Memo>,
+    /// What was staged before, and where that is written down for whoever goes on; nobody does if there are none.
+    pub drafts: Option<&'a Drafts>,
+    /// How much is done now, kind by kind; all of it, and kinds in parallel, if nothing is said.
+    pub bite: Option<&'a Bite>,
 }
 
 /// What was staged.
@@ -71,10 +82,15 @@ pub struct Staged {
     pub removed: Vec<String>,
 }
 
-/// What is being done, for progress: the stage begins anew at its first row.
+/// What is being done, for progress: a stage begins anew at its first row.
 pub trait Stages {
     /// The store is being read.
     fn reading(&self) -> Box<dyn Progress + '_>;
+
+    /// So many rows are being looked at for the structs of their kinds.
+    fn shaping(&self, _rows: u64) -> Box<dyn Progress + '_> {
+        Box::new(Silent)
+    }
 
     /// So many files are being downloaded. Of each that came, its path is told as a kind's row is.
     fn downloading(&self, _files: u64) -> Box<dyn Progress + '_> {
@@ -95,102 +111,195 @@ impl Stages for Silent {
     }
 }
 
-/// Stages a backup, or what changes of one.
+/// Stages a backup, or what changes of one. Where that is more than a bite, it ends with [`ShardError::Paused`], and the next call goes on.
 pub fn stage(
     plan: &Plan,
     spooled: &BTreeMap<String, SpooledKind>,
     stages: &dyn Stages,
     stop: &AtomicBool,
 ) -> Result<Staged, ShardError> {
-    let before = plan.previous.par_iter().filter_map(|(name, kind)| Some((name.as_str(), kind, spooled.get(name)?)));
-    let located: BTreeMap<_, _> =
-        before.map(|(name, kind, spooled)| Ok((name, locate(kind, spooled, stop)?))).collect::<Result<_, ShardError>>()?;
-    let (kinds, reshaped) = shape(plan, spooled, &located, stop)?;
+    let kinds = shape(plan, spooled, stages, stop)?;
     let progress = stages.writing(spooled.values().map(SpooledKind::rows).sum());
-    let job = |kind| Job {
-        folder: plan.staging,
-        present: plan.present,
-        backup: plan.name,
-        kind,
-        previous: plan.previous.get(&kind.name),
-        shard_bytes: plan.shard_bytes,
-        compact: plan.compact,
-        memo: plan.memo,
-        progress: progress.as_ref(),
-        stop,
-    };
-    let written: Result<Vec<_>, ShardError> =
-        kinds.par_iter().map(|kind| shards::write(job(kind), &spooled[&kind.name], located.get(kind.name.as_str()))).collect();
-    let written: BTreeMap<_, _> = kinds.iter().map(|kind| kind.name.clone()).zip(written?).collect();
-    let mut removed = Vec::new();
-    for kind in &kinds {
-        let written = &written[&kind.name];
-        let before = plan.previous.get(&kind.name).map(|before| &before.manifest);
-        let files = before.into_iter().flat_map(|before| before.files.keys());
-        removed.extend(files.filter(|file| !written.files.contains_key(*file)).cloned());
-        // A kind in which nothing changed keeps its manifest, read time and all.
-        let unchanged = before.is_some_and(|before| before.files == written.files);
-        if let Some(origin) = plan.origin.clone().or_else(|| before.map(KindManifest::origin)).filter(|_| !unchanged) {
-            if before.is_none() {
-                job(kind).check_free(&KindManifest::path(&kind.file))?;
-            }
-            let manifest = KindManifest::new(&kind.name, &origin, written.rows, written.next_row, written.files.clone());
-            folder::write(plan.staging, &KindManifest::path(&kind.file), manifest.to_text().as_bytes())?;
-        }
-    }
+    let done = plan.each(&kinds, |kind| stage_kind(plan, kind, &spooled[&kind.name], progress.as_ref(), stop))?;
     drop(progress);
-    let untouched: Vec<_> = plan.previous.values().filter(|before| !written.contains_key(&before.kind.name)).collect();
-    let all = kinds.iter().chain(untouched.iter().map(|before| &before.kind));
-    let structures = all.map(|kind| (kind.file.as_str(), kind.structure.as_str()));
-    let kept = untouched.iter().flat_map(|before| before.shards.iter().map(|shard| shard.volume.clone()));
-    let volumes = written.values().flat_map(|written| written.volumes.iter().cloned()).chain(kept).collect();
+    let is_written = |kind: &Kind| spooled.contains_key(&kind.name);
+    let untouched: Vec<_> = plan.known.iter().filter(|(_, kind)| !is_written(kind)).collect();
+    let structures = kinds.iter().chain(untouched.iter().map(|(_, kind)| kind));
+    let structures = structures.map(|kind| (kind.file.as_str(), kind.structure.as_str()));
+    let mut volumes = verify::volumes(untouched.iter().map(|(manifest, _)| manifest));
+    let (mut written, mut reshaped, mut removed) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
+    for (kind, done) in kinds.iter().zip(done) {
+        volumes.extend(done.written.volumes.iter().cloned());
+        reshaped.extend(done.is_reshaped.then(|| kind.name.clone()));
+        removed.extend(done.removed);
+        written.insert(kind.name.clone(), done.written);
+    }
     removed.extend(stage_templates(plan, structures, &volumes)?);
     Ok(Staged { kinds: written, reshaped, removed })
 }
 
-/// The struct of each kind: that which it had, or one after all of its entities. The names of those that have a new one come with them.
+impl Plan<'_> {
+    /// Works on kinds: on all at once, or one after the other where a bite may be over in between.
+    fn each<T: Sync, R: Send>(
+        &self,
+        kinds: &[T],
+        work: impl Fn(&T) -> Result<R, ShardError> + Send + Sync,
+    ) -> Result<Vec<R>, ShardError> {
+        match self.bite {
+            Some(_) => kinds.iter().map(work).collect(),
+            None => kinds.par_iter().map(work).collect(),
+        }
+    }
+
+    /// An error where the bite is over.
+    fn pause(&self) -> Result<(), ShardError> {
+        if self.bite.is_some_and(Bite::is_over) { Err(ShardError::Paused) } else { Ok(()) }
+    }
+
+    fn draft(&self, kind: &Kind) -> Result<KindDraft, FolderError> {
+        self.drafts.map_or_else(|| Ok(KindDraft::none()), |drafts| drafts.kind(&kind.file))
+    }
+}
+
+/// The kinds that are staged, sorted: those that are known with the structs that they had, new ones with those that fit all of their entities.
 fn shape(
     plan: &Plan,
     spooled: &BTreeMap<String, SpooledKind>,
-    located: &BTreeMap<&str, Located>,
+    stages: &dyn Stages,
     stop: &AtomicBool,
-) -> Result<(Vec<Kind>, BTreeSet<String>), ShardError> {
-    let previous = plan.previous;
-    let infer = |kind: &SpooledKind| {
-        let mut inference = Inference::default();
-        for record in kind.records() {
-            stop::check(stop)?;
-            inference.add(&kind.decode(&record?)?);
-        }
-        Ok::<_, ShardError>(inference)
-    };
-    // Going through all entities once more is for those alone that may get a struct.
-    let may_change = |name: &str, kind: &SpooledKind| match plan.reshape {
-        Reshape::Never => false,
-        Reshape::WhereManyDoNotFit => {
-            kind.rows() >= LEAST_ROWS && located[name].most_exceptions > kind.rows() / ROWS_AN_EXCEPTION
-        }
-        Reshape::Always => kind.rows() > 0,
-    };
-    let looked_at = spooled.par_iter().filter(|(name, kind)| !previous.contains_key(*name) || may_change(name, kind));
-    let inferred: Result<BTreeMap<_, _>, ShardError> = looked_at.map(|(name, kind)| Ok((name.clone(), infer(kind)?))).collect();
-    let (known, new): (BTreeMap<_, _>, BTreeMap<_, _>) = inferred?.into_iter().partition(|(name, _)| previous.contains_key(name));
-    let new = new.into_iter().map(|(name, inference)| (name, inference.fields()));
-    let mut kinds = name_kinds(new, previous.values().map(|before| &before.kind));
-    let mut reshaped = BTreeSet::new();
-    for before in previous.values().map(|before| &before.kind).filter(|kind| spooled.contains_key(&kind.name)) {
-        let mut kind = before.clone();
-        if let Some(inference) = known.get(&kind.name) {
-            let fields = inference.fields();
-            if plan.reshape == Reshape::Always || has_many_exceptions(inference, before, &fields) {
-                kind.fields = name_fields(fields);
+) -> Result<Vec<Kind>, ShardError> {
+    let known = || plan.known.iter().map(|(_, kind)| kind);
+    let old: BTreeSet<_> = known().map(|kind| kind.name.as_str()).collect();
+    let new = spooled.keys().filter(|name| !old.contains(name.as_str())).map(|name| (name.clone(), Vec::new()));
+    let named = name_kinds(new, known());
+    let rows: u64 = named.iter().map(|kind| spooled[&kind.name].rows()).sum();
+    let mut kinds = Vec::new();
+    if rows > 0 {
+        let progress = stages.shaping(rows);
+        kinds = plan.each(&named, |kind| {
+            let mut draft = plan.draft(kind)?;
+            if let Some(shaped) = draft.model().and_then(|model| reader::kind(&kind.file, model).ok()) {
+                progress.add(&kind.name, spooled[&kind.name].rows());
+                return Ok(shaped);
+            }
+            let inference = infer(plan, kind, &spooled[&kind.name], &mut draft, progress.as_ref(), stop)?;
+            let shaped = Kind { fields: name_fields(inference.fields()), ..kind.clone() };
+            draft.shape(emit::kind(&shaped))?;
+            plan.pause()?;
+            Ok(shaped)
+        })?;
+    }
+    kinds.extend(known().filter(|kind| spooled.contains_key(&kind.name)).cloned());
+    kinds.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    Ok(kinds)
+}
+
+/// Goes through the entities of a kind, on from where its draft says.
+fn infer(
+    plan: &Plan,
+    kind: &Kind,
+    spooled: &SpooledKind,
+    draft: &mut KindDraft,
+    progress: &dyn Progress,
+    stop: &AtomicBool,
+) -> Result<Inference, ShardError> {
+    let (mut at, mut inference) = draft.looked();
+    progress.add(&kind.name, inference.rows());
+    for found in spooled.located_from(at.clone()) {
+        stop::check(stop)?;
+        let (location, record) = found?;
+        inference.add(&spooled.decode(&record)?);
+        progress.add(&kind.name, 1);
+        if let Some(bite) = plan.bite {
+            at.pass(location, &record);
+            bite.take(1);
+            if bite.is_over() {
+                draft.look(at, inference)?;
+                return Err(ShardError::Paused);
             }
         }
-        reshaped.extend((kind != *before).then(|| kind.name.clone()));
-        kinds.push(kind);
     }
-    kinds.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    Ok((kinds, reshaped))
+    Ok(inference)
+}
+
+/// Stages a kind, or what changes of it; or finds that this was done.
+fn stage_kind(
+    plan: &Plan,
+    kind: &Kind,
+    spooled: &SpooledKind,
+    progress: &dyn Progress,
+    stop: &AtomicBool,
+) -> Result<Done, ShardError> {
+    let mut draft = plan.draft(kind)?;
+    if let Some(done) = draft.done() {
+        progress.add(&kind.name, done.written.rows);
+        return Ok(done.clone());
+    }
+    let previous = plan.previous.get(&kind.name);
+    let known = plan.known.iter().any(|(_, known)| known.name == kind.name);
+    if known && previous.is_none() {
+        return Err(ShardError::Paused);
+    }
+    let located = previous.map(|previous| locate(previous, spooled, stop)).transpose()?;
+    let kind = &match previous.zip(located.as_ref()) {
+        Some((previous, located)) => reshaped(plan, &previous.kind, spooled, located, stop)?,
+        None => kind.clone(),
+    };
+    let job = Job {
+        folder: plan.staging,
+        present: plan.present,
+        backup: plan.name,
+        kind,
+        previous,
+        shard_bytes: plan.shard_bytes,
+        compact: plan.compact,
+        memo: plan.memo,
+        progress,
+        bite: plan.bite,
+        stop,
+    };
+    let written = shards::write(job, spooled, located.as_ref(), &mut draft)?;
+    let before = previous.map(|previous| &previous.manifest);
+    let files = before.into_iter().flat_map(|before| before.files.keys());
+    let removed = files.filter(|file| !written.files.contains_key(*file)).cloned().collect();
+    // A kind in which nothing changed keeps its manifest, read time and all.
+    let unchanged = before.is_some_and(|before| before.files == written.files);
+    let mut path = None;
+    if let Some(origin) = plan.origin.clone().or_else(|| before.map(KindManifest::origin)).filter(|_| !unchanged) {
+        let path = path.insert(KindManifest::path(&kind.file));
+        if before.is_none() {
+            job.check_free(path)?;
+        }
+        let manifest = KindManifest::new(&kind.name, &origin, written.rows, written.next_row, written.files.clone());
+        folder::write_again(plan.staging, path, manifest.to_text().as_bytes())?;
+    }
+    let done = Done { written, is_reshaped: previous.is_some_and(|previous| previous.kind != *kind), removed };
+    draft.finish(path, done.clone())?;
+    plan.pause()?;
+    Ok(done)
+}
+
+/// The struct of a kind that has one: that, or one after all of its entities.
+fn reshaped(plan: &Plan, before: &Kind, spooled: &SpooledKind, located: &Located, stop: &AtomicBool) -> Result<Kind, ShardError> {
+    // Going through all entities once more is for those alone that may get a struct.
+    let may_change = match plan.reshape {
+        Reshape::Never => false,
+        Reshape::WhereManyDoNotFit => {
+            spooled.rows() >= LEAST_ROWS && located.most_exceptions > spooled.rows() / ROWS_AN_EXCEPTION
+        }
+        Reshape::Always => spooled.rows() > 0,
+    };
+    if !may_change {
+        return Ok(before.clone());
+    }
+    let mut inference = Inference::default();
+    for record in spooled.records() {
+        stop::check(stop)?;
+        inference.add(&spooled.decode(&record?)?);
+    }
+    let fields = inference.fields();
+    let is_worth_it = plan.reshape == Reshape::Always || has_many_exceptions(&inference, before, &fields);
+    Ok(if is_worth_it { Kind { fields: name_fields(fields), ..before.clone() } } else { before.clone() })
 }
 
 /// Whether a property is an exception in so many rows that other fields are worth a change of every row.
@@ -220,7 +329,7 @@ fn stage_templates<'k>(
         // What a user made of them later stays.
         files.extend(templates::TOOL_FILES.map(|(file, text)| (file.to_owned(), text.as_bytes().to_vec())));
         for (file, bytes) in &files {
-            folder::write(plan.staging, file, bytes)?;
+            folder::write_again(plan.staging, file, bytes)?;
         }
         return Ok(Vec::new());
     };
@@ -241,7 +350,7 @@ pub fn stage_changed(staging: &Path, backup: &Path, files: &[(String, Vec<u8>)])
     let mut changed = Vec::new();
     for (file, bytes) in files {
         if folder::read_regular(&backup.join(file))?.as_ref() != Some(bytes) {
-            folder::write(staging, file, bytes)?;
+            folder::write_again(staging, file, bytes)?;
             changed.push(file.clone());
         }
     }

@@ -84,6 +84,16 @@ impl Update {
         Ok(folder)
     }
 
+    /// Takes the files of a folder, in which they were staged, for those that changed.
+    pub fn take(&self, staged: &Path) -> Result<(), FolderError> {
+        if !staged.exists() {
+            return Ok(());
+        }
+        let folder = self.folder();
+        folder::remove(&folder)?;
+        fs::rename(staged, &folder).map_err(FolderError::at("move", staged))
+    }
+
     /// Where changed files go.
     pub fn folder(&self) -> PathBuf {
         staging(&self.backup).join("new")

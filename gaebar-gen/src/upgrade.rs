@@ -45,7 +45,7 @@ pub fn upgrade(backup: &Path, stages: &dyn Stages, stop: &AtomicBool) -> Result<
     let spool = Spool::new(update.rows()?);
     // With no namespace selected, all rows stay as they are.
     let nothing = Selection { namespaces: Some(Vec::new()), ..Selection::default() };
-    let (contents, previous) = previous(backup, &nothing, &spool, None)?;
+    let (contents, previous) = previous(backup, &nothing, &spool, None, &|_| true)?;
     if let Some(edit) = contents.edits.into_iter().next() {
         return Err(UpgradeError::Edited(Box::new(edit)));
     }
@@ -53,16 +53,20 @@ pub fn upgrade(backup: &Path, stages: &dyn Stages, stop: &AtomicBool) -> Result<
     for kind in previous.keys() {
         spooled.entry(kind.clone()).or_default();
     }
+    let known: Vec<_> = previous.values().map(|kind| (kind.manifest.clone(), kind.kind.clone())).collect();
     let plan = Plan {
         staging: &update.folder(),
         present: Some(backup),
         name: &contents.manifest.name,
+        known: &known,
         previous: &previous,
         origin: None,
         reshape: Reshape::Never,
         shard_bytes: ANY_SIZE,
         compact: false,
         memo: None,
+        drafts: None,
+        bite: None,
     };
     let Staged { removed, .. } = stage(&plan, &spooled, stages, stop)?;
     let mut changed = folder::files(&update.folder())?;

@@ -1,20 +1,21 @@
 //! Backups and restores over HTTP, a request a step: to their ends, and with all that can come between.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use gaebar_runtime::model::{Entity, Key, Value as Property};
-use gaebar_runtime::store::{SqliteStore, Store as _};
+use gaebar_runtime::model::{Entity, Key, Properties, Value as Property};
+use gaebar_runtime::store::{Scan, SqliteStore, Store as _, View};
 use gaebar_tests::command::{event, folder, gaebar, run};
 use gaebar_tests::emulator::{Emulator, Flavour};
 use gaebar_tests::http::{get, post};
 use gaebar_tests::program::{Program, id};
 use gaebar_tests::serve::{Serving, TOKEN};
-use gaebar_tests::tree::timeless;
+use gaebar_tests::tree::{assert_same_backup, files, timeless};
 use serde_json::Value;
 
 const STORES: &str = "[stores]\nfrom = \"sqlite:from.db\"\nto = \"sqlite:to.db\"\nother = \"sqlite:other.db\"\n\
-                      real = \"datastore://my-app\"\n[backup]\nrows-per-step = 40\n[restore]\ntargets = [\"to\", \"real\"]\n";
+                      real = \"datastore://my-app\"\n[backup]\nrows-per-step = 40\nshard-size = 6000\n[restore]\ntargets = [\"to\", \"real\"]\n";
 const ROWS: u64 = 300;
 
 /// A folder with a store of some rows.
@@ -100,6 +101,238 @@ fn a_backup_and_a_restore_in_small_steps_are_what_they_are_in_one() {
     compare(&folder, "backups/nightly", "sqlite:to.db", 0);
 }
 
+/// How many more rows each step of a stage had done than the one before.
+fn bites<'a>(steps: &'a [Value], stage: &'a str) -> Vec<u64> {
+    let rows = steps.iter().filter(|step| step["stage"] == stage).map(|step| step["rows"].as_u64().unwrap());
+    rows.scan(0, |before, rows| Some(rows - std::mem::replace(before, rows))).collect()
+}
+
+/// Rows of the largest shard, and of the largest kind, of a backup.
+fn largest(backup: &Path) -> (u64, u64) {
+    let mut kinds = BTreeMap::<String, Vec<u64>>::new();
+    for (file, text) in timeless(backup) {
+        if let Some((volume, _)) = file.strip_prefix("volumes/").and_then(|file| file.split_once("/src/shard_")) {
+            let kind = volume.rsplit_once('_').unwrap().0.to_owned();
+            kinds.entry(kind).or_default().push(text.matches("\npub fn row_").count() as u64);
+        }
+    }
+    let shards = kinds.values().flatten().copied().max().unwrap();
+    (shards, kinds.values().map(|kind| kind.iter().sum()).max().unwrap())
+}
+
+fn every_bite_is_small(bites: &[u64], most: u64) {
+    assert!(bites.len() > 3 && bites.iter().all(|rows| *rows <= most), "{bites:?}, of {most} at most");
+}
+
+/// Changes some of the store, deletes some, adds some, of a new kind too.
+fn change(store: &Path) {
+    let store = SqliteStore::open_or_create(store).unwrap();
+    let snapshot = store.snapshot(View::Now).unwrap();
+    let mut changed = Vec::new();
+    for kind in snapshot.kinds("").unwrap() {
+        let scan = Scan { namespace: String::new(), kind, from: None, to: None };
+        let entities = snapshot.page(&scan, None, 100_000).unwrap().entities;
+        changed.extend(entities.iter().step_by(7).cloned().map(|mut entity| {
+            entity.properties.insert("changed".to_owned(), true.into());
+            entity
+        }));
+        let gone: Vec<_> = entities.iter().skip(3).step_by(11).map(Entity::key).collect();
+        store.delete(&gone).unwrap();
+        changed.retain(|entity| !gone.contains(&entity.key()));
+    }
+    let new = |kind: &str, id| Entity::new(Key::root(kind, id), [("text".to_owned(), "new".into())].into()).unwrap();
+    changed.extend((1..=90).flat_map(|id| [new("Newcomer", id), new("Profile", 1_000_000_000 + id)]));
+    store.upsert(&changed).unwrap();
+}
+
+#[test]
+fn every_stage_is_many_steps_and_each_of_them_is_small() {
+    let folder = with_store("jobs-bites");
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let program = Program(&served);
+    let expected = folder.join("at-once/nightly");
+    let nightly = folder.join("backups/nightly");
+    for round in 0..2 {
+        if round == 1 {
+            change(&folder.join("from.db"));
+        }
+        run(&mut gaebar(&folder, &["backup", "from", "at-once/nightly"]), 0);
+        let (shard, kind) = largest(&expected);
+        let steps = program.steps(id(&program.begin("do=backup&store=from&backup=nightly")), "done");
+        every_bite_is_small(&bites(&steps, "reading"), 40);
+        // Only kinds that are new have no struct yet.
+        let shaping = bites(&steps, "shaping");
+        assert!(shaping.len() > 1 && shaping.iter().all(|rows| *rows <= 40), "{shaping:?}");
+        // Which rows of a kind changed is found for all of it at once.
+        every_bite_is_small(&bites(&steps, "writing"), 40 + if round == 0 { shard } else { kind.max(shard) });
+        for files in [&expected, &nightly] {
+            let _ = fs::remove_dir_all(files.join(".gaebar"));
+        }
+        assert_same_backup(&expected, &nightly);
+        run(&mut gaebar(&folder, &["verify", "backups/nightly"]), 0);
+    }
+
+    let (_, kind) = largest(&nightly);
+    let job = id(&program.begin("do=restore&backup=nightly&target=to&mirror=yes"));
+    let to = SqliteStore::open_or_create(&folder.join("to.db")).unwrap();
+    let stranger = |id: i64| Entity::new(Key::root("Profile", 2_000_000_000 + id), Properties::new()).unwrap();
+    to.upsert(&(1..=150).map(stranger).collect::<Vec<_>>()).unwrap();
+    let planned = program.steps(job, "confirming");
+    every_bite_is_small(&bites(&planned, "verifying"), kind.max(40));
+    every_bite_is_small(&bites(&planned, "planning"), 40);
+    every_bite_is_small(&bites(&planned, "counting"), 40);
+    assert_eq!(planned.last().unwrap()["work"]["plan"]["Profile"]["delete"], 150);
+    program.step(job, "confirm=yes");
+    let steps = program.steps(job, "done");
+    every_bite_is_small(&bites(&steps, "restoring")[1..], 40);
+    every_bite_is_small(&bites(&steps, "deleting"), 40);
+    assert_eq!(steps.last().unwrap()["work"]["deleted"], 150);
+    compare(&folder, "backups/nightly", "sqlite:to.db", 0);
+    assert!(!folder.join(format!("backups/.gaebar/jobs/{job}")).exists(), "what it knew of keys is removed");
+
+    // Whatever came since the plan stays, and is told.
+    to.upsert(&(1..=3).map(stranger).collect::<Vec<_>>()).unwrap();
+    let job = id(&program.begin("do=restore&backup=nightly&target=to&mirror=yes"));
+    program.steps(job, "confirming");
+    to.upsert(&[stranger(0)]).unwrap();
+    let mut step = program.step(job, "confirm=yes");
+    while step["problem"].is_null() {
+        assert_ne!(step["stage"], "done", "{step}");
+        step = program.step(job, "");
+    }
+    let problem = step["problem"].as_str().unwrap();
+    assert!(problem.contains("Profile/2000000000 is in the target and not in the backup"), "{problem}");
+    assert!(problem.contains("the plan that was confirmed says 3 of kind \"Profile\""), "{problem}");
+    let left = to.lookup(&[&Key::root("Profile", 2_000_000_000)]).unwrap();
+    assert_eq!(left.len(), 1);
+}
+
+/// A kill leaves files that no log tells of, and a line that was cut off: the last that was written.
+fn tear(drafts: &Path) {
+    let Ok(logs) = fs::read_dir(drafts) else { return };
+    let logs = logs.map(|log| log.unwrap().path()).filter(|path| path.extension().is_some_and(|extension| extension == "log"));
+    if let Some(last) = logs.max_by_key(|path| path.metadata().unwrap().modified().unwrap()) {
+        let bytes = fs::read(&last).unwrap();
+        fs::write(&last, &bytes[..bytes.len().saturating_sub(7)]).unwrap();
+    }
+}
+
+#[test]
+fn writing_that_was_broken_off_anywhere_gives_the_same_bytes() {
+    let folder = with_store("jobs-torn");
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let program = Program(&served);
+    let (expected, nightly) = (folder.join("at-once/nightly"), folder.join("backups/nightly"));
+    for (spool, change_first) in [("backups/.nightly.gaebar/spool", false), ("backups/nightly/.gaebar/spool", true)] {
+        if change_first {
+            change(&folder.join("from.db"));
+        }
+        run(&mut gaebar(&folder, &["backup", "from", "at-once/nightly"]), 0);
+        let job = id(&program.begin("do=backup&store=from&backup=nightly"));
+        let mut torn = 0;
+        for round in 0.. {
+            let step = program.step(job, "");
+            assert_eq!(step["problem"], Value::Null, "{step}");
+            if step["stage"] == "done" {
+                break;
+            }
+            if round % 3 == 1 && step["stage"] != "reading" {
+                tear(&folder.join(spool).join("drafts"));
+                torn += 1;
+            }
+            assert!(round < 300, "{step}");
+        }
+        assert!(torn > 2, "{torn}");
+        for files in [&expected, &nightly] {
+            let _ = fs::remove_dir_all(files.join(".gaebar"));
+        }
+        assert_same_backup(&expected, &nightly);
+    }
+}
+
+#[test]
+fn a_shard_that_changes_after_it_was_verified_is_refused() {
+    let folder = with_store("jobs-tampered");
+    run(&mut gaebar(&folder, &["backup", "from", "backups/nightly"]), 0);
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let program = Program(&served);
+    let shards: Vec<_> =
+        timeless(&folder.join("backups/nightly")).into_iter().filter(|(file, _)| file.contains("/shard_")).collect();
+    let (file, text) = shards.last().unwrap();
+    let path = folder.join("backups/nightly").join(file);
+    // Within the grammar.
+    let tampered = text.replace("pub fn row_1()", "pub fn row_4000000()").replacen("key: Key(\"", "key: Key(\"{elsewhere}", 1);
+    assert_ne!(*text, tampered);
+
+    // Before its turn to be verified, it is an edit.
+    let job = id(&program.begin("do=restore&backup=nightly&target=to&confirm=yes"));
+    assert_eq!(program.step(job, "")["stage"], "verifying");
+    fs::write(&path, &tampered).unwrap();
+    let until_problem = || loop {
+        let step = program.step(job, "");
+        assert_ne!(step["stage"], "done", "{step}");
+        if let Some(problem) = step["problem"].as_str() {
+            break problem.to_owned();
+        }
+    };
+    let problem = until_problem();
+    assert!(problem.contains("was edited since it was made") || problem.contains("the backup is refused"), "{problem}");
+    fs::write(&path, text).unwrap();
+
+    // Before its turn to be planned, and to be written.
+    for stage in ["planning", "restoring"] {
+        program.steps(job, stage);
+        fs::write(&path, &tampered).unwrap();
+        let problem = until_problem();
+        assert!(problem.contains(file.as_str()) && problem.contains("was changed since it was verified"), "{problem}");
+        fs::write(&path, text).unwrap();
+    }
+    program.steps(job, "done");
+    compare(&folder, "backups/nightly", "sqlite:to.db", 0);
+}
+
+#[test]
+fn a_backup_that_is_restored_is_not_written_meanwhile_and_the_other_way_round() {
+    let folder = with_store("jobs-meet");
+    run(&mut gaebar(&folder, &["backup", "from", "backups/nightly"]), 0);
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let program = Program(&served);
+    let (backup, restore) = ("do=backup&store=from&backup=nightly", "do=restore&backup=nightly&target=to");
+    for (first, second) in [(backup, restore), (restore, backup)] {
+        let job = id(&program.begin(first));
+        let told = program.send("POST", "/api/jobs", second);
+        assert!(told.status == 409 && told.body.contains(&format!("job {job} is of the same backup")), "{told:?}");
+        program.ok("DELETE", &format!("/api/jobs/{job}"), "");
+    }
+    program.begin(backup);
+}
+
+#[test]
+fn jobs_that_are_over_leave_nothing_and_one_that_is_damaged_hides_no_other() {
+    let folder = with_store("jobs-over");
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let program = Program(&served);
+    for job in 1..=22 {
+        assert_eq!(id(&program.begin("do=backup&store=from&backup=nightly")), job);
+        program.step(job, "");
+        program.ok("DELETE", &format!("/api/jobs/{job}"), "");
+    }
+    let jobs = folder.join("backups/.gaebar/jobs");
+    let left: Vec<_> = files(&jobs).into_keys().filter(|file| file.starts_with("1.") || file.starts_with("2.")).collect();
+    assert!(left.is_empty(), "{left:?}");
+
+    fs::write(jobs.join("40.json"), "{\"id\": 40,").unwrap();
+    assert_eq!(program.ok("GET", "/api/jobs", "").as_array().unwrap().len(), 20);
+    let told = program.send("GET", "/api/jobs/40", "");
+    assert!(told.body.contains("the file of job 40 can't be read"), "{told:?}");
+    let page = get(served.address, "/jobs").with("Authorization", &format!("Bearer {TOKEN}")).send();
+    assert!(
+        page.body.contains("the file of job 40 can&#39;t be read") || page.body.contains("the file of job 40 can't be read"),
+        "{page:?}"
+    );
+    assert_eq!(id(&program.begin("do=backup&store=from&backup=nightly")), 41);
+}
+
 #[test]
 fn a_job_goes_on_after_the_server_was_killed() {
     let folder = with_store("jobs-killed");
@@ -133,12 +366,17 @@ fn a_job_goes_on_after_the_server_was_killed() {
 /// Every third step is lost: it did its work, and then the machine died before that was written down.
 fn steps_with_losses(program: &Program, folder: &Path, job: u64) -> usize {
     let file = folder.join(format!("backups/.gaebar/jobs/{job}.json"));
+    let own = file.with_extension("");
     for round in 0.. {
         let before = fs::read(&file).unwrap();
+        // What a job knows of keys is removed once it is written down that it is over.
+        let known = if own.exists() { files(&own) } else { BTreeMap::new() };
         let step = program.step(job, "");
         assert_eq!(step["problem"], Value::Null, "{step}");
         if round % 3 == 1 {
             fs::write(&file, before).unwrap();
+            fs::create_dir_all(&own).unwrap();
+            known.into_iter().for_each(|(name, bytes)| fs::write(own.join(name), bytes).unwrap());
         } else if step["stage"] == "done" {
             return round;
         }
@@ -159,6 +397,12 @@ fn a_step_that_is_lost_is_taken_again_without_harm() {
     // The strictest way: whatever a lost step has written exists already.
     let job = id(&program.begin("do=restore&backup=nightly&target=to&on-conflict=fail&confirm=yes"));
     assert!(steps_with_losses(&program, &folder, job) > 14);
+    compare(&folder, "backups/nightly", "sqlite:to.db", 0);
+    let to = SqliteStore::open_or_create(&folder.join("to.db")).unwrap();
+    let stranger = |id: i64| Entity::new(Key::root("Profile", 2_000_000_000 + id), Properties::new()).unwrap();
+    to.upsert(&(1..=100).map(stranger).collect::<Vec<_>>()).unwrap();
+    let job = id(&program.begin("do=restore&backup=nightly&target=to&mirror=yes&confirm=yes"));
+    assert!(steps_with_losses(&program, &folder, job) > 20);
     compare(&folder, "backups/nightly", "sqlite:to.db", 0);
 }
 
@@ -290,6 +534,7 @@ fn what_fails_is_said_and_tried_again() {
 
     run(&mut gaebar(&folder, &["restore", "backups/later", "--to", "sqlite:to.db", "--interpret"]), 0);
     let job = id(&program.begin("do=restore&backup=later&target=to&on-conflict=fail&confirm=yes"));
+    program.steps(job, "planning");
     let failed = program.step(job, "");
     assert!(failed["problem"].as_str().unwrap().contains("nothing was restored"), "{failed}");
     program.ok("DELETE", &format!("/api/jobs/{job}"), "");

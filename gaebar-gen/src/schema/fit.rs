@@ -2,20 +2,29 @@
 
 use gaebar_runtime::model::{Data, Double, Embedded, Value};
 use gaebar_runtime::rows::Flags;
+use serde::{Deserialize, Serialize};
 
 use super::{Field, Scalar, Shape, Type};
 
 /// What a value needs of the field that it stands in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Signature {
     /// Null, in a field with these flags.
-    Null(Flags),
+    Null(#[serde(with = "FlagsAs")] Flags),
     /// The empty array fits every list.
     EmptyList,
     /// A value of this shape, in a field with these flags.
-    Shaped(Shape, Flags),
+    Shaped(Shape, #[serde(with = "FlagsAs")] Flags),
     /// No field but one of type `Value`.
     Odd,
+}
+
+/// Flags as they are written down.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Flags")]
+struct FlagsAs {
+    exclude_from_indexes: bool,
+    meaning: i32,
 }
 
 /// How a value stands in a field.

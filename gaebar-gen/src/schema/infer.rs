@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use gaebar_runtime::model::Entity;
 use gaebar_runtime::rows::Flags;
+use serde::{Deserialize, Serialize};
 
 use super::fit::{Fit, Signature, fit_signature, signature};
 use super::{MOST_FIELDS, NO_FLAGS, Shape, Type};
@@ -15,16 +16,34 @@ const MOST_NAMES: usize = 1 << 16;
 const MOST_SIGNATURES: usize = 32;
 
 /// Counts what the entities of one kind have. Feed it in key order: past [`MOST_NAMES`] the order matters.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Inference {
     rows: u64,
     properties: BTreeMap<String, Counts>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Counts {
     present: u64,
+    #[serde(with = "pairs")]
     signatures: BTreeMap<Signature, u64>,
+}
+
+/// A map as a list: JSON has texts alone for keys.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use super::Signature;
+
+    pub(super) fn serialize<S: Serializer>(map: &BTreeMap<Signature, u64>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Signature, u64>, D::Error> {
+        Vec::deserialize(deserializer).map(|pairs: Vec<_>| pairs.into_iter().collect())
+    }
 }
 
 impl Inference {
@@ -156,6 +175,20 @@ mod tests {
         assert_eq!(one([text(), text(), Some(1.into())]).0, Type::Bare(string), "an exception goes to `other`");
         assert_eq!(one([text(), Some(1.into()), Some(true.into())]).0, Type::Value);
         assert_eq!(one([Some(Data::Null.into())]).0, Type::Value);
+    }
+
+    #[test]
+    fn what_was_counted_can_be_written_down_in_between() {
+        let values =
+            [Data::Null.into(), 1.into(), "x".into(), Value::from("x").unindexed().meaning(15), Value::new(Data::Array(vec![]))];
+        let (mut whole, mut parts) = (Inference::default(), Inference::default());
+        for value in values {
+            let entity = Entity::new(Key::root("K", 1), [("p".to_owned(), value)].into()).unwrap();
+            whole.add(&entity);
+            parts.add(&entity);
+            parts = serde_json::from_str(&serde_json::to_string(&parts).unwrap()).unwrap();
+        }
+        assert_eq!(format!("{whole:?}"), format!("{parts:?}"));
     }
 
     #[test]

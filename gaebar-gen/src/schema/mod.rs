@@ -6,6 +6,7 @@ mod infer;
 use std::fmt::{self, Display};
 
 use gaebar_runtime::rows::Flags;
+use serde::{Deserialize, Serialize};
 
 pub use fit::{Fit, fit, has_literal};
 pub use infer::Inference;
@@ -62,7 +63,7 @@ pub enum Type {
 }
 
 /// One value, or a list of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Shape {
     /// One value.
     One(Scalar),
@@ -71,7 +72,7 @@ pub enum Shape {
 }
 
 /// The types that have a literal of their own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Scalar {
     /// `true`
     Boolean,

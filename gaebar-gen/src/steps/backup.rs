@@ -1,20 +1,17 @@
-//! A step of a backup: some more of the store is read, or all that was read is written.
+//! A step of a backup: some more of the store is read, or of what was read some more is looked at or written.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::atomic::AtomicBool;
 
 use gaebar_runtime::store::{self, StoreUrl};
 
+use super::Rules;
 use super::expected::expected;
 use super::job::{Job, Stage, Work};
-use super::{Budget, Rules};
-use crate::backup::{BackupError, Options, backup, read_ahead};
+use super::meter::{Meter, Tally};
+use crate::backup::{BackupError, Options, read_ahead, write_ahead};
 use crate::checkpoint::CheckpointError;
 use crate::private::PrivateError;
-use crate::progress::{Progress, Silent};
 use crate::publish::PublishError;
 use crate::read::{ReadError, SCANS, Selection};
 use crate::reading::Begin;
@@ -54,15 +51,20 @@ pub(super) fn step(job: &mut Job, url: &StoreUrl, folder: &Path, rules: &Rules, 
             Ok(()) => {
                 *has_begun = true;
                 let rows = job.rows();
-                job.enter(Stage::Writing, Some(rows));
+                job.enter(Stage::Shaping, Some(rows));
             }
             Err(BackupError::Read(ReadError::Interrupted(_))) => *has_begun = true,
             Err(error) => return failed(job, error),
         }
         return Ok(());
     }
-    match backup(store.as_ref(), folder, &options, &Silent, stop) {
-        Ok(done) => {
+    let (bite, tally) = (rules.budget.bite(), Tally::default());
+    match write_ahead(store.as_ref(), folder, &options, &bite, &tally, stop) {
+        Ok(None) => {
+            tally.tell(job);
+            Ok(())
+        }
+        Ok(Some(done)) => {
             job.enter(Stage::Done, None);
             job.kinds = done.kinds.into_iter().map(|(kind, written)| (kind, written.rows)).collect();
             Ok(())
@@ -95,41 +97,5 @@ fn failed(job: &mut Job, error: BackupError) -> Result<(), Failed> {
             Err(Failed::Problem(format!("What was read can't be gone on with: {cause}\nThe next step begins anew.")))
         }
         error => Err(Failed::Problem(error.to_string())),
-    }
-}
-
-/// Counts what is read, and asks to stop where the budget ends.
-struct Meter<'a> {
-    /// Rows, what was read before this step included, at which to stop.
-    most: u64,
-    budget: Budget,
-    begun: Instant,
-    /// Whether the whole job is to stop.
-    cancelled: &'a AtomicBool,
-    stop: AtomicBool,
-    kinds: Mutex<BTreeMap<String, u64>>,
-}
-
-impl<'a> Meter<'a> {
-    fn new(budget: Budget, page: usize, before: u64, cancelled: &'a AtomicBool) -> Self {
-        // Each of the scans may be within a page when it is asked to stop.
-        let most = before + budget.rows.saturating_sub(SCANS * page).max(1) as u64;
-        let stop = AtomicBool::new(cancelled.load(Ordering::Relaxed));
-        Self { most, budget, begun: Instant::now(), cancelled, stop, kinds: Mutex::default() }
-    }
-
-    fn kinds(self) -> BTreeMap<String, u64> {
-        self.kinds.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Progress for Meter<'_> {
-    fn add(&self, kind: &str, rows: u64) {
-        let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
-        *kinds.entry(kind.to_owned()).or_default() += rows;
-        let all: u64 = kinds.values().sum();
-        if all >= self.most || self.begun.elapsed() >= self.budget.time || self.cancelled.load(Ordering::Relaxed) {
-            self.stop.store(true, Ordering::Relaxed);
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! A job: a backup or a restore, how far it is, and what its steps did.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gaebar_runtime::cli::{plural, thousands};
 use gaebar_runtime::model::Timestamp;
@@ -90,6 +90,9 @@ pub enum Work {
         digest: Option<String>,
         /// What the plan says, by kind.
         plan: BTreeMap<String, Planned>,
+        /// How far a mirror's look at what only the target has is.
+        #[serde(default)]
+        others: Others,
         /// Where the next window of rows begins: a shard, and a place in it.
         at: (usize, usize),
         /// Entities that were written.
@@ -181,19 +184,47 @@ impl Work {
         Self::Pull { remote, backup, store, files: (0, 0), bytes: Bytes::default(), there: There::default() }
     }
 
-    /// The backup that it writes.
-    pub(super) fn writes(&self) -> Option<&str> {
+    /// The folder of a backup that it works on, and whether it writes there. What is compiled in has none.
+    pub(super) fn folder(&self) -> Option<(&str, bool)> {
         match self {
-            Self::Backup { backup, .. } | Self::Pull { backup, .. } => Some(backup),
-            Self::Restore { .. } => None,
+            Self::Backup { backup, .. } | Self::Pull { backup, .. } => Some((backup, true)),
+            Self::Restore { from: Rows::Folder, backup, .. } => Some((backup, false)),
+            Self::Restore { from: Rows::Linked, .. } => None,
         }
     }
 
     /// A restore of a backup into a store that has a name.
     pub fn restore(from: Rows, backup: String, target: String, on_conflict: String, mirror: bool, confirm: String) -> Self {
-        let (project, place, digest, plan, at, written, deleted) = (None, String::new(), None, BTreeMap::new(), (0, 0), 0, 0);
-        Self::Restore { from, backup, target, on_conflict, mirror, confirm, project, place, digest, plan, at, written, deleted }
+        let (project, place, digest, plan, others) = (None, String::new(), None, BTreeMap::new(), Others::default());
+        let (at, written, deleted) = ((0, 0), 0, 0);
+        Self::Restore {
+            from,
+            backup,
+            target,
+            on_conflict,
+            mirror,
+            confirm,
+            project,
+            place,
+            digest,
+            plan,
+            others,
+            at,
+            written,
+            deleted,
+        }
     }
+}
+
+/// How far a look at what only the target has is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Others {
+    /// The namespaces that the backup has entities in.
+    pub namespaces: BTreeSet<String>,
+    /// Which of them is gone through, and of which kind: the number of scans that are behind.
+    pub scan: usize,
+    /// Where that goes on, as the store says.
+    pub cursor: Option<Vec<u8>>,
 }
 
 /// How far a job is: one stage comes after another.
@@ -202,17 +233,23 @@ impl Work {
 pub enum Stage {
     /// The store is read.
     Reading,
-    /// What was read is written as code: one step, however much it is.
+    /// What was read is looked at for the structs of new kinds.
+    Shaping,
+    /// What was read is written as code, to the end of a shard at least; of a kind that the backup has already, to its end.
     Writing,
     /// Files come from the Gaebar elsewhere; with the last of them the backup is read, and put in its place.
     Downloading,
+    /// The backup is verified, some kinds at a time.
+    Verifying,
     /// The backup is compared with the target.
     Planning,
+    /// The target is looked through for what only it has, for a mirror.
+    Counting,
     /// Somebody has to say that the plan is meant.
     Confirming,
     /// Rows are written.
     Restoring,
-    /// What the backup does not have is deleted: one step.
+    /// What the backup does not have, and the plan has counted, is deleted.
     Deleting,
     /// All is done.
     Done,
@@ -230,9 +267,12 @@ impl Stage {
     pub fn name(self) -> &'static str {
         match self {
             Self::Reading => "reading",
+            Self::Shaping => "looking for structs",
             Self::Writing => "writing",
             Self::Downloading => "downloading",
+            Self::Verifying => "verifying",
             Self::Planning => "comparing",
+            Self::Counting => "counting what only the target has",
             Self::Confirming => "waiting for a word",
             Self::Restoring => "restoring",
             Self::Deleting => "deleting",
@@ -272,7 +312,8 @@ impl Job {
         let stage = match work {
             Work::Backup { .. } | Work::Pull { store: Some(_), .. } => Stage::Reading,
             Work::Pull { store: None, .. } => Stage::Downloading,
-            Work::Restore { .. } => Stage::Planning,
+            Work::Restore { from: Rows::Folder, .. } => Stage::Verifying,
+            Work::Restore { from: Rows::Linked, .. } => Stage::Planning,
         };
         let (kinds, log) = (BTreeMap::new(), Vec::new());
         Self { id, begun: now(), work, stage, kinds, total: None, about: None, seconds: 0.0, steps: 0, problem: None, log }
@@ -341,7 +382,9 @@ impl Job {
                 "Nothing is left of what was downloaded, and whatever was in the backup {backup:?} here before is as it was.{}",
                 there.leaves(remote)
             ),
-            Work::Restore { target, .. } if matches!(self.stage, Stage::Planning | Stage::Confirming) => {
+            Work::Restore { target, .. }
+                if matches!(self.stage, Stage::Verifying | Stage::Planning | Stage::Counting | Stage::Confirming) =>
+            {
                 format!("Nothing was written to {target:?}.")
             }
             Work::Restore { target, written, deleted, .. } => {

@@ -2,28 +2,24 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use gaebar_runtime::restore::RowSource as _;
-
 use super::job::{Job, Rows, Stage, Work, utc};
 use super::restore::With;
 use super::state::{State, now};
 use super::turn::Claim;
-use super::{Rules, StateStore, StepError, Stores, Sums, backup, pull, restore};
+use super::{Rules, StateStore, StepError, Stores, Sums, backup, pull, restore, verify};
 use crate::backup::{BackupError, at_work, spool_of};
 use crate::folder::{self, FolderError};
-use crate::interpret::InterpretedRows;
 use crate::linked::Linked;
 use crate::private;
 use crate::publish::PublishError;
 use crate::pull::{PullError, forget_pulled};
 use crate::update::UpdateError;
-use crate::verify::{JustLooking, read};
 
 /// Jobs that have ended and are kept; the oldest go first.
 const MOST_KEPT: usize = 20;
@@ -41,8 +37,6 @@ pub struct Jobs {
     linked: Vec<Linked>,
     /// Whether the steps of a job in this process are to end.
     stops: Mutex<HashMap<u64, Arc<AtomicBool>>>,
-    /// Rows of backups that are restored, which took a while to verify.
-    rows: Mutex<HashMap<u64, Arc<InterpretedRows>>>,
     /// Where jobs are kept beside this disk, which may be gone with the next request.
     state: Option<StateStore>,
     sums: Sums,
@@ -60,21 +54,30 @@ impl Jobs {
     /// if there is one for that.
     pub fn new(backups: &Path, linked: Vec<Linked>, state: Option<StateStore>) -> Self {
         let folder = backups.join(".gaebar").join("jobs");
-        let (stops, rows, sums) = (Mutex::default(), Mutex::default(), Sums::default());
-        Self { backups: backups.to_owned(), folder, linked, stops, rows, state, sums }
+        let (stops, sums) = (Mutex::default(), Sums::default());
+        Self { backups: backups.to_owned(), folder, linked, stops, state, sums }
     }
 
-    /// All of them, the latest first.
+    /// All of them that can be read, the latest first.
     pub fn all(&self) -> Result<Vec<Job>, StepError> {
-        let names = folder::files(&self.folder)?;
-        let ids = names.iter().filter_map(|name| name.strip_suffix(".json")?.parse().ok());
-        let here: Vec<Job> = ids.map(|id| self.here(id)).collect::<Result<_, _>>()?;
-        let mut jobs: BTreeMap<u64, Job> = here.into_iter().map(|job| (job.id, job)).collect();
+        let here = self.ids()?.into_iter().filter_map(|id| self.here(id).ok());
+        let mut jobs: BTreeMap<u64, Job> = here.map(|job| (job.id, job)).collect();
         if let Some(state) = self.state()? {
             jobs.retain(|_, job| job.stage.has_ended());
             jobs.extend(state.jobs()?.into_iter().map(|job| (job.id, job)));
         }
         Ok(jobs.into_values().rev().collect())
+    }
+
+    /// Why the others can't be read.
+    pub fn unreadable(&self) -> Result<Vec<StepError>, StepError> {
+        Ok(self.ids()?.into_iter().filter_map(|id| self.here(id).err()).collect())
+    }
+
+    /// The numbers of those on this disk.
+    fn ids(&self) -> Result<Vec<u64>, StepError> {
+        let names = folder::files(&self.folder)?;
+        Ok(names.iter().filter_map(|name| name.strip_suffix(".json")?.parse().ok()).collect())
     }
 
     /// A job as its last step left it.
@@ -97,9 +100,18 @@ impl Jobs {
         Ok(self.state.as_ref().map(StateStore::open).transpose()?)
     }
 
-    /// Where what a job reads lies until it is written.
+    /// Where what a job has found out lies, beside its file: what it has read, until that is written, or the keys that a mirror knows.
     fn spool(&self, job: &Job) -> Option<PathBuf> {
-        matches!(job.work, Work::Backup { .. }).then(|| spool_of(&self.backups.join(job.backup())))
+        match job.work {
+            Work::Backup { .. } => Some(spool_of(&self.backups.join(job.backup()))),
+            Work::Restore { mirror: true, .. } => Some(self.own(job.id)),
+            Work::Restore { .. } | Work::Pull { .. } => None,
+        }
+    }
+
+    /// The folder of a job's own.
+    fn own(&self, id: u64) -> PathBuf {
+        self.folder.join(id.to_string())
     }
 
     /// Begins a job. Nothing is read or written yet.
@@ -115,8 +127,10 @@ impl Jobs {
         }
         let all = self.all()?;
         for other in all.iter().filter(|job| !job.stage.has_ended()) {
+            let meet = work.folder().zip(other.work.folder());
             let what = match (&work, &other.work) {
-                (ours, other) if ours.writes().is_some() && ours.writes() == other.writes() => "backup",
+                // Several may restore a backup at once; who writes it has it alone.
+                _ if meet.is_some_and(|((ours, we), (theirs, they))| ours == theirs && (we || they)) => "backup",
                 (Work::Restore { target, .. }, Work::Restore { target: other, .. })
                     if stores.get(target) == stores.get(other) =>
                 {
@@ -127,7 +141,7 @@ impl Jobs {
             return Err(StepError::Taken { id: other.id, what });
         }
         for old in all.iter().filter(|job| job.stage.has_ended()).skip(MOST_KEPT - 1) {
-            fs::remove_file(self.file(old.id)).map_err(FolderError::at("remove", &self.file(old.id)))?;
+            self.remove(old.id)?;
         }
         if let Work::Restore { target, project, place, .. } = &mut work
             && let Some(url) = stores.get(target)
@@ -136,12 +150,26 @@ impl Jobs {
         }
         // An instance does not know how many there were elsewhere, but what time it is.
         let least = if beginning.is_some() { now() } else { 1 };
-        let job = Job::new(all.first().map_or(1, |last| last.id + 1).max(least), work);
+        let before = self.ids()?.into_iter().chain(all.iter().map(|job| job.id)).max();
+        let job = Job::new(before.map_or(1, |last| last + 1).max(least), work);
         self.save(&job)?;
         if let Some(state) = self.state()? {
             Claim::take(state, job.id)?.keep(&job, None, &self.sums)?;
         }
         Ok(job)
+    }
+
+    /// Removes what there is of a job that has ended.
+    fn remove(&self, id: u64) -> Result<(), FolderError> {
+        folder::remove(&self.own(id))?;
+        // The job itself last, so that who is cut off before comes back.
+        for file in ["lock", "new", "json"].map(|what| self.folder.join(format!("{id}.{what}"))) {
+            match fs::remove_file(&file) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(FolderError::at("remove", &file)(error)),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Whether a job makes sense.
@@ -240,6 +268,7 @@ impl Jobs {
         }
         if job.stage.has_ended() {
             self.let_go(job.id);
+            folder::remove(&self.own(job.id))?;
         }
         Ok(job)
     }
@@ -260,7 +289,7 @@ impl Jobs {
                 let remote = rules.remotes.get(remote).ok_or_else(gone)?;
                 pull::step(job, remote, &folder, rules, &self.sums, stop)
             }
-            Work::Restore { from, backup, target, place, .. } => {
+            Work::Restore { from, backup, target, place, digest, .. } => {
                 let url = url(target)?;
                 // A plan, and the name that was typed, are for one target, whatever settings and environment say by now.
                 if *place != restore::place(url) {
@@ -273,14 +302,16 @@ impl Jobs {
                 if !rules.may_restore_to(url) {
                     return Err(backup::Failed::Problem(format!("{url} may not be restored to any more.")));
                 }
+                let own = self.own(job.id);
                 let done = match from {
-                    Rows::Folder => self.rows(job.id, &folder).and_then(|rows| {
-                        restore::step(job, With { url, rows: rows.as_ref(), folder: Some(&folder), rules, stop })
+                    Rows::Folder if job.stage == Stage::Verifying => verify::step(job, &folder, rules.budget),
+                    Rows::Folder => verify::rows(&folder, digest.as_deref()).and_then(|rows| {
+                        restore::step(job, With { url, rows: &rows, folder: Some(&folder), own: &own, rules, stop })
                     }),
                     Rows::Linked => self
                         .linked(backup)
                         .ok_or_else(|| format!("This program has no backup {backup:?} any more."))
-                        .and_then(|rows| restore::step(job, With { url, rows, folder: None, rules, stop })),
+                        .and_then(|rows| restore::step(job, With { url, rows, folder: None, own: &own, rules, stop })),
                 };
                 done.map_err(backup::Failed::Problem)
             }
@@ -292,28 +323,13 @@ impl Jobs {
         self.linked.iter().find(|backup| backup.name() == name)
     }
 
-    /// A backup's rows, verified once as long as this process lives. Each shard is held against its hash whenever it is read.
-    fn rows(&self, id: u64, folder: &Path) -> Result<Arc<InterpretedRows>, String> {
-        if let Some(rows) = lock(&self.rows).get(&id) {
-            return Ok(Arc::clone(rows));
-        }
-        let contents = read(folder, &JustLooking).map_err(|error| error.to_string())?;
-        if let Some(edit) = contents.edits.first() {
-            return Err(format!(
-                "The backup was edited since it was made ({edit}); nothing was written. `gaebar restore --accept-edits` restores it."
-            ));
-        }
-        let rows = Arc::new(InterpretedRows::new(folder, contents));
-        if rows.shards() == 0 {
-            return Err("The backup has no rows; there is nothing to restore.".to_owned());
-        }
-        lock(&self.rows).insert(id, Arc::clone(&rows));
-        Ok(rows)
-    }
-
     /// Ends a job, and the step of it that is under way here. What a backup had read is removed; what a restore has written stays. A pull's
     /// Gaebar elsewhere is asked to end the job that makes the backup there.
     pub fn cancel(&self, id: u64, rules: &Rules) -> Result<Job, StepError> {
+        let job = self.get(id)?;
+        if job.stage.has_ended() {
+            return Ok(job);
+        }
         let patience = Instant::now() + PATIENCE;
         let stop = self.stop_of(id);
         stop.store(true, Ordering::Relaxed);
@@ -375,7 +391,6 @@ impl Jobs {
     /// Forgets what this process keeps of a job.
     fn let_go(&self, id: u64) {
         lock(&self.stops).remove(&id);
-        lock(&self.rows).remove(&id);
     }
 
     fn hold(&self, id: u64) -> Result<Held, StepError> {
@@ -398,13 +413,16 @@ impl Jobs {
         if let Some(spool) = self.spool(&job)
             && !turn.is_here(&spool, &self.sums)?
         {
-            self.bring(&turn, &job)?;
+            self.bring(&turn, &job, &spool)?;
         }
         Ok(Held { job, turn: Some(turn), lock })
     }
 
-    /// Brings what a backup has read to this disk.
-    fn bring(&self, turn: &Claim, job: &Job) -> Result<(), StepError> {
+    /// Brings what a job has found out to this disk.
+    fn bring(&self, turn: &Claim, job: &Job, spool: &Path) -> Result<(), StepError> {
+        if matches!(job.work, Work::Restore { .. }) {
+            return Ok(turn.bring(spool, &self.sums)?);
+        }
         let mut brought = Ok(());
         let held = at_work(&self.backups.join(job.backup()), |private| {
             brought = turn.bring(&private.spool(), &self.sums);

@@ -32,10 +32,12 @@ impl Claim {
             let path = spool.join(name);
             fs::remove_file(&path).map_err(FolderError::at("remove", &path))?;
         }
-        fs::create_dir_all(spool).map_err(FolderError::at("create the folder", spool))?;
         for (name, blob) in &self.spool {
             let path = spool.join(name);
             if !is(sums, &path, blob)? {
+                if let Some(parent) = path.parent() {
+                    fs::create_dir_all(parent).map_err(FolderError::at("create the folder", parent))?;
+                }
                 let mut file = File::create(&path).map_err(FolderError::at("write", &path))?;
                 let failed = || FolderError::at("write", &path);
                 blob.read(&self.state, self.id(), &mut |bytes| Ok(file.write_all(bytes).map_err(failed())?))?;

@@ -2,7 +2,7 @@
 //! deadlines. What a step has done is on disk before it ends, so the next one may be of another process, or never come.
 //!
 //! A [`Job`] is one backup, restore or pull, written down in the folder of backups; [`Jobs`] begins, steps and cancels them. A backup's
-//! steps read the store into the spool that [`crate::backup`] goes on from; writing what was read is one step. A restore's steps go
+//! steps read the store into the spool that [`crate::backup`] goes on from, and then write what was read. A restore's steps go
 //! through the backup, in its folder or compiled into this program, a window of rows at a time: once to plan, and once more to write.
 //! A pull's steps are those of the Gaebar elsewhere, and then some files each.
 //!
@@ -13,13 +13,16 @@ mod error;
 mod expected;
 mod job;
 mod jobs;
+mod meter;
 mod mirror;
+mod others;
 mod parts;
 mod pull;
 mod restore;
 mod state;
 mod sums;
 mod turn;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,22 +30,31 @@ use std::time::Duration;
 use gaebar_runtime::store::StoreUrl;
 
 pub use error::{StateError, StepError};
-pub use job::{Bytes, Job, Planned, Rows, Stage, There, Work};
+pub use job::{Bytes, Job, Others, Planned, Rows, Stage, There, Work};
 pub use jobs::Jobs;
 pub use state::StateStore;
 pub use sums::Sums;
 
 use crate::backup::Options;
+use crate::bite::Bite;
 use crate::read::Selection;
 use crate::web::Token;
 
 /// The most that a step does: whichever comes first ends it at the next safe place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
-    /// Rows that are read, compared or written, or files that are downloaded. Reading takes four pages at once, so 8 is the least.
+    /// Rows that are read, looked at, compared or written, or files that are downloaded. Reading takes four pages at once, so 8 is the least.
+    /// A shard that was begun is written to its end; a backup is verified, and one that is there is updated, by whole kinds.
     pub rows: usize,
     /// How long it works on. A page or a batch that was begun is finished.
     pub time: Duration,
+}
+
+impl Budget {
+    /// What is left of it, to begin with.
+    fn bite(self) -> Bite {
+        Bite::new(self.rows.max(1), self.time)
+    }
 }
 
 impl Default for Budget {

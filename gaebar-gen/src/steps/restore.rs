@@ -9,15 +9,21 @@ use std::time::{Duration, Instant};
 
 use gaebar_runtime::model::Entity;
 use gaebar_runtime::restore::{
-    Done, Execution, Incomplete, OnConflict, Options, Pace, Plan, PlanError, Progress, RowPlace, RowRef, RowSource, plan,
+    Done, Execution, Incomplete, OnConflict, Options, Pace, Plan, PlanError, Progress, RowPlace, RowRef, RowSource, is_own_kind,
+    plan,
 };
 use gaebar_runtime::store::{self, MemoryStore, Place, Realm, Store, StoreError, StoreUrl};
 
 use super::Rules;
 use super::job::{Job, Stage, Work};
+use super::others::{self, Keys};
+use crate::previous::KeyHash;
 
 /// Windows a full step is divided into, so that its time can end between them.
 const WINDOWS: usize = 5;
+/// The rows are of another backup.
+pub(super) const OTHER: &str =
+    "The backup is not what it was when the plan was made. Cancel this, and begin anew for another plan.";
 /// Writes a second that a real project gets, which is what Google asks for at first.
 const REAL_RATE: f64 = 500.0;
 
@@ -30,6 +36,8 @@ pub(super) struct With<'a> {
     pub(super) rows: &'a dyn RowSource,
     /// The backup's folder, which has the rows' source, if it is there.
     pub(super) folder: Option<&'a Path>,
+    /// The job's own folder.
+    pub(super) own: &'a Path,
     /// What a step may do.
     pub(super) rules: &'a Rules,
     /// Whether somebody asked to stop.
@@ -41,9 +49,7 @@ pub(super) fn step(job: &mut Job, with: With) -> Result<(), String> {
     let rows = with.rows;
     let Work::Restore { digest, .. } = &mut job.work else { return Ok(()) };
     if *digest.get_or_insert_with(|| rows.digest()) != rows.digest() {
-        return Err(
-            "The backup is not what it was when the plan was made. Cancel this, and begin anew for another plan.".to_owned()
-        );
+        return Err(OTHER.to_owned());
     }
     if job.stage == Stage::Confirming {
         confirm(job, rows);
@@ -51,7 +57,8 @@ pub(super) fn step(job: &mut Job, with: With) -> Result<(), String> {
     match job.stage {
         Stage::Planning => planned(job, with),
         Stage::Restoring => restored(job, with),
-        Stage::Deleting => mirrored(job, with),
+        Stage::Counting => others::counted(job, with),
+        Stage::Deleting => others::deleted(job, with),
         _ => Ok(()),
     }
 }
@@ -70,41 +77,55 @@ fn all(rows: &dyn RowSource) -> u64 {
     (0..rows.shards()).map(|shard| rows.rows(shard) as u64).sum()
 }
 
-fn planned(job: &mut Job, With { url, rows, folder, rules, stop }: With) -> Result<(), String> {
+fn planned(job: &mut Job, with: With) -> Result<(), String> {
+    let With { rows, own, .. } = with;
     job.total = Some(all(rows));
-    let store = look_at(url).map_err(|error| error.to_string())?;
-    let options = options(job)?;
-    let Work::Restore { mirror, plan: so_far, at, .. } = &mut job.work else { return Ok(()) };
+    let mut keys = Vec::new();
+    let ended = plan_windows(job, with, &mut keys);
+    let Work::Restore { mirror, .. } = &job.work else { return Ok(()) };
     if *mirror {
-        // What only the target has is known once all keys of the backup are.
-        let whole = plan(rows, store.as_ref(), options, None, folder, &Silent, stop);
-        let Some(whole) = unless_stopped(whole)? else { return Ok(()) };
-        for (kind, counts) in whole.kinds() {
-            so_far.entry(kind.clone()).or_default().add(counts);
-        }
-        job.enter(Stage::Confirming, None);
-        return Ok(());
+        // Of a step that failed, too: the windows before that are behind.
+        Keys(own).keep_ours(job.steps, &keys)?;
     }
+    if ended? {
+        let next = if *mirror { Stage::Counting } else { Stage::Confirming };
+        job.enter(next, None);
+    }
+    Ok(())
+}
+
+/// Plans some windows. Whether they were the last. A mirror is told which keys the backup has.
+fn plan_windows(job: &mut Job, with: With, keys: &mut Vec<KeyHash>) -> Result<bool, String> {
+    let With { url, rows, folder, rules, stop, .. } = with;
+    let store = look_at(url).map_err(|error| error.to_string())?;
+    let options = Options { mirror: false, ..options(job)? };
+    let Work::Restore { mirror, plan: so_far, others, at, .. } = &mut job.work else { return Ok(true) };
     let mut windows = Windows::new(rows, at, rules);
     while let Some(window) = windows.next(stop) {
         let part = plan(&window, store.as_ref(), options.clone(), None, folder, &Silent, stop);
         let Some(part) = unless_stopped(part)? else { break };
+        if *mirror {
+            for at in 0..window.rows {
+                let entity = window.entity(RowRef { shard: 0, at })?;
+                if !is_own_kind(entity.kind()) {
+                    others.namespaces.insert(entity.key().namespace().to_owned());
+                    keys.push(others::hash(entity.key()));
+                }
+            }
+        }
         for (kind, counts) in part.kinds() {
             so_far.entry(kind.clone()).or_default().add(counts);
         }
         count(&mut job.kinds, &part);
         windows.pass(&window);
     }
-    if windows.is_at_end() {
-        job.enter(Stage::Confirming, None);
-    }
-    Ok(())
+    Ok(windows.is_at_end())
 }
 
-fn restored(job: &mut Job, With { url, rows, folder, rules, stop }: With) -> Result<(), String> {
+fn restored(job: &mut Job, With { url, rows, folder, rules, stop, .. }: With) -> Result<(), String> {
     let store = store::open_or_create(url).map_err(|error| error.to_string())?;
     let options = Options { mirror: false, ..options(job)? };
-    let Work::Restore { mirror, at, written, .. } = &mut job.work else { return Ok(()) };
+    let Work::Restore { mirror, at, written, others, .. } = &mut job.work else { return Ok(()) };
     let mut windows = Windows::new(rows, at, rules);
     let before = Done::default();
     while let Some(window) = windows.next(stop) {
@@ -128,50 +149,28 @@ fn restored(job: &mut Job, With { url, rows, folder, rules, stop }: With) -> Res
             Err(incomplete) => return Err(incomplete.to_string()),
         }
         windows.pass(&window);
-        if store.place().realm == Realm::Production {
-            #[allow(clippy::cast_precision_loss)] // at most a window
-            let takes = Duration::from_secs_f64(done.rows() as f64 / REAL_RATE);
-            std::thread::sleep(takes.saturating_sub(begun.elapsed()));
-        }
+        keep_pace(store.place(), done.rows(), begun);
     }
     if windows.is_at_end() {
-        let next = if *mirror { Stage::Deleting } else { Stage::Done };
-        let kinds = job.kinds.clone();
-        job.enter(next, None);
-        job.kinds = kinds;
+        if *mirror {
+            (others.scan, others.cursor) = (0, None);
+            job.enter(Stage::Deleting, None);
+        } else {
+            let kinds = job.kinds.clone();
+            job.enter(Stage::Done, None);
+            job.kinds = kinds;
+        }
     }
     Ok(())
 }
 
-/// Deletes what the backup does not have, and looks once more at all that it has.
-fn mirrored(job: &mut Job, With { url, rows, folder, stop, .. }: With) -> Result<(), String> {
-    let store = store::open_or_create(url).map_err(|error| error.to_string())?;
-    let options = options(job)?;
-    let is_real = store.place().realm == Realm::Production;
-    let whole = plan(rows, store.as_ref(), options, Some(&Done::default()), folder, &Silent, stop);
-    let Some(whole) = unless_stopped(whole)? else { return Ok(()) };
-    let Work::Restore { plan: confirmed, written, deleted, .. } = &mut job.work else { return Ok(()) };
-    // Nobody said that what came to the target since is to be deleted.
-    for (kind, counts) in whole.kinds() {
-        let planned = confirmed.get(kind).map_or(0, |planned| planned.delete);
-        if counts.delete > planned {
-            return Err(format!(
-                "{} entities of kind {kind:?} are in the target and not in the backup, and the plan that was confirmed says {planned}; \
-                 nothing was deleted. Cancel it, and begin anew.",
-                counts.delete
-            ));
-        }
+/// Waits until writes have taken as long as they should.
+pub(super) fn keep_pace(target: &Place, writes: u64, begun: Instant) {
+    if target.realm == Realm::Production {
+        #[allow(clippy::cast_precision_loss)] // at most a window or a page
+        let takes = Duration::from_secs_f64(writes as f64 / REAL_RATE);
+        std::thread::sleep(takes.saturating_sub(begun.elapsed()));
     }
-    let executed = whole.execute(&execution(store.place(), &Pace::new(is_real, None), stop));
-    let done = executed.as_ref().unwrap_or_else(|incomplete| &incomplete.done);
-    *written += done.rows();
-    *deleted += done.deleted;
-    match executed {
-        Ok(_) => job.enter(Stage::Done, None),
-        Err(Incomplete { interrupted: true, .. }) => {}
-        Err(incomplete) => return Err(incomplete.to_string()),
-    }
-    Ok(())
 }
 
 /// How rows are written: as on the command line, files and emulators are read back.
@@ -199,7 +198,7 @@ fn emulator(url: &StoreUrl) -> Option<OsString> {
 }
 
 /// Opens a target to look at it. One that does not exist is not created for that.
-fn look_at(url: &StoreUrl) -> Result<Box<dyn Store>, StoreError> {
+pub(super) fn look_at(url: &StoreUrl) -> Result<Box<dyn Store>, StoreError> {
     match url {
         StoreUrl::Sqlite(path) if !path.exists() => {
             store::check_target(url)?;

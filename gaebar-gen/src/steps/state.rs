@@ -171,9 +171,11 @@ impl State {
     }
 }
 
-/// Whether a name is one of a file, and leads nowhere else.
-fn is_plain(name: &str) -> bool {
-    !name.starts_with('.') && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '.')
+/// Whether a path is one of a file below a spool, and leads nowhere else.
+fn is_plain(path: &str) -> bool {
+    let plain =
+        |part: &str| !["", ".", ".."].contains(&part) && part.bytes().all(|c| c.is_ascii_alphanumeric() || b"._-".contains(&c));
+    path.split('/').all(plain)
 }
 
 /// The beginning of the names of a job's turns or parts.

@@ -15,8 +15,8 @@ use crate::templates;
 
 /// The files of a volume that the manifest lists.
 #[derive(Default)]
-struct Volume {
-    shards: BTreeMap<u32, String>,
+pub(super) struct Volume {
+    pub(super) shards: BTreeMap<u32, String>,
     blobs: BTreeSet<String>,
 }
 
@@ -126,7 +126,7 @@ impl Gate<'_> {
     }
 
     /// The volumes that a manifest lists, by name. Their names begin with the kind's.
-    fn volumes(&self, manifest: &KindManifest, kind: &Kind) -> Option<BTreeMap<String, Volume>> {
+    pub(super) fn volumes(&self, manifest: &KindManifest, kind: &Kind) -> Option<BTreeMap<String, Volume>> {
         let mut volumes: BTreeMap<String, Volume> = BTreeMap::new();
         let mut all_known = true;
         for path in manifest.files.keys().filter(|path| path.starts_with("volumes/")) {

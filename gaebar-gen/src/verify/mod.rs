@@ -4,6 +4,7 @@
 //! the backup must be there byte for byte; manifests must match their files; rows must be within the grammar. A row that was
 //! edited within it is an entity like any other, and is named. Nothing of the backup is run.
 
+mod claimed;
 mod entities;
 mod kind;
 mod stray;
@@ -20,6 +21,7 @@ use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+pub use claimed::Claimed;
 pub use entities::{Dangling, OverLimit};
 
 use crate::emit::visible;
@@ -148,6 +150,13 @@ pub struct VerifiedShard {
     pub accepted: Fingerprint,
 }
 
+impl VerifiedShard {
+    /// A shard as its manifest says that it is.
+    fn claimed(file: &str, fingerprint: &Fingerprint) -> Self {
+        Self { file: file.to_owned(), rows: fingerprint.rows(), accepted: fingerprint.of_the_file() }
+    }
+}
+
 /// An edit within the grammar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Edit {
@@ -258,15 +267,20 @@ impl Display for Problem {
 
 /// Reads what the backup in a folder holds. Of the other files it only sees to it that no kind is missing.
 pub fn read(backup: &Path, visitor: &dyn Visitor) -> Result<Contents, VerifyError> {
+    read_kinds(backup, visitor, &|_| true)
+}
+
+/// Reads what the backup in a folder holds of some kinds.
+pub fn read_kinds(backup: &Path, visitor: &dyn Visitor, wanted: &dyn Fn(&str) -> bool) -> Result<Contents, VerifyError> {
     let gate = Gate::new(backup, Scope::Rows, visitor)?;
-    let (kinds, edits) = gate.kinds()?;
+    let (kinds, edits) = gate.kinds(wanted)?;
     gate.finish(kinds, edits)
 }
 
 /// Verifies the backup in a folder.
 pub fn verify(backup: &Path, visitor: &dyn Visitor) -> Result<Verified, VerifyError> {
     let gate = Gate::new(backup, Scope::Everything, visitor)?;
-    let (kinds, edits) = gate.kinds()?;
+    let (kinds, edits) = gate.kinds(&|_| true)?;
     let (foundation, release) = gate.derived(&kinds)?;
     let contents = gate.finish(kinds, edits)?;
     let mut tool_files = Vec::new();
@@ -366,14 +380,16 @@ impl<'a> Gate<'a> {
         Ok(())
     }
 
-    /// All kinds, and the edits in them.
-    fn kinds(&self) -> Result<(Vec<VerifiedKind>, Vec<Edit>), VerifyError> {
-        let manifests = KindManifest::read_all(self.backup)?;
+    /// The kinds that are wanted, and the edits in them.
+    fn kinds(&self, wanted: &dyn Fn(&str) -> bool) -> Result<(Vec<VerifiedKind>, Vec<Edit>), VerifyError> {
+        let mut manifests = KindManifest::read_all(self.backup)?;
+        let listed: BTreeSet<_> = manifests.iter().flat_map(|kind| kind.files.keys().cloned()).collect();
+        manifests.retain(|manifest| wanted(&manifest.kind));
         let kinds: Result<Vec<_>, FolderError> = manifests.into_par_iter().map(|manifest| self.kind(manifest)).collect();
         let (kinds, edits): (Vec<_>, Vec<_>) = kinds?.into_iter().flatten().unzip();
         self.no_struct_twice(kinds.iter().map(|kind| &kind.kind));
         if self.scope == Scope::Rows && self.problems.lock().is_ok_and(|problems| problems.is_empty()) {
-            self.no_code_of_other_kinds(&kinds)?;
+            self.no_code_of_other_kinds(&listed)?;
         }
         if let Some(library) = self.read(templates::MODELS_LIBRARY)? {
             let modules = String::from_utf8_lossy(&library);
@@ -388,12 +404,11 @@ impl<'a> Gate<'a> {
     }
 
     /// Were a kind's manifest lost, its rows would be missed. (Where everything is looked at, any stray file is told.)
-    fn no_code_of_other_kinds(&self, kinds: &[VerifiedKind]) -> Result<(), FolderError> {
-        let listed: BTreeSet<&str> = kinds.iter().flat_map(|kind| kind.manifest.files.keys().map(String::as_str)).collect();
+    fn no_code_of_other_kinds(&self, listed: &BTreeSet<String>) -> Result<(), FolderError> {
         for top in ["models/src", "volumes"] {
             for file in folder::files(&self.backup.join(top))?.into_iter().map(|file| format!("{top}/{file}")) {
                 let is_code = Path::new(&file).extension().is_some_and(|extension| extension == "rs");
-                if is_code && file != templates::MODELS_LIBRARY && !listed.contains(file.as_str()) {
+                if is_code && file != templates::MODELS_LIBRARY && !listed.contains(&file) {
                     self.refuse(file, "is in no manifest: is that of its kind missing?");
                 }
             }

@@ -57,11 +57,12 @@ pub(in super::super) async fn cancel(
 
 /// All jobs.
 pub(in super::super) async fn jobs(State(app): State<Arc<App>>, Extension(visitor): Extension<Visitor>) -> Page {
-    let jobs = app.step(|app| app.jobs.all()).await?;
+    let (jobs, unreadable) = app.step(|app| Ok((app.jobs.all()?, app.jobs.unreadable()?))).await?;
     let main = html! {
         h1 { "Jobs" }
         @if jobs.is_empty() { p.empty { "There are none yet." } }
         (list(&visitor, &jobs.iter().collect::<Vec<_>>()))
+        @for problem in &unreadable { div.problem { p { (visible(&problem.to_string())) } } }
     };
     Ok(page(&visitor, "Jobs", &[trail(&visitor.links)], &main))
 }
@@ -134,14 +135,15 @@ fn state(job: &Job) -> String {
     }
     match job.stage {
         Stage::Reading => "Reading the store.".to_owned(),
-        Stage::Writing => {
-            format!("Writing {} as code, which is one step.", plural(job.total.unwrap_or_default(), "row"))
-        }
+        Stage::Shaping => "Looking for the structs of new kinds.".to_owned(),
+        Stage::Writing => "Writing what was read as code.".to_owned(),
         Stage::Downloading => "Downloading.".to_owned(),
+        Stage::Verifying => "Verifying the backup. Nothing is written yet.".to_owned(),
         Stage::Planning => "Comparing with the target. Nothing is written yet.".to_owned(),
+        Stage::Counting => "Counting what only the target has. Nothing is written yet.".to_owned(),
         Stage::Confirming => "This is the plan. Nothing was written yet.".to_owned(),
         Stage::Restoring => "Restoring.".to_owned(),
-        Stage::Deleting => "Deleting what the backup does not have, which is one step.".to_owned(),
+        Stage::Deleting => "Deleting what the backup does not have.".to_owned(),
         Stage::Done => match &job.work {
             Work::Backup { .. } => {
                 format!("Backed up {} of {}.", plural(job.rows(), "row"), plural(job.kinds.len() as u64, "kind"))
@@ -160,22 +162,24 @@ fn state(job: &Job) -> String {
 fn so_far(job: &Job) -> Markup {
     let rows = job.rows();
     let (text, at, all) = match (job.stage, &job.work) {
-        (Stage::Reading | Stage::Planning | Stage::Restoring, _) if rows > 0 => {
-            let of = match (job.total, job.about()) {
-                (Some(total), _) => format!(" of {}", thousands(total)),
-                (None, Some(about)) => format!(" of about {}", thousands(about)),
-                (None, None) => String::new(),
-            };
-            let left = job.seconds_left().map(left).unwrap_or_default();
-            let text = format!("{}{of} rows, {} rows/s{left}", thousands(rows), thousands(job.rate()));
-            (text, rows, job.total.or(job.about()))
-        }
         (Stage::Downloading, Work::Pull { files: (here, of), bytes, .. }) if *of > 0 => {
             let (here, of) = (thousands(*here as u64), plural(*of as u64, "file"));
             let rate = folder::bytes(job.rate());
             let left = job.seconds_left().map(left).unwrap_or_default();
             let text = format!("{here} of {of}, {} of {}, {rate}/s{left}", folder::bytes(bytes.here), folder::bytes(bytes.of));
             (text, bytes.here, Some(bytes.of))
+        }
+        (Stage::Downloading | Stage::Confirming | Stage::Done | Stage::Cancelled, _) => return html! { div.so-far {} },
+        _ if rows > 0 => {
+            let of = match (job.total, job.about()) {
+                (Some(total), _) => format!(" of {}", thousands(total)),
+                (None, Some(about)) => format!(" of about {}", thousands(about)),
+                (None, None) => String::new(),
+            };
+            let left = job.seconds_left().map(left).unwrap_or_default();
+            let looked_at = if matches!(job.stage, Stage::Counting | Stage::Deleting) { " looked at" } else { "" };
+            let text = format!("{}{of} rows{looked_at}, {} rows/s{left}", thousands(rows), thousands(job.rate()));
+            (text, rows, job.total.or(job.about()))
         }
         _ => return html! { div.so-far {} },
     };

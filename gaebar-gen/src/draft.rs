@@ -1,0 +1,293 @@
+//! What of a backup has been staged, written down as it happens, so that whoever was interrupted or has taken a bite goes on.
+//!
+//! It lies beside the runs of a spool, from which all of it can be made again: the files in `staged`, and in `drafts` a log for each kind, of
+//! JSON lines. A line counts once its end is written, and the files that it names are safe on disk before it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::fingerprint::Fingerprint;
+use crate::folder::{self, FolderError};
+use crate::previous::index;
+use crate::schema::Inference;
+use crate::shards::{Weight, Written};
+use crate::spool::Position;
+
+/// Says what the drafts are of.
+const OF: &str = "of";
+
+/// The drafts of a backup.
+#[derive(Debug)]
+pub struct Drafts {
+    folder: PathBuf,
+    staged: PathBuf,
+}
+
+impl Drafts {
+    /// Those in a spool. `of` says what decides the bytes of the backup; drafts of anything else are dropped.
+    pub fn open(spool: &Path, of: &str) -> Result<Self, FolderError> {
+        let drafts = Self { folder: spool.join("drafts"), staged: spool.join("staged") };
+        if folder::read_regular(&drafts.folder.join(OF))?.as_deref() != Some(of.as_bytes()) {
+            folder::remove(&drafts.folder)?;
+            folder::remove(&drafts.staged)?;
+            folder::write(&drafts.folder, OF, of.as_bytes())?;
+        }
+        Ok(drafts)
+    }
+
+    /// The folder of files that are staged.
+    pub fn staged(&self) -> &Path {
+        &self.staged
+    }
+
+    /// The draft of the kind with a file name.
+    pub fn kind(&self, file: &str) -> Result<KindDraft, FolderError> {
+        let path = self.folder.join(format!("{file}.log"));
+        let bytes = folder::read_regular(&path)?.unwrap_or_default();
+        let mut draft = KindDraft::none();
+        let mut length = 0;
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            // What was cut off by a kill is done again.
+            let Some(said) = serde_json::from_slice(line).ok().filter(|_| line.ends_with(b"\n")) else { break };
+            draft.add(said);
+            length += line.len();
+        }
+        // Names of files are not synced until the end.
+        if !draft.staged.iter().all(|file| self.staged.join(file).is_file()) {
+            (draft, length) = (KindDraft::none(), 0);
+        }
+        let failed = || FolderError::at("write", &path);
+        let log = OpenOptions::new().create(true).append(true).open(&path).map_err(failed())?;
+        log.set_len(length as u64).map_err(failed())?;
+        Ok(KindDraft { log: Some((path, log)), ..draft })
+    }
+}
+
+/// How far a kind is.
+#[derive(Debug, Default)]
+pub struct KindDraft {
+    /// `None`: nobody will go on.
+    log: Option<(PathBuf, File)>,
+    looked: Option<(Position, Inference)>,
+    model: Option<String>,
+    closed: Option<Closed>,
+    done: Option<Done>,
+    files: BTreeMap<String, Fingerprint>,
+    staged: BTreeSet<String>,
+    /// Files that no line has told yet.
+    untold: Files,
+}
+
+/// A kind of which some shards are closed, and none is open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// The entities that are written.
+    pub at: Position,
+    /// What was written of them.
+    pub written: Written,
+    /// The number that the next new shard gets.
+    pub next_shard: u32,
+    /// The number that the next new volume gets.
+    pub next_volume: u32,
+    /// The volume that is open, and what is in it.
+    pub open: Option<(String, Weight)>,
+}
+
+/// A kind that is staged to its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// What was written of it.
+    pub written: Written,
+    /// Whether it has another struct than before.
+    pub is_reshaped: bool,
+    /// Files that it had, and has no more.
+    pub removed: Vec<String>,
+}
+
+/// Files of a kind.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Files {
+    /// All, by name.
+    all: BTreeMap<String, Fingerprint>,
+    /// Those that are new or changed.
+    staged: BTreeSet<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    /// Entities up to a position were looked at for the struct.
+    Looked(Position, Inference),
+    /// The struct is known.
+    Shaped(String),
+    /// A shard was closed.
+    Closed(Files, Closed),
+    /// All is there.
+    Done(Files, Done),
+}
+
+impl KindDraft {
+    /// Nothing is written down.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    fn add(&mut self, line: Line) {
+        let mut tell = |files: Files| {
+            self.files.extend(files.all);
+            self.staged.extend(files.staged);
+        };
+        match line {
+            Line::Looked(position, inference) => self.looked = Some((position, inference)),
+            Line::Shaped(model) => self.model = Some(model),
+            Line::Closed(files, closed) => {
+                tell(files);
+                self.closed = Some(closed);
+            }
+            Line::Done(files, done) => {
+                tell(files);
+                let volumes = volumes(&self.files);
+                self.done = Some(Done { written: Written { volumes, files: self.files.clone(), ..done.written }, ..done });
+            }
+        }
+    }
+
+    /// How far its entities were looked at for the struct, and what was found.
+    pub fn looked(&self) -> (Position, Inference) {
+        self.looked.clone().unwrap_or_default()
+    }
+
+    /// The declaration of its struct, if that is known.
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    /// Where it goes on, if it was begun.
+    pub fn closed(&self) -> Option<&Closed> {
+        self.closed.as_ref()
+    }
+
+    /// The files that were written up to there.
+    pub fn files(&self) -> &BTreeMap<String, Fingerprint> {
+        &self.files
+    }
+
+    /// What came of it, if it is done.
+    pub fn done(&self) -> Option<&Done> {
+        self.done.as_ref()
+    }
+
+    /// Its entities were looked at as far as that.
+    pub fn look(&mut self, position: Position, inference: Inference) -> Result<(), FolderError> {
+        self.say(&Line::Looked(position, inference))
+    }
+
+    /// Its struct is known.
+    pub fn shape(&mut self, model: String) -> Result<(), FolderError> {
+        self.say(&Line::Shaped(model))
+    }
+
+    /// It has a file.
+    pub fn file(&mut self, file: &str, fingerprint: &Fingerprint, is_staged: bool) {
+        if self.log.is_some() {
+            self.untold.all.insert(file.to_owned(), fingerprint.clone());
+            if is_staged {
+                self.untold.staged.insert(file.to_owned());
+            }
+        }
+    }
+
+    /// A shard was closed.
+    pub fn close(&mut self, closed: Closed) -> Result<(), FolderError> {
+        let files = std::mem::take(&mut self.untold);
+        self.say(&Line::Closed(files, closed))
+    }
+
+    /// All is staged; its manifest is there too, if that is new.
+    pub fn finish(&mut self, manifest: Option<String>, done: Done) -> Result<(), FolderError> {
+        let mut files = std::mem::take(&mut self.untold);
+        files.staged.extend(manifest);
+        self.say(&Line::Done(files, done))
+    }
+
+    fn say(&mut self, line: &Line) -> Result<(), FolderError> {
+        let Some((path, log)) = &mut self.log else { return Ok(()) };
+        // Serialising strings and numbers can't fail.
+        let text = serde_json::to_string(line).unwrap_or_default() + "\n";
+        // One call: a kill comes before it or after it.
+        log.write_all(text.as_bytes()).map_err(FolderError::at("write", path))
+    }
+}
+
+/// The volumes that are whole among a kind's files, in order.
+pub fn volumes(files: &BTreeMap<String, Fingerprint>) -> Vec<String> {
+    let names = files.keys().filter_map(|file| file.strip_prefix("volumes/")?.strip_suffix("/Cargo.toml"));
+    let mut volumes: Vec<_> = names.map(str::to_owned).collect();
+    volumes.sort_by_key(|volume| index(volume));
+    volumes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn closed(rows: u64) -> Closed {
+        let written = Written { rows, ..Written::default() };
+        Closed { at: Position::default(), written, next_shard: 1, next_volume: 1, open: None }
+    }
+
+    /// Two shards of a kind, each with a file.
+    fn drafted(spool: &Path) -> Drafts {
+        let drafts = Drafts::open(spool, "this").unwrap();
+        let mut draft = drafts.kind("k").unwrap();
+        draft.shape("a model".to_owned()).unwrap();
+        for (rows, file) in [(7, "volumes/k_0/src/shard_0.rs"), (9, "volumes/k_0/src/shard_1.rs")] {
+            folder::write_again(drafts.staged(), file, b"rows").unwrap();
+            draft.file(file, &Fingerprint::of(b"rows"), true);
+            draft.close(closed(rows)).unwrap();
+        }
+        drafts
+    }
+
+    fn rows(drafts: &Drafts) -> Option<u64> {
+        drafts.kind("k").unwrap().closed().map(|closed| closed.written.rows)
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_is_done_again_and_what_came_before_is_not() {
+        let spool = tempfile::tempdir().unwrap();
+        let drafts = drafted(spool.path());
+        assert_eq!(rows(&drafts), Some(9));
+        let log = spool.path().join("drafts/k.log");
+        let bytes = fs::read(&log).unwrap();
+        fs::write(&log, &bytes[..bytes.len() - 1]).unwrap();
+        let mut draft = drafts.kind("k").unwrap();
+        assert_eq!((draft.closed(), draft.files().len(), draft.model()), (Some(&closed(7)), 1, Some("a model")));
+        draft.close(closed(8)).unwrap();
+        assert_eq!(rows(&drafts), Some(8), "a line does not run into what was cut off");
+    }
+
+    #[test]
+    fn a_kind_of_which_a_file_is_gone_is_begun_anew() {
+        let spool = tempfile::tempdir().unwrap();
+        let drafts = drafted(spool.path());
+        fs::remove_file(drafts.staged().join("volumes/k_0/src/shard_0.rs")).unwrap();
+        let draft = drafts.kind("k").unwrap();
+        assert!(draft.closed().is_none() && draft.model().is_none() && draft.files().is_empty());
+    }
+
+    #[test]
+    fn drafts_of_something_else_are_dropped() {
+        let spool = tempfile::tempdir().unwrap();
+        drafted(spool.path());
+        assert_eq!(rows(&Drafts::open(spool.path(), "this").unwrap()), Some(9));
+        let other = Drafts::open(spool.path(), "that").unwrap();
+        assert!(rows(&other).is_none() && !other.staged().exists());
+    }
+}
