@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use gaebar_runtime::store::{Place, ReadTime, Store};
+use gaebar_runtime::store::{Place, ReadTime, Store, StoreUrl};
 use thiserror::Error;
 
 use crate::bite::Bite;
-use crate::checkpoint::has_rows;
+use crate::checkpoint::{Lasts, has_rows};
 use crate::draft::Drafts;
 use crate::folder::FolderError;
 use crate::manifest::{KindManifest, MANIFEST, Origin};
@@ -207,7 +207,8 @@ pub fn read_ahead(
     stop: &AtomicBool,
 ) -> Result<(), BackupError> {
     at_work(folder, |private| {
-        let reading = Reading::new(store, &options.selection, options.begin, &private.spool())?;
+        // Who takes the next step may be another machine.
+        let reading = Reading::new(store, &options.selection, options.begin, &private.spool(), Lasts::Always)?;
         reading.finish(&options.selection, progress, stop)?;
         Ok(())
     })
@@ -265,7 +266,7 @@ fn into_new_folder(
     stages: &dyn Stages,
     stop: &AtomicBool,
 ) -> Result<BackedUp, BackupError> {
-    let reading = Reading::new(store, &options.selection, options.begin, &staging.private().spool())?;
+    let reading = Reading::new(store, &options.selection, options.begin, &staging.private().spool(), lasts(store))?;
     let (read_time, resumed) = (reading.read_time(), reading.resumed());
     let began_anew = options.begin.resumes() && resumed.is_none();
     let resumed = resumed.unwrap_or_default();
@@ -314,7 +315,7 @@ fn into_backup(
     stop: &AtomicBool,
 ) -> Result<BackedUp, BackupError> {
     let spool_folder = update.private().spool();
-    let reading = Reading::new(store, &options.selection, options.begin, &spool_folder)?;
+    let reading = Reading::new(store, &options.selection, options.begin, &spool_folder, lasts(store))?;
     let (read_time, resumed) = (reading.read_time(), reading.resumed());
     let began_anew = options.begin.resumes() && resumed.is_none();
     let resumed = resumed.unwrap_or_default();
@@ -352,6 +353,14 @@ fn into_backup(
     let before: BTreeSet<_> = known.into_iter().map(|(manifest, _)| manifest.source).collect();
     let other_sources = before.into_iter().filter(|before| *before != source.url.to_string()).collect();
     Ok(BackedUp { folder, source, other_sources, read_time, resumed, began_anew, kinds, updated: true, reshaped, replaced_edits })
+}
+
+/// How long what is read of a store has to last. A file is read again in less time than it takes to have all of it safe on disk.
+fn lasts(store: &dyn Store) -> Lasts {
+    match store.place().url {
+        StoreUrl::Sqlite(_) | StoreUrl::Memory => Lasts::UntilRestart,
+        StoreUrl::Datastore { .. } => Lasts::Always,
+    }
 }
 
 /// What decides the bytes of a backup, beside what was read: drafts of anything else are of no use.

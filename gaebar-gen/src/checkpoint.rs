@@ -1,7 +1,8 @@
 //! What has been read of a store, written down as it happens, so that a backup that was killed goes on.
 //!
 //! A file beside the runs of a spool, of JSON lines: what is read, and as of when; then the tasks that were found, and how far
-//! each has come. A line counts once its end is written, and the runs that it names are on disk before it is.
+//! each has come. A line counts once its end is written, and the runs that it names are written before it is: synced or, of a store that is
+//! as quickly read again, not. Then the log says in which run of the machine that was.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -85,6 +86,17 @@ pub struct SoFar {
     pub runs: Vec<Run>,
     /// What is left to do. `None`: it had not begun.
     pub pending: Option<Vec<Pending>>,
+    /// How long all that is of use.
+    pub lasts: Lasts,
+}
+
+/// How long what was read is of use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lasts {
+    /// Always: it is synced.
+    Always,
+    /// Until the machine starts again: it is not.
+    UntilRestart,
 }
 
 /// The log of what is read.
@@ -108,16 +120,26 @@ impl Checkpoints {
         Self { path: PathBuf::new(), log: Mutex::new(Log { file: None, tasks: 0 }) }
     }
 
-    /// Begins a log in a spool's folder.
-    pub fn begin(folder: &Path, place: &Place, selection: &Selection, read_time: ReadTime) -> Result<Self, CheckpointError> {
+    /// Begins a log in a spool's folder. Returns how long what it names has to last, too: always, where the system does not say when it
+    /// has started.
+    pub fn begin(
+        folder: &Path,
+        place: &Place,
+        selection: &Selection,
+        read_time: ReadTime,
+        lasts: Lasts,
+    ) -> Result<(Self, Lasts), CheckpointError> {
         let path = folder.join(FILE);
-        folder::write(folder, FILE, Line::Head(Head::new(place, selection, read_time)).text().as_bytes())?;
+        let boot = boot().filter(|_| lasts == Lasts::UntilRestart);
+        let head = Head { boot, ..Head::new(place, selection, read_time) };
+        let lasts = head.lasts();
+        folder::write(folder, FILE, Line::Head(head).text().as_bytes())?;
         let file = append(&path)?;
-        Ok(Self { path, log: Mutex::new(Log { file: Some(file), tasks: 0 }) })
+        Ok((Self { path, log: Mutex::new(Log { file: Some(file), tasks: 0 }) }, lasts))
     }
 
-    /// Finds out where a backup was interrupted that was of the same.
-    pub fn resume(folder: &Path, place: &Place, selection: &Selection) -> Result<(Self, SoFar), CheckpointError> {
+    /// Finds out where a backup was interrupted that was of the same. `None`: what it read may be lost, since the machine has started again.
+    pub fn resume(folder: &Path, place: &Place, selection: &Selection) -> Result<Option<(Self, SoFar)>, CheckpointError> {
         let path = folder.join(FILE);
         let Some(bytes) = folder::read_regular(&path)? else { return Err(CheckpointError::Nothing(path)) };
         let mut replay = Replay::default();
@@ -135,14 +157,16 @@ impl Checkpoints {
         if head.of() != expected.of() {
             return Err(CheckpointError::Other { found: head.of(), expected: expected.of() });
         }
+        let lasts = head.lasts();
+        if lasts == Lasts::UntilRestart && head.boot != boot() {
+            return Ok(None);
+        }
         let file = append(&path)?;
         file.set_len(length).map_err(FolderError::at("write", &path))?;
         let log = Log { file: Some(file), tasks };
         let pending = (tasks > 0).then(|| pending.into_values().collect());
-        Ok((
-            Self { path, log: Mutex::new(log) },
-            SoFar { read_time: head.read_time(), runs: runs.into_values().collect(), pending },
-        ))
+        let so_far = SoFar { read_time: head.read_time(), runs: runs.into_values().collect(), pending, lasts };
+        Ok(Some((Self { path, log: Mutex::new(log) }, so_far)))
     }
 
     /// From here on, pages are as of when they are read.
@@ -183,6 +207,11 @@ pub fn has_rows(folder: &Path) -> bool {
     let lines = BufReader::new(file).lines().map_while(Result::ok);
     let mut lines = lines.map_while(|line| serde_json::from_str(&line).ok());
     lines.any(|line| matches!(line, Line::Read { runs, .. } if !runs.is_empty()))
+}
+
+/// What tells one run of the machine from another, where the system says it.
+fn boot() -> Option<String> {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()
 }
 
 fn append(path: &Path) -> Result<File, FolderError> {
@@ -269,16 +298,24 @@ struct Head {
     namespaces: Option<Vec<String>>,
     read_time: Text<Timestamp>,
     consistent: bool,
+    /// The run of the machine that what is read lasts for. If there is none, it is synced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    boot: Option<String>,
 }
 
 impl Head {
     fn new(place: &Place, selection: &Selection, ReadTime { time, consistent }: ReadTime) -> Self {
         let Selection { kinds, exclude_kinds, namespaces, rows_per_step: _ } = selection.clone();
-        Self { format: FORMAT, source: place.identity(), kinds, exclude_kinds, namespaces, read_time: Text(time), consistent }
+        let source = place.identity();
+        Self { format: FORMAT, source, kinds, exclude_kinds, namespaces, read_time: Text(time), consistent, boot: None }
     }
 
     fn read_time(&self) -> ReadTime {
         ReadTime { time: self.read_time.0, consistent: self.consistent }
+    }
+
+    fn lasts(&self) -> Lasts {
+        if self.boot.is_some() { Lasts::UntilRestart } else { Lasts::Always }
     }
 
     /// What is read, for people: another text is another thing.

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use gaebar_runtime::model::Timestamp;
 use gaebar_runtime::store::{ReadTime, Snapshot, Store, StoreError, View};
 
-use crate::checkpoint::{Checkpoints, Pending, SoFar};
+use crate::checkpoint::{Checkpoints, Lasts, Pending, SoFar};
 use crate::folder::{self, FolderError};
 use crate::progress::Progress;
 use crate::read::{ReadError, Selection, read};
@@ -58,23 +58,32 @@ pub struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     /// Prepares to read a store into a folder, which may hold what an interrupted backup read.
-    pub fn new(store: &'a dyn Store, selection: &Selection, begin: Begin, folder: &Path) -> Result<Self, ReadError> {
+    pub fn new(
+        store: &'a dyn Store,
+        selection: &Selection,
+        begin: Begin,
+        folder: &Path,
+        lasts: Lasts,
+    ) -> Result<Self, ReadError> {
         if !begin.resumes() {
             let view = match begin {
                 Begin::Then(time) => View::Then(time),
                 Begin::Inconsistent => View::Latest,
                 _ => View::Now,
             };
-            return Self::anew(store, selection, view, folder);
+            return Self::anew(store, selection, view, folder, lasts);
         }
-        let (checkpoints, SoFar { mut read_time, runs, pending }) = Checkpoints::resume(folder, store.place(), selection)?;
+        let Some((checkpoints, so_far)) = Checkpoints::resume(folder, store.place(), selection)? else {
+            return Self::anew(store, selection, View::Now, folder, lasts);
+        };
+        let SoFar { mut read_time, runs, pending, lasts } = so_far;
         let has_all = pending.as_ref().is_some_and(Vec::is_empty);
         let snapshot = if has_all {
             None
         } else if begin == Begin::Resume && read_time.consistent {
             match store.snapshot(View::Then(read_time.time)) {
                 // The time that was read is gone for good, and with it what was read.
-                Err(StoreError::NoPast { .. }) => return Self::anew(store, selection, View::Now, folder),
+                Err(StoreError::NoPast { .. }) => return Self::anew(store, selection, View::Now, folder, lasts),
                 Err(source @ StoreError::ReadTime { .. }) => return Err(ReadError::Expired(source)),
                 snapshot => Some(snapshot?),
             }
@@ -87,17 +96,17 @@ impl<'a> Reading<'a> {
         for run in &runs {
             *resumed.entry(run.kind.clone()).or_default() += run.rows;
         }
-        let spool = Spool::kept(folder.to_owned(), runs)?;
+        let spool = Spool::kept(folder.to_owned(), runs, lasts == Lasts::Always)?;
         Ok(Self { spool, checkpoints, pending, snapshot, read_time, resumed: Some(resumed) })
     }
 
-    fn anew(store: &'a dyn Store, selection: &Selection, view: View, folder: &Path) -> Result<Self, ReadError> {
+    fn anew(store: &'a dyn Store, selection: &Selection, view: View, folder: &Path, lasts: Lasts) -> Result<Self, ReadError> {
         folder::remove(folder)?;
         fs::create_dir(folder).map_err(FolderError::at("create the folder", folder))?;
         let snapshot = store.snapshot(view)?;
         let read_time = snapshot.read_time();
-        let checkpoints = Checkpoints::begin(folder, store.place(), selection, read_time)?;
-        let spool = Spool::kept(folder.to_owned(), Vec::new())?;
+        let (checkpoints, lasts) = Checkpoints::begin(folder, store.place(), selection, read_time, lasts)?;
+        let spool = Spool::kept(folder.to_owned(), Vec::new(), lasts == Lasts::Always)?;
         Ok(Self { spool, checkpoints, pending: None, snapshot: Some(snapshot), read_time, resumed: None })
     }
 

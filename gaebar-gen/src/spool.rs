@@ -57,7 +57,7 @@ pub struct Spool {
     next: AtomicUsize,
     runs: Mutex<Vec<Run>>,
     /// Whether runs are made safe on disk, for whoever goes on.
-    is_kept: bool,
+    is_synced: bool,
 }
 
 /// A run, as far as it was written.
@@ -84,11 +84,12 @@ impl Run {
 impl Spool {
     /// A spool in an empty folder.
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder, next: AtomicUsize::new(0), runs: Mutex::default(), is_kept: false }
+        Self { folder, next: AtomicUsize::new(0), runs: Mutex::default(), is_synced: false }
     }
 
-    /// A spool in a folder that has these runs, and may have leavings of others. Its runs are safe on disk once they are told.
-    pub fn kept(folder: PathBuf, runs: Vec<Run>) -> Result<Self, SpoolError> {
+    /// A spool in a folder that has these runs, and may have leavings of others. If it is synced, its runs are safe on disk once they are
+    /// told; else they outlive this process, and not the machine's.
+    pub fn kept(folder: PathBuf, runs: Vec<Run>, is_synced: bool) -> Result<Self, SpoolError> {
         let failed = |source| SpoolError::Io { path: folder.clone(), source };
         let mut next = 0;
         for entry in std::fs::read_dir(&folder).map_err(failed)? {
@@ -96,7 +97,7 @@ impl Spool {
             let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<usize>().ok());
             next = number.map_or(next, |number| next.max(number.saturating_add(1)));
         }
-        Ok(Self { folder, next: AtomicUsize::new(next), runs: Mutex::new(runs), is_kept: true })
+        Ok(Self { folder, next: AtomicUsize::new(next), runs: Mutex::new(runs), is_synced })
     }
 
     /// Where it is.
@@ -110,7 +111,7 @@ impl Spool {
     }
 
     fn flush(&self, run: &Run, file: &mut BufWriter<File>) -> Result<(), SpoolError> {
-        let flushed = file.flush().and_then(|()| if self.is_kept { file.get_ref().sync_data() } else { Ok(()) });
+        let flushed = file.flush().and_then(|()| if self.is_synced { file.get_ref().sync_data() } else { Ok(()) });
         flushed.map_err(self.failed(run))
     }
 

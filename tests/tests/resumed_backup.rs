@@ -191,6 +191,24 @@ fn what_was_read_is_gone_on_with_for_the_same_alone() {
     assert!(error.to_string().contains("leave --resume out"), "{error}");
 }
 
+/// What is read of a file is not synced: once the machine has started again, it may be anything.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_was_read_before_the_machine_started_again_is_not_used() {
+    let entities: Vec<_> = Headline::new(200).map(Result::unwrap).collect();
+    let folder = folder("resumed-restart");
+    let (place, log) = (folder.join("backup"), folder.join(".backup.gaebar/spool/read.log"));
+    let stop = AtomicBool::new(false);
+    backup(&Failing::new(&entities, 14), &place, &options(Begin::Now), &Silent, &stop).unwrap_err();
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let text = fs::read_to_string(&log).unwrap();
+    assert!(text.contains(boot.trim()), "{text}");
+    fs::write(&log, text.replace(boot.trim(), "another")).unwrap();
+    let done = backup(&Failing::new(&entities, usize::MAX), &place, &options(Begin::Resume), &Silent, &stop).unwrap();
+    assert_eq!((done.resumed, done.began_anew), (0, true));
+    assert_eq!(done.kinds.values().map(|kind| kind.rows).sum::<u64>(), 200);
+}
+
 /// Whatever is in the log, and wherever it is cut off: it is read in full, or an error says so.
 #[test]
 fn a_damaged_log_is_an_error_or_reads_what_is_left() {
