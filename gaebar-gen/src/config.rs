@@ -1,11 +1,10 @@
 //! `gaebar.toml`: names for stores, and settings. Flags win over it.
 
 use std::collections::BTreeMap;
-use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
 use gaebar_runtime::store::{StoreError, StoreUrl};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 use crate::folder::{self, FolderError};
@@ -64,9 +63,11 @@ pub struct RestoreConfig {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct ServeConfig {
     /// The most rows that a step reads, compares or writes; what `[backup]` says, if it is left out.
-    pub rows_per_step: Option<NonZeroUsize>,
+    #[serde(deserialize_with = "up_to::<_, _, 10_000>")]
+    pub rows_per_step: Option<usize>,
     /// How many seconds a step works on.
-    pub step_seconds: Option<NonZeroU64>,
+    #[serde(deserialize_with = "up_to::<_, _, 3_600>")]
+    pub step_seconds: Option<u64>,
 }
 
 /// Settings of `gaebar backup`.
@@ -80,9 +81,18 @@ pub struct BackupConfig {
     /// Only these namespaces.
     pub namespaces: Option<Vec<String>>,
     /// The most entities to ask for at a time.
+    #[serde(deserialize_with = "up_to::<_, _, 10_000>")]
     pub rows_per_step: Option<usize>,
     /// A shard closes before it would pass so many bytes.
+    #[serde(deserialize_with = "up_to::<_, _, 4_000_000>")]
     pub shard_size: Option<usize>,
+}
+
+/// A number from 1 on, as the options of the same names take it.
+fn up_to<'de, D: Deserializer<'de>, T: TryFrom<u64>, const MOST: u64>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let number = u64::deserialize(deserializer)?;
+    let within = (1..=MOST).contains(&number).then(|| T::try_from(number).ok()).flatten();
+    within.map(Some).ok_or_else(|| serde::de::Error::custom(format!("{number} is not within 1 and {MOST}")))
 }
 
 /// Why settings or a store's name make no sense.
@@ -167,7 +177,9 @@ mod tests {
         let error = config.store("stagging").unwrap_err().to_string();
         assert!(error.contains("(there: staging)"), "{error}");
         assert!(toml::from_str::<Config>("[backup]\nshard_size = 1").is_err());
-        assert!(toml::from_str::<Config>("[serve]\nstep-seconds = 0").is_err());
+        for wrong in ["[serve]\nstep-seconds = 0", "[serve]\nstep-seconds = 3601", "[backup]\nrows-per-step = 10001"] {
+            assert!(toml::from_str::<Config>(wrong).unwrap_err().to_string().contains("is not within 1 and "), "{wrong}");
+        }
     }
 
     #[test]

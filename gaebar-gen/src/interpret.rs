@@ -32,6 +32,14 @@ struct Shard {
     left: usize,
 }
 
+impl Shard {
+    fn take(&mut self, at: usize) -> Option<Entity> {
+        let entity = self.rows.get_mut(at)?.1.take()?;
+        self.left -= 1;
+        Some(entity)
+    }
+}
+
 impl InterpretedRows {
     /// The rows of a backup in its folder.
     pub fn new(backup: &Path, contents: Contents) -> Self {
@@ -80,6 +88,15 @@ impl InterpretedRows {
         Ok(taken)
     }
 
+    /// A row's entity, if it is of this namespace. Others stay for whoever asks for theirs.
+    pub fn entity_of(&self, namespace: &str, row: RowRef) -> Result<Option<Entity>, String> {
+        let take = |shard: &mut Shard| match &shard.rows.get(row.at)?.1 {
+            Some(entity) if entity.key().namespace() != namespace => Some(None),
+            _ => shard.take(row.at).map(Some),
+        };
+        self.with(row.shard, take)?.ok_or_else(|| no_row(row))
+    }
+
     /// Reads a shard again, which must still be what was verified.
     fn parse(&self, kind: &VerifiedKind, shard: &VerifiedShard) -> Result<Vec<ReadRow>, String> {
         let path = self.backup.join(&shard.file);
@@ -115,13 +132,12 @@ impl RowSource for InterpretedRows {
     }
 
     fn entity(&self, row: RowRef) -> Result<Entity, String> {
-        let take = |shard: &mut Shard| {
-            let entity = shard.rows.get_mut(row.at)?.1.take()?;
-            shard.left -= 1;
-            Some(entity)
-        };
-        self.with(row.shard, take)?.ok_or_else(|| format!("there is no row at place {}", row.at))
+        self.with(row.shard, |shard| shard.take(row.at))?.ok_or_else(|| no_row(row))
     }
+}
+
+fn no_row(row: RowRef) -> String {
+    format!("there is no row at place {}", row.at)
 }
 
 fn lock(read: &Mutex<VecDeque<Shard>>) -> MutexGuard<'_, VecDeque<Shard>> {

@@ -30,6 +30,8 @@ use crate::templates;
 pub const SHARD_BYTES: usize = 300_000;
 /// A volume takes this many rows: after one changed, all of its volume is compiled again, while smaller ones cost the whole no less.
 const VOLUME_ROWS: usize = 1_000;
+/// Rows that are in a volume stay in it up to this many, as earlier versions have filled them; and half as many again.
+const VOLUME_ROWS_THERE: usize = 5_000;
 /// A volume takes this much source: rustc needs some 17 bytes of memory for a byte of text.
 const VOLUME_SOURCE: usize = 16 << 20;
 /// A volume takes this many expressions: rustc needs some 900 bytes of memory for each.
@@ -603,8 +605,12 @@ impl Volume {
     fn has_room(&self, more: Weight, room: Room) -> bool {
         let mut whole = self.weight;
         whole += more;
+        let rows = match room {
+            Room::Usual => VOLUME_ROWS,
+            Room::Grown => room.of(VOLUME_ROWS_THERE),
+        };
         self.weight.rows == 0
-            || (whole.rows <= room.of(VOLUME_ROWS)
+            || (whole.rows <= rows
                 && whole.source <= room.of(VOLUME_SOURCE)
                 && whole.expressions <= room.of(VOLUME_EXPRESSIONS)
                 && whole.blobs <= room.of(VOLUME_BLOBS))

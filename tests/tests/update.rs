@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
+use gaebar_gen::fingerprint::Fingerprint;
+use gaebar_gen::manifest::KindManifest;
 use gaebar_gen::seed::{self, Headline};
+use gaebar_gen::templates::{Packages, volume_library};
 use gaebar_runtime::model::{Data, Entity, Key, Properties, Value};
 use gaebar_runtime::store::{SqliteStore, Store};
 use gaebar_tests::command::{event, folder, gaebar, run};
 use gaebar_tests::compare::{assert_equal, everything};
-use gaebar_tests::tree::{assert_same_backup, files};
+use gaebar_tests::tree::{assert_same_backup, files, timeless};
 
 /// A store, and its backup in a git repository.
 struct Repo {
@@ -494,6 +497,51 @@ fn shards_split_when_they_grow_and_merge_on_request_when_nearly_empty() {
     assert_eq!(shards(backup_notes(&repo, &[])), many, "nearly empty shards stay");
     assert_eq!(shards(backup_notes(&repo, &["--compact"])), 1, "unless merging is asked for");
     repo.check();
+}
+
+/// Earlier versions have put more rows into a volume than this one.
+#[test]
+fn a_volume_with_many_rows_stays_as_it_is() {
+    let repo = notes("large-volume", 2_200);
+    let backup = repo.folder.join("backup");
+    let mut manifests = KindManifest::read_all(&backup).unwrap();
+    let KindManifest { kind, rows, next_row, files, .. } = &manifests[0];
+    let mut together = files.clone();
+    let mut modules = Vec::new();
+    for volume in ["note_0", "note_1", "note_2"] {
+        for (file, fingerprint) in files.iter().filter(|(file, _)| file.starts_with(&format!("volumes/{volume}/"))) {
+            together.remove(file);
+            if let Some(shard) = file.rsplit('/').next().unwrap().strip_suffix(".rs").filter(|name| *name != "lib") {
+                let moved = format!("volumes/note_0/src/{shard}.rs");
+                fs::rename(backup.join(file), backup.join(&moved)).unwrap();
+                together.insert(moved, fingerprint.clone());
+                modules.push(shard.to_owned());
+            }
+        }
+    }
+    assert_eq!(modules, ["shard_0", "shard_1", "shard_2"]);
+    let files = [
+        ("volumes/note_0/Cargo.toml", Packages::of_backup("backup").volume("note_0")),
+        ("volumes/note_0/src/lib.rs", volume_library("backup_models", "Note", &modules)),
+    ];
+    for (file, text) in files {
+        fs::write(backup.join(file), &text).unwrap();
+        together.insert(file.to_owned(), Fingerprint::of(text.as_bytes()));
+    }
+    for gone in ["note_1", "note_2"] {
+        fs::remove_dir_all(backup.join("volumes").join(gone)).unwrap();
+    }
+    let manifest = KindManifest::new(kind, &manifests[0].origin(), *rows, *next_row, together);
+    fs::write(backup.join(&manifests[0].path), manifest.to_text()).unwrap();
+    run(&mut gaebar(&repo.folder, &["merge", "backup"]), 0);
+    run(&mut gaebar(&repo.folder, &["verify", "backup"]), 0);
+    let before = timeless(&backup);
+    run(&mut gaebar(&repo.folder, &["backup", "sqlite:store.db", "backup"]), 0);
+    let mut now = timeless(&backup);
+    now.retain(|file, text| !file.starts_with(".gaebar/") && before.get(file) != Some(text));
+    assert!(now.is_empty(), "changed: {:?}", now.keys());
+    manifests = KindManifest::read_all(&backup).unwrap();
+    assert_eq!((manifests.len(), manifests[0].shards().count()), (1, 3));
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! `gaebar serve`
 
-use std::num::{NonZeroU64, NonZeroUsize};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -73,8 +72,8 @@ pub(super) fn run(args: &ServeArgs, config: &Config, format: Format) -> anyhow::
 fn budget(args: &ServeArgs, config: &Config) -> Budget {
     let usual = Budget::default();
     let rows = args.rows_per_step.map(|rows| rows as usize);
-    let rows = rows.or(config.serve.rows_per_step.map(NonZeroUsize::get)).or(config.backup.rows_per_step);
-    let seconds = args.step_seconds.or(config.serve.step_seconds.map(NonZeroU64::get));
+    let rows = rows.or(config.serve.rows_per_step).or(config.backup.rows_per_step);
+    let seconds = args.step_seconds.or(config.serve.step_seconds);
     Budget { rows: rows.unwrap_or(usual.rows), time: seconds.map_or(usual.time, Duration::from_secs) }
 }
 

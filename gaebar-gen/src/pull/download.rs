@@ -21,7 +21,7 @@ pub(super) fn all<'f>(pull: &Pull, pulled: &Path, files: &'f [&'f ListedFile]) -
     let Pull { remote, backup, stop, .. } = *pull;
     let (most, end) = match pull.reach {
         Reach::End => (files.len(), None),
-        Reach::Step { budget, .. } => (budget.rows.max(1).min(files.len()), Some(Instant::now() + budget.time)),
+        Reach::Step { budget, .. } => (budget.rows.max(1).min(files.len()), Instant::now().checked_add(budget.time)),
     };
     let left = Mutex::new(files[..most].iter());
     let failed = Mutex::new(None);

@@ -165,10 +165,8 @@ impl Snapshot for AsBackedUp<'_> {
                 (shard, at) = (shard + 1, 0);
                 continue;
             }
-            let entity = rows.entity(RowRef { shard: *number, at }).map_err(|problem| self.0.failed("read", problem))?;
-            if entity.key().namespace() == scan.namespace {
-                entities.push(entity);
-            }
+            let entity = rows.entity_of(&scan.namespace, RowRef { shard: *number, at });
+            entities.extend(entity.map_err(|problem| self.0.failed("read", problem))?);
             at += 1;
         }
         entities.sort_by_cached_key(|entity| order_key(entity.key()));
