@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use form_urlencoded::Serializer;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::begun::Begun;
 use super::{Earlier, Paused, Pull, PullError, Reach, Remote};
@@ -62,9 +62,10 @@ struct Step {
 pub(super) fn back_up(pull: &Pull, store: &str, begun: &Begun) -> Result<(), PullError> {
     let known = match pull.reach {
         Reach::End => begun.job()?,
-        Reach::Step { job, .. } => job,
+        Reach::Step { watch, .. } => watch.map(|watch| watch.job),
     };
-    let job = match known.map(|job| look(pull, store, job)).transpose()? {
+    let looked = known.map(|job| look(pull.remote, store, pull.backup, job, pull.stop)).transpose()?;
+    let job = match looked {
         Some(Known::Made(job)) => {
             (pull.hear)(Earlier::Made(job));
             return Ok(());
@@ -87,20 +88,20 @@ enum Known {
 }
 
 /// Asks what became of a job.
-fn look(pull: &Pull, store: &str, job: u64) -> Result<Known, PullError> {
+fn look(remote: &Remote, store: &str, backup: &str, job: u64, stop: &AtomicBool) -> Result<Known, PullError> {
     let is_gone = |error: &PullError| matches!(error, PullError::Refused { status: 404, .. });
-    let listed: Listed = match pull.remote.told(&format!("api/jobs/{job}"), MOST_JOB, pull.stop) {
+    let listed: Listed = match remote.told(&format!("api/jobs/{job}"), MOST_JOB, stop) {
         Err(error) if is_gone(&error) => return Ok(Known::Gone(job)),
         listed => listed?,
     };
-    if !listed.work.is(store, pull.backup) || listed.stage == Stage::Cancelled {
+    if !listed.work.is(store, backup) || listed.stage == Stage::Cancelled {
         return Ok(Known::Gone(job));
     }
     if listed.stage != Stage::Done {
         return Ok(Known::UnderWay(job));
     }
     // Somebody may have removed the backup since.
-    match pull.remote.files(pull.backup, pull.stop) {
+    match remote.files(backup, stop) {
         Err(error) if is_gone(&error) => Ok(Known::Gone(job)),
         there => there.map(|_| Known::Made(job)),
     }
@@ -118,7 +119,7 @@ fn begin(pull: &Pull, store: &str, begun: &Begun) -> Result<u64, PullError> {
     match pull.reach {
         Reach::End => begun.keep(job)?,
         // It is for whoever takes steps to write it down, before more is done.
-        Reach::Step { .. } => return Err(PullError::Paused(Paused::Reading { job, rows: 0 })),
+        Reach::Step { .. } => return Err(Watch::new(job).paused()),
     }
     Ok(job)
 }
@@ -140,7 +141,8 @@ fn under_way(remote: &Remote, store: &str, backup: &str, stop: &AtomicBool) -> R
 fn drive(pull: &Pull, store: &str, job: u64) -> Result<(), PullError> {
     let takes_one = matches!(pull.reach, Reach::Step { .. });
     let progress = pull.stages.reading();
-    let mut watch = Watch::new(job);
+    let kept = if let Reach::Step { watch, .. } = pull.reach { watch } else { None };
+    let mut watch = kept.filter(|watch| watch.job == job).unwrap_or(Watch::new(job));
     loop {
         let path = format!("api/jobs/{job}/step");
         match pull.remote.send_form::<Step>(&path, String::new(), MOST_JOB, pull.stop) {
@@ -172,9 +174,15 @@ fn drive(pull: &Pull, store: &str, job: u64) -> Result<(), PullError> {
 
 /// Has the remote cancel its job that backs a store up into a backup. Without its number, one is looked for that has not ended.
 pub fn cancel(remote: &Remote, job: Option<u64>, store: &str, backup: &str) -> Result<Ended, PullError> {
+    let stop = &AtomicBool::new(false);
     let job = match job {
-        Some(job) => Some(job),
-        None => under_way(remote, store, backup, &AtomicBool::new(false))?,
+        // By its number there may be another by now.
+        Some(job) => match look(remote, store, backup, job, stop)? {
+            Known::UnderWay(job) => Some(job),
+            Known::Made(job) => return Ok(Ended::Made(job)),
+            Known::Gone(_) => None,
+        },
+        None => under_way(remote, store, backup, stop)?,
     };
     let Some(job) = job else { return Ok(Ended::Gone) };
     match remote.delete::<Step>(&format!("api/jobs/{job}"), MOST_JOB) {
@@ -196,9 +204,11 @@ pub enum Ended {
     Gone,
 }
 
-/// Sees to it that a job comes to an end.
-struct Watch {
-    job: u64,
+/// Sees to it that a job comes to an end, over all steps of a pull.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// The remote's job.
+    pub job: u64,
     /// The furthest that it was.
     at: (Stage, u32),
     steps: u32,
@@ -208,7 +218,8 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(job: u64) -> Self {
+    /// Of a job that has only begun.
+    pub fn new(job: u64) -> Self {
         Self { job, at: (Stage::Reading, 0), steps: 0, idle: 0, restarts: 0, problems: 0 }
     }
 
@@ -242,8 +253,13 @@ impl Watch {
         if self.idle > MOST_IDLE { Err(self.endless()) } else { Ok(()) }
     }
 
+    /// How many rows were read.
+    pub fn rows(&self) -> u64 {
+        self.at.1.into()
+    }
+
     fn paused(&self) -> PullError {
-        PullError::Paused(Paused::Reading { job: self.job, rows: self.at.1.into() })
+        PullError::Paused(Paused::Reading(*self))
     }
 
     fn endless(&self) -> PullError {

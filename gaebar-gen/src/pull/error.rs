@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::Watch;
 use crate::backup::BackupError;
 use crate::emit::visible;
 use crate::folder::{FolderError, bytes};
@@ -215,13 +216,8 @@ pub enum PullError {
 /// How far a pull came within its budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paused {
-    /// The remote makes the backup, and has read so many rows.
-    Reading {
-        /// The remote's job.
-        job: u64,
-        /// The rows.
-        rows: u64,
-    },
+    /// The remote makes the backup: its job, and how far that is.
+    Reading(Watch),
     /// The remote has the backup; so many of its files are here.
     Downloading {
         /// The files that are here.

@@ -23,7 +23,7 @@ use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-pub use drive::{Ended, cancel};
+pub use drive::{Ended, Watch, cancel};
 pub use error::{Paused, PullError};
 pub use remote::{Plain, Remote};
 
@@ -79,8 +79,8 @@ pub enum Reach {
     Step {
         /// What is done at the most.
         budget: Budget,
-        /// The remote's job that makes the backup, as the step before has told: [`Paused::Reading`].
-        job: Option<u64>,
+        /// What is known of the remote's job that makes the backup, as the step before has told: [`Paused::Reading`].
+        watch: Option<Watch>,
     },
 }
 

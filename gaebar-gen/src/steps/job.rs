@@ -7,6 +7,8 @@ use gaebar_runtime::model::Timestamp;
 use gaebar_runtime::restore::Counts;
 use serde::{Deserialize, Serialize};
 
+use crate::pull::Watch;
+
 /// Lines of the log that are kept.
 const MOST_LINES: usize = 30;
 
@@ -66,6 +68,9 @@ pub enum Work {
         /// The job of that Gaebar's which makes the backup.
         #[serde(default)]
         there: There,
+        /// How far that job is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        watch: Option<Watch>,
     },
     /// Restores a backup into a store.
     Restore {
@@ -181,7 +186,7 @@ impl Work {
 
     /// A pull of a backup that a Gaebar elsewhere has, or makes of a store.
     pub fn pull(remote: String, backup: String, store: Option<String>) -> Self {
-        Self::Pull { remote, backup, store, files: (0, 0), bytes: Bytes::default(), there: There::default() }
+        Self::Pull { remote, backup, store, files: (0, 0), bytes: Bytes::default(), there: There::default(), watch: None }
     }
 
     /// The folder of a backup that it works on, and whether it writes there. What is compiled in has none.

@@ -12,7 +12,7 @@ use crate::backup::{BackupError, Options};
 use crate::private::PrivateError;
 use crate::progress::Silent;
 use crate::publish::PublishError;
-use crate::pull::{Ended, Paused, Plain, Pull, PullError, Reach, Remote, cancel};
+use crate::pull::{Ended, Paused, Plain, Pull, PullError, Reach, Remote, Watch, cancel};
 use crate::read::Selection;
 use crate::update::UpdateError;
 
@@ -25,7 +25,8 @@ pub(super) fn step(
     sums: &Sums,
     stop: &AtomicBool,
 ) -> Result<(), Failed> {
-    let Work::Pull { backup, store, files, bytes, there, .. } = &mut job.work else { return Ok(()) };
+    let Work::Pull { backup, store, files, bytes, there, watch, .. } = &mut job.work else { return Ok(()) };
+    let known = there.under_way().map(|job| watch.filter(|watch| watch.job == job).unwrap_or(Watch::new(job)));
     let remote = remote(from).map_err(|error| Failed::Problem(error.to_string()))?;
     // All that the backup has: what it leaves out was left out there.
     let selection = Selection { rows_per_step: rules.budget.rows, ..Selection::default() };
@@ -34,7 +35,7 @@ pub(super) fn step(
         remote: &remote,
         backup,
         store: store.as_deref(),
-        reach: Reach::Step { budget: rules.budget, job: there.under_way() },
+        reach: Reach::Step { budget: rules.budget, watch: known },
         place: folder,
         options: &Options { selection, ..rules.backup.clone() },
         sums,
@@ -50,15 +51,16 @@ pub(super) fn step(
             job.enter(Stage::Done, None);
             Ok(())
         }
-        Err(PullError::Paused(Paused::Reading { job: number, rows })) => {
-            if *there != There::UnderWay(number) {
+        Err(PullError::Paused(Paused::Reading(now))) => {
+            *watch = Some(now);
+            if *there != There::UnderWay(now.job) {
                 // Of another job, nothing was read yet.
-                (*there, job.seconds) = (There::UnderWay(number), 0.0);
+                (*there, job.seconds) = (There::UnderWay(now.job), 0.0);
                 job.kinds.clear();
             }
             // None are told where another step was under way.
             let read = job.kinds.entry(store.clone().unwrap_or_default()).or_default();
-            *read = rows.max(*read);
+            *read = now.rows().max(*read);
             Ok(())
         }
         Err(PullError::Paused(Paused::Downloading { files: here, of, bytes: bytes_here, of_bytes, came })) => {

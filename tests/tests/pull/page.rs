@@ -166,6 +166,46 @@ fn cancelling_ends_the_job_there_too_or_says_what_is_left_of_it() {
 }
 
 #[test]
+fn another_job_there_that_has_the_number_is_left_alone() {
+    let there = with_store("pull-page-number-there");
+    let mut far = Serving::start(&there, Some(TOKEN), &[]);
+    let here = knows("pull-page-number-here", far.address, 40);
+    let near = start(&here);
+    let job = begin(&near, "backup=nightly&store=from");
+    told(&near, "POST", &format!("{job}/step"), "");
+    let address = far.address.to_string();
+    far.signal("-KILL");
+    fs::remove_dir_all(there.join("backups/.gaebar")).unwrap();
+    let far = Serving::start_at(&there, &address, Some(TOKEN), &[]);
+    let request = post(far.address, "/api/jobs", "do=backup&store=from&backup=other");
+    assert_eq!(request.with("Authorization", &format!("Bearer {TOKEN}")).send().status, 201);
+    told(&near, "DELETE", &job, "");
+    assert_eq!((jobs(&far)[0]["id"].as_u64(), &jobs(&far)[0]["stage"]), (Some(1), &Value::from("reading")));
+}
+
+#[test]
+fn a_job_there_that_never_ends_is_given_up_over_all_steps() {
+    let there = with_store("pull-page-endless-there");
+    let settings = fs::read_to_string(there.join("gaebar.toml")).unwrap();
+    fs::write(there.join("gaebar.toml"), settings.replace("rows-per-step = 40", "rows-per-step = 1")).unwrap();
+    let far = Serving::start(&there, Some(TOKEN), &[]);
+    let endless = Proxy::before(far.address, |path, raw| {
+        let told = br#"{"id":1,"stage":"reading","rows":7,"problem":null}"#;
+        if path.ends_with("/step") { answer("200 OK", "", told) } else { raw }
+    });
+    let near = start(&knows("pull-page-endless-here", endless.address, 40));
+    let job = begin(&near, "backup=nightly&store=from");
+    let problem = (0..200).find_map(|_| {
+        let (status, body) = send(&near, "POST", &format!("{job}/step"), "");
+        assert_eq!(status, 200, "{body}");
+        let told: Value = serde_json::from_str(&body).unwrap();
+        told["problem"].as_str().map(str::to_owned)
+    });
+    let problem = problem.expect("it is given up");
+    assert!(problem.contains("does not come to an end"), "{problem}");
+}
+
+#[test]
 fn files_that_come_are_counted_in_bytes_with_the_time_that_is_left() {
     let there = folder("pull-page-rate-there");
     with_backup(&there);
