@@ -39,6 +39,8 @@ pub struct Jobs {
     stops: Mutex<HashMap<u64, Arc<AtomicBool>>>,
     /// Where jobs are kept beside this disk, which may be gone with the next request.
     state: Option<StateStore>,
+    /// Held while a finished backup comes to this disk.
+    bringing: Mutex<()>,
     sums: Sums,
 }
 
@@ -54,8 +56,8 @@ impl Jobs {
     /// if there is one for that.
     pub fn new(backups: &Path, linked: Vec<Linked>, state: Option<StateStore>) -> Self {
         let folder = backups.join(".gaebar").join("jobs");
-        let (stops, sums) = (Mutex::default(), Sums::default());
-        Self { backups: backups.to_owned(), folder, linked, stops, state, sums }
+        let (stops, bringing, sums) = (Mutex::default(), Mutex::default(), Sums::default());
+        Self { backups: backups.to_owned(), folder, linked, stops, state, bringing, sums }
     }
 
     /// All of them that can be read, the latest first.
@@ -85,7 +87,7 @@ impl Jobs {
         let Some(state) = self.state()? else { return self.here(id) };
         match state.job(id)? {
             Some(job) => Ok(job),
-            // It has ended here; or elsewhere, and then what is here is of before.
+            // It has ended here, and nothing of it is kept; or elsewhere, and then what is here is of before.
             None => self.here(id).and_then(|job| if job.stage.has_ended() { Ok(job) } else { Err(StepError::Missing(id)) }),
         }
     }
@@ -116,6 +118,9 @@ impl Jobs {
 
     /// Begins a job. Nothing is read or written yet.
     pub fn begin(&self, mut work: Work, stores: &Stores, rules: &Rules) -> Result<Job, StepError> {
+        if let Some((name, _)) = work.folder() {
+            self.bring(name)?;
+        }
         self.check(&work, stores, rules)?;
         let Some(_lock) = private::lock(&self.folder, "begin.lock", File::try_lock)? else {
             return Err(StepError::Busy { process: None, since: None });
@@ -188,9 +193,7 @@ impl Jobs {
         {
             return refused(format!("No Gaebar is called {remote:?} here; [remotes] in gaebar.toml gives Gaebars their names."));
         }
-        // A part of a path that stays below the folder of backups, on every system, and that no shell or git trips over.
-        let is_plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-        if name.is_empty() || name.len() > 100 || name.starts_with(['.', '-']) || !name.chars().all(is_plain) {
+        if !is_name(name) {
             return refused(format!(
                 "{name:?} can't be a backup's name: take letters, digits, `-`, `_` and `.`, and at most 100."
             ));
@@ -261,10 +264,16 @@ impl Jobs {
     }
 
     /// Writes down what a step has left.
-    fn keep(&self, Held { job, turn, lock: _held }: Held) -> Result<Job, StepError> {
+    fn keep(&self, Held { mut job, turn, lock: _held }: Held) -> Result<Job, StepError> {
         self.save(&job)?;
-        if let Some(turn) = turn {
-            turn.keep(&job, self.spool(&job).as_deref(), &self.sums)?;
+        match (turn, job.work.folder()) {
+            (Some(turn), Some((name, true))) if job.stage == Stage::Done => {
+                let (name, token) = (name.to_owned(), turn.token().to_owned());
+                turn.keep_backup(&mut job, &self.backups.join(&name)).map_err(|error| error.of(&name))?;
+                self.has_brought(&name, &token)?;
+            }
+            (Some(turn), _) => turn.keep(&job, self.spool(&job).as_deref(), &self.sums)?,
+            (None, _) => {}
         }
         if job.stage.has_ended() {
             self.let_go(job.id);
@@ -323,12 +332,64 @@ impl Jobs {
         self.linked.iter().find(|backup| backup.name() == name)
     }
 
+    /// Brings the finished backup of a name to this disk, if other instances keep it in a store, and what is here is none or another.
+    pub fn bring(&self, name: &str) -> Result<(), StepError> {
+        self.state()?.map_or(Ok(()), |state| self.bring_from(&state, name))
+    }
+
+    /// Brings all finished backups that other instances keep.
+    pub fn bring_all(&self) -> Result<(), StepError> {
+        let Some(state) = self.state()? else { return Ok(()) };
+        state.kept()?.keys().try_for_each(|name| self.bring_from(&state, name))
+    }
+
+    fn bring_from(&self, state: &State, name: &str) -> Result<(), StepError> {
+        let _bringing = lock(&self.bringing);
+        let place = self.backups.join(name);
+        // The name becomes a folder's.
+        while let Some(kept) = state.kept()?.remove(name).filter(|_| is_name(name)) {
+            let here = folder::read_regular(&self.folder.join(brought(name)))?;
+            if here.is_some_and(|token| token == kept.token.as_bytes()) && place.join(crate::manifest::MANIFEST).is_file() {
+                break;
+            }
+            match state.bring(&kept, &place, &self.sums) {
+                Ok(()) => return self.has_brought(name, &kept.token),
+                // It was removed meanwhile, or replaced by a later one.
+                Err(_) if state.kept()?.get(name).is_none_or(|now| now.token != kept.token) => {}
+                Err(error) => return Err(error.of(name)),
+            }
+        }
+        Ok(())
+    }
+
+    fn has_brought(&self, name: &str, token: &str) -> Result<(), StepError> {
+        Ok(folder::write_again(&self.folder, &brought(name), token.as_bytes())?)
+    }
+
+    /// Removes what a store keeps of a job that has ended: its backup, which no other instance can bring to its disk any more.
+    fn forget(&self, mut job: Job) -> Result<Job, StepError> {
+        let Some(state) = self.state()?.filter(|_| job.kept > 0) else { return Ok(job) };
+        // Nobody begins meanwhile what needs it.
+        let beginning = Claim::take(state, 0)?;
+        let needs_it =
+            |other: &Job| !other.stage.has_ended() && other.work.folder().is_some_and(|(name, _)| name == job.backup());
+        if let Some(other) = self.all()?.into_iter().find(needs_it) {
+            return Err(StepError::Taken { id: other.id, what: "backup" });
+        }
+        beginning.state.remove(job.id)?;
+        job.kept = 0;
+        job.say("removed: its backup is not kept for other instances any more");
+        self.save(&job)?;
+        Ok(job)
+    }
+
     /// Ends a job, and the step of it that is under way here. What a backup had read is removed; what a restore has written stays. A pull's
-    /// Gaebar elsewhere is asked to end the job that makes the backup there.
+    /// Gaebar elsewhere is asked to end the job that makes the backup there. Of a job that has ended, the backup that a store keeps is removed
+    /// there.
     pub fn cancel(&self, id: u64, rules: &Rules) -> Result<Job, StepError> {
         let job = self.get(id)?;
         if job.stage.has_ended() {
-            return Ok(job);
+            return self.forget(job);
         }
         let patience = Instant::now() + PATIENCE;
         let stop = self.stop_of(id);
@@ -410,16 +471,19 @@ impl Jobs {
         let Some(job) = turn.job.clone().filter(|job| !job.stage.has_ended()) else {
             return Ok(Held { job: self.get(id)?, turn: None, lock });
         };
+        if let Some((name, _)) = job.work.folder() {
+            self.bring_from(&turn.state, name)?;
+        }
         if let Some(spool) = self.spool(&job)
             && !turn.is_here(&spool, &self.sums)?
         {
-            self.bring(&turn, &job, &spool)?;
+            self.bring_spool(&turn, &job, &spool)?;
         }
         Ok(Held { job, turn: Some(turn), lock })
     }
 
     /// Brings what a job has found out to this disk.
-    fn bring(&self, turn: &Claim, job: &Job, spool: &Path) -> Result<(), StepError> {
+    fn bring_spool(&self, turn: &Claim, job: &Job, spool: &Path) -> Result<(), StepError> {
         if matches!(job.work, Work::Restore { .. }) {
             return Ok(turn.bring(spool, &self.sums)?);
         }
@@ -454,6 +518,17 @@ impl Jobs {
     fn file(&self, id: u64) -> PathBuf {
         self.folder.join(format!("{id}.json"))
     }
+}
+
+/// The file that says which of the versions that were kept is on this disk: the word of its turn.
+fn brought(name: &str) -> String {
+    format!("{name}.kept")
+}
+
+/// Whether a name is a part of a path that stays below the folder of backups, on every system, and that no shell or git trips over.
+fn is_name(name: &str) -> bool {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    !name.is_empty() && name.len() <= 100 && !name.starts_with(['.', '-']) && name.chars().all(is_plain)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

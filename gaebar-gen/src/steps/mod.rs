@@ -13,6 +13,7 @@ mod error;
 mod expected;
 mod job;
 mod jobs;
+mod kept;
 mod meter;
 mod mirror;
 mod others;

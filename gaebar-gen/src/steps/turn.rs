@@ -30,19 +30,22 @@ pub(super) struct Turn {
     /// Who took it, for people.
     who: String,
     /// Whose it is, for its owner.
-    token: String,
+    pub(super) token: String,
     /// Until when, in seconds since 1970.
     until: u64,
     /// The list, once it has ended.
     pub(super) list: Option<Blob>,
+    /// The backup that it has finished, which is kept.
+    #[serde(default)]
+    pub(super) kept: Option<String>,
 }
 
 /// What there is of a job.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct List {
     pub(super) job: Job,
-    /// The files of its spool, by name.
-    pub(super) spool: BTreeMap<String, Blob>,
+    /// The files of its spool, or of the backup that it has finished, by name.
+    pub(super) files: BTreeMap<String, Blob>,
 }
 
 impl Turn {
@@ -52,6 +55,11 @@ impl Turn {
 
     pub(super) fn is_under_way(&self) -> bool {
         self.list.is_none() && self.until > now()
+    }
+
+    /// The turn of a job that is removed.
+    pub(super) fn without_list(&self) -> Self {
+        Self { until: 0, list: None, kept: None, ..self.clone() }
     }
 
     fn elsewhere(&self) -> StateError {
@@ -81,7 +89,7 @@ impl Claim {
         }
         let number = before.last().map_or(1, |last| last.number + 1);
         let until = now() + TURN.as_secs();
-        let turn = Turn { job, number, who: who(), token: token(), until, list: None };
+        let turn = Turn { job, number, who: who(), token: token(), until, list: None, kept: None };
         match state.write(WriteMode::Insert, &turn) {
             // An answer that was lost makes it seem somebody else's.
             Err(StateError::Store(error)) if error.exists_already() => match state.turn(&turn.key(&state))? {
@@ -99,10 +107,15 @@ impl Claim {
             return Err(other.elsewhere());
         }
         if let Some(list) = others.iter().rev().find_map(|turn| turn.list.as_ref()) {
-            let List { job, spool } = claim.state.list(job, list)?;
-            (claim.job, claim.spool) = (Some(job), spool);
+            let List { job, files } = claim.state.list(job, list)?;
+            (claim.job, claim.spool) = (Some(job), files);
         }
         Ok(claim)
+    }
+
+    /// A word that no other turn has.
+    pub(super) fn token(&self) -> &str {
+        &self.turn.token
     }
 
     /// The job's number.
@@ -110,19 +123,20 @@ impl Claim {
         self.turn.job
     }
 
-    /// Ends the turn: this is what there is now. Nothing stays of a job that has ended.
+    /// Ends the turn: this is what there is now. Of a job that has ended, nothing stays but a backup that is kept.
     pub(super) fn end(mut self, list: &List) -> Result<(), StateError> {
         let job = self.turn.job;
         let text = serde_json::to_vec(list).map_err(|error| self.state.damaged(&self.turn.key(&self.state), &error))?;
         let blob = self.parts.add(&self.state, &mut text.as_slice(), Path::new("a list"))?;
         self.parts.flush(&self.state)?;
         self.turn.list = Some(blob.clone());
+        self.turn.kept = (list.job.kept > 0).then(|| list.job.backup().to_owned());
         match self.state.write(WriteMode::Update, &self.turn) {
             Err(StateError::Store(StoreError::Refused { code, .. })) if code == "NOT_FOUND" => return Err(StateError::Overtaken),
             written => written?,
         }
         self.is_open = false;
-        if list.job.stage.has_ended() {
+        if list.job.stage.has_ended() && self.turn.kept.is_none() {
             return self.state.remove(job);
         }
         let mut turns = self.state.turns(&of_job("turn", job))?;
@@ -130,12 +144,13 @@ impl Claim {
             // Somebody goes on from what was before, and needs it. What is left then goes with the job.
             return Ok(());
         }
-        let kept: BTreeSet<_> = list.spool.values().chain([&blob]).flat_map(|blob| blob.names(job)).collect();
+        let kept: BTreeSet<_> = list.files.values().chain([&blob]).flat_map(|blob| blob.names(job)).collect();
         let lists = turns.iter().filter_map(|turn| turn.list.as_ref());
         let parts = lists.chain(self.spool.values()).flat_map(|blob| blob.names(job));
         let parts = parts.filter(|name| !kept.contains(name)).map(|name| self.state.key(name));
         let gone: Vec<_> = parts.chain(turns.iter().map(|turn| turn.key(&self.state))).collect();
-        self.state.delete(&gone)
+        self.state.delete(&gone)?;
+        self.turn.kept.as_ref().map_or(Ok(()), |backup| self.state.replaced(backup, job))
     }
 }
 
@@ -173,7 +188,7 @@ mod tests {
     fn list(steps: u64, stage: Stage) -> List {
         let mut job = Job::new(7, Work::backup("from".to_owned(), "nightly".to_owned()));
         (job.steps, job.stage) = (steps, stage);
-        List { job, spool: BTreeMap::new() }
+        List { job, files: BTreeMap::new() }
     }
 
     fn entities(state: &State) -> usize {
