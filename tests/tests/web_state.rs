@@ -275,6 +275,28 @@ fn a_second_instance_is_told_who_is_at_it_until_their_time_is_up() {
 }
 
 #[test]
+fn a_backup_that_is_finished_on_a_disk_and_that_the_store_never_heard_of_is_finished_again() {
+    let folder = with_store("state-cut-off");
+    let served = instance(&folder, "host");
+    let program = Program(&served);
+    let store = SqliteStore::open_or_create(&folder.join("state.db")).unwrap();
+    // A new backup, and then an update.
+    for _ in 0..2 {
+        let job = id(&program.begin("do=backup&store=from&backup=nightly"));
+        let mut before = state(&store);
+        while program.step(job, "")["stage"] != "done" {
+            before = state(&store);
+        }
+        store.delete(&state(&store).iter().map(Entity::key).collect::<Vec<_>>()).unwrap();
+        store.upsert(&before).unwrap();
+        assert_ne!(program.ok("GET", &format!("/api/jobs/{job}"), "")["stage"], "done");
+        program.steps(job, "done");
+        is_as_at_once(&folder, &folder.join("host/backups/nightly"));
+        run(&mut gaebar(&folder, &["verify", "host/backups/nightly"]), 0);
+    }
+}
+
+#[test]
 fn settings_that_would_let_state_into_backups_are_refused() {
     let folder = folder("state-settings");
     for (settings, part) in [

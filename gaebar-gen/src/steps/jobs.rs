@@ -31,8 +31,8 @@ const LOOK: Duration = Duration::from_millis(20);
 /// The jobs of a folder of backups.
 #[derive(Debug)]
 pub struct Jobs {
-    backups: PathBuf,
-    folder: PathBuf,
+    pub(super) backups: PathBuf,
+    pub(super) folder: PathBuf,
     /// Backups that are compiled into this program.
     linked: Vec<Linked>,
     /// Whether the steps of a job in this process are to end.
@@ -40,8 +40,8 @@ pub struct Jobs {
     /// Where jobs are kept beside this disk, which may be gone with the next request.
     state: Option<StateStore>,
     /// Held while a finished backup comes to this disk.
-    bringing: Mutex<()>,
-    sums: Sums,
+    pub(super) bringing: Mutex<()>,
+    pub(super) sums: Sums,
 }
 
 /// A job that nobody else steps meanwhile, here or, where it is kept in a store, elsewhere.
@@ -98,7 +98,7 @@ impl Jobs {
         serde_json::from_slice(&bytes).map_err(|error| StepError::Damaged { id, problem: error.to_string() })
     }
 
-    fn state(&self) -> Result<Option<State>, StepError> {
+    pub(super) fn state(&self) -> Result<Option<State>, StepError> {
         Ok(self.state.as_ref().map(StateStore::open).transpose()?)
     }
 
@@ -332,57 +332,6 @@ impl Jobs {
         self.linked.iter().find(|backup| backup.name() == name)
     }
 
-    /// Brings the finished backup of a name to this disk, if other instances keep it in a store, and what is here is none or another.
-    pub fn bring(&self, name: &str) -> Result<(), StepError> {
-        self.state()?.map_or(Ok(()), |state| self.bring_from(&state, name))
-    }
-
-    /// Brings all finished backups that other instances keep.
-    pub fn bring_all(&self) -> Result<(), StepError> {
-        let Some(state) = self.state()? else { return Ok(()) };
-        state.kept()?.keys().try_for_each(|name| self.bring_from(&state, name))
-    }
-
-    fn bring_from(&self, state: &State, name: &str) -> Result<(), StepError> {
-        let _bringing = lock(&self.bringing);
-        let place = self.backups.join(name);
-        // The name becomes a folder's.
-        while let Some(kept) = state.kept()?.remove(name).filter(|_| is_name(name)) {
-            let here = folder::read_regular(&self.folder.join(brought(name)))?;
-            if here.is_some_and(|token| token == kept.token.as_bytes()) && place.join(crate::manifest::MANIFEST).is_file() {
-                break;
-            }
-            match state.bring(&kept, &place, &self.sums) {
-                Ok(()) => return self.has_brought(name, &kept.token),
-                // It was removed meanwhile, or replaced by a later one.
-                Err(_) if state.kept()?.get(name).is_none_or(|now| now.token != kept.token) => {}
-                Err(error) => return Err(error.of(name)),
-            }
-        }
-        Ok(())
-    }
-
-    fn has_brought(&self, name: &str, token: &str) -> Result<(), StepError> {
-        Ok(folder::write_again(&self.folder, &brought(name), token.as_bytes())?)
-    }
-
-    /// Removes what a store keeps of a job that has ended: its backup, which no other instance can bring to its disk any more.
-    fn forget(&self, mut job: Job) -> Result<Job, StepError> {
-        let Some(state) = self.state()?.filter(|_| job.kept > 0) else { return Ok(job) };
-        // Nobody begins meanwhile what needs it.
-        let beginning = Claim::take(state, 0)?;
-        let needs_it =
-            |other: &Job| !other.stage.has_ended() && other.work.folder().is_some_and(|(name, _)| name == job.backup());
-        if let Some(other) = self.all()?.into_iter().find(needs_it) {
-            return Err(StepError::Taken { id: other.id, what: "backup" });
-        }
-        beginning.state.remove(job.id)?;
-        job.kept = 0;
-        job.say("removed: its backup is not kept for other instances any more");
-        self.save(&job)?;
-        Ok(job)
-    }
-
     /// Ends a job, and the step of it that is under way here. What a backup had read is removed; what a restore has written stays. A pull's
     /// Gaebar elsewhere is asked to end the job that makes the backup there. Of a job that has ended, the backup that a store keeps is removed
     /// there.
@@ -501,7 +450,7 @@ impl Jobs {
         }
     }
 
-    fn save(&self, job: &Job) -> Result<(), StepError> {
+    pub(super) fn save(&self, job: &Job) -> Result<(), StepError> {
         let name = format!("{}.new", job.id);
         let new = self.folder.join(&name);
         if new.exists() {
@@ -520,17 +469,12 @@ impl Jobs {
     }
 }
 
-/// The file that says which of the versions that were kept is on this disk: the word of its turn.
-fn brought(name: &str) -> String {
-    format!("{name}.kept")
-}
-
 /// Whether a name is a part of a path that stays below the folder of backups, on every system, and that no shell or git trips over.
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     let is_plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
     !name.is_empty() && name.len() <= 100 && !name.starts_with(['.', '-']) && name.chars().all(is_plain)
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -54,13 +54,12 @@ impl Claim {
         let staged: BTreeMap<_, _> = self.spool.values().map(|blob| ((blob.bytes, blob.sha256.clone()), blob.clone())).collect();
         let mut files = BTreeMap::new();
         for file in listing(place)?.files {
-            let blob = match staged.get(&(file.bytes, file.sha256)) {
-                Some(same) => same.clone(),
-                None => {
-                    let path = place.join(&file.path);
-                    let mut from = File::open(&path).map_err(FolderError::at("read", &path))?;
-                    self.parts.add(&self.state, &mut from, &path)?
-                }
+            let blob = if let Some(same) = staged.get(&(file.bytes, file.sha256)) {
+                same.clone()
+            } else {
+                let path = place.join(&file.path);
+                let mut from = File::open(&path).map_err(FolderError::at("read", &path))?;
+                self.parts.add(&self.state, &mut from, &path)?
             };
             files.insert(file.path, blob);
         }

@@ -1,9 +1,10 @@
 //! Steps in a store, for a host without a disk: what a step leaves is kept there, and brought back where another instance takes the next.
 //!
 //! A step is a *turn*. Who takes it inserts an entity that says who, and until when, so that a second is told. When the step is over, that
-//! entity gets the list of what there is now: the job, and the files of its spool, whose bytes are in *parts*, entities that were written
-//! before. So a job is what its latest turn with a list says, and a turn that was broken off, or a part of one, is never taken for it. Whoever
-//! comes too late, because the time of the turn was up and others have gone on, finds the turn gone, and what it did is lost, without harm.
+//! entity gets the list of what there is now: the job, and the files of its spool or of the backup that it has finished. Their bytes are in
+//! *parts*, entities that were written before. So a job is what its latest turn with a list says, and a turn that was broken off, or a part
+//! of one, is never taken for it. Whoever comes too late, because the time of the turn was up and others have gone on, finds the turn gone,
+//! and what it did is lost, without harm.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
