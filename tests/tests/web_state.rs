@@ -67,6 +67,11 @@ fn code(backup: &Path) -> BTreeMap<String, String> {
     timeless(backup).into_iter().filter(|(file, _)| file.ends_with(".rs")).collect()
 }
 
+/// The files of a backup, and not of the folder in it that is Gaebar's own.
+fn without_gaebars_own(backup: &Path) -> BTreeMap<String, Vec<u8>> {
+    files(backup).into_iter().filter(|(file, _)| !file.starts_with(".gaebar/")).collect()
+}
+
 fn is_as_at_once(folder: &Path, backup: &Path) {
     assert!(code(backup) == code(&folder.join("at-once/nightly")), "steps give other code");
 }
@@ -188,10 +193,7 @@ fn a_finished_backup_is_pulled_restored_and_updated_from_an_instance_that_did_no
     };
     let backup = |at: usize| folder.join(["one", "other"][at]).join("backups/nightly");
     let same = |one: &Path, other: &Path| {
-        let here = |backup: &Path| {
-            files(backup).into_iter().filter(|(file, _)| !file.starts_with(".gaebar/")).collect::<BTreeMap<_, _>>()
-        };
-        assert!(here(one) == here(other), "{} and {} differ", one.display(), other.display());
+        assert!(without_gaebars_own(one) == without_gaebars_own(other), "{} and {} differ", one.display(), other.display());
     };
     let first = id(&one.begin("do=backup&store=from&backup=nightly"));
     let (last, not) = alternate(first);
@@ -239,6 +241,29 @@ fn a_finished_backup_is_pulled_restored_and_updated_from_an_instance_that_did_no
     Program(&servers[not]).ok("GET", "/api/backups/nightly/files", "");
     same(&backup(not), &backup(last));
     is_removed_with(&servers[not], second, &folder);
+}
+
+#[test]
+fn a_backup_that_was_pulled_is_there_for_an_instance_that_did_not_take_its_last_step() {
+    let folder = folder("state-pulled");
+    run(&mut gaebar(&folder, &["seed", "headline", "--to", "sqlite:from.db", "--rows", ROWS]), 0);
+    run(&mut gaebar(&folder, &["backup", "sqlite:from.db", "far/backups/nightly"]), 0);
+    let far = Serving::start(&folder.join("far"), Some(TOKEN), &[]);
+    let servers = ["one", "other"].map(|name| {
+        let own = folder.join(name);
+        fs::create_dir_all(&own).unwrap();
+        let state = format!("sqlite:{}", folder.join("state.db").display());
+        let remote = format!("[remotes.far]\nurl = \"http://{}\"\ntoken-file = \"token\"\n", far.address);
+        fs::write(own.join("gaebar.toml"), format!("{remote}[state]\nstore = {state:?}\n")).unwrap();
+        fs::write(own.join("token"), TOKEN).unwrap();
+        Serving::start(&own, Some(TOKEN), &[])
+    });
+    let job = id(&Program(&servers[0]).begin("do=pull&remote=far&backup=nightly"));
+    Program(&servers[0]).steps(job, "done");
+    Program(&servers[1]).ok("GET", "/api/backups/nightly/files", "");
+    let [here, there] = ["other", "far"].map(|name| without_gaebars_own(&folder.join(name).join("backups/nightly")));
+    assert!(here == there && here.len() > 80, "{} and {} files", here.len(), there.len());
+    is_removed_with(&servers[1], job, &folder);
 }
 
 #[test]

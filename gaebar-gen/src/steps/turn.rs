@@ -248,6 +248,18 @@ mod tests {
         Claim::take(open(), 7).unwrap().end(&list(2, Stage::Cancelled)).unwrap();
         assert_eq!(entities(&open()), 0);
 
+        // Killed while what was kept was being removed.
+        let mut kept = list(3, Stage::Done);
+        kept.job.kept = 10;
+        Claim::take(open(), 7).unwrap().end(&kept).unwrap();
+        open().sweep().unwrap();
+        assert_eq!(open().kept().unwrap().keys().collect::<Vec<_>>(), ["nightly"]);
+        let removing = open().turns("turn").unwrap()[0].without_list();
+        open().write(WriteMode::Update, &removing).unwrap();
+        assert!(open().kept().unwrap().is_empty() && open().job(7).unwrap().is_none());
+        open().sweep().unwrap();
+        assert_eq!(entities(&open()), 0);
+
         // Killed at the very beginning.
         let mut killed = Claim::take(open(), 8).unwrap();
         killed.turn.until = 0;
