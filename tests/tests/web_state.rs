@@ -11,7 +11,7 @@ use gaebar_tests::command::{folder, gaebar, run};
 use gaebar_tests::emulator::{Emulator, Flavour};
 use gaebar_tests::program::{Program, id};
 use gaebar_tests::serve::{Serving, TOKEN};
-use gaebar_tests::tree::timeless;
+use gaebar_tests::tree::{files, timeless};
 
 const ROWS: &str = "300";
 
@@ -23,6 +23,22 @@ fn state(store: &dyn Store) -> Vec<Entity> {
 
 fn is_gone(folder: &Path) {
     assert_eq!(state(&SqliteStore::open(&folder.join("state.db")).unwrap()), []);
+}
+
+/// Removes a job whose backup is kept, with which nothing of Gaebar's own is left in the store.
+fn is_removed_with(served: &Serving, job: u64, folder: &Path) {
+    assert_eq!(remove(served, job)["kept"], 0);
+    is_gone(folder);
+}
+
+/// Removes a job whose backup is kept, with its size told before.
+fn remove(served: &Serving, job: u64) -> serde_json::Value {
+    let kept = Program(served).ok("GET", &format!("/api/jobs/{job}"), "");
+    assert!(
+        kept["kept"].as_u64().unwrap() > 0 && kept["leaves"].as_str().unwrap().contains("is kept for other instances"),
+        "{kept}"
+    );
+    Program(served).ok("DELETE", &format!("/api/jobs/{job}"), "")
 }
 
 /// A folder with a store of some rows, and a backup of it that was made at once.
@@ -49,6 +65,11 @@ fn instance(folder: &Path, name: &str) -> Serving {
 /// The code of a backup.
 fn code(backup: &Path) -> BTreeMap<String, String> {
     timeless(backup).into_iter().filter(|(file, _)| file.ends_with(".rs")).collect()
+}
+
+/// The files of a backup, and not of the folder in it that is Gaebar's own.
+fn without_gaebars_own(backup: &Path) -> BTreeMap<String, Vec<u8>> {
+    files(backup).into_iter().filter(|(file, _)| !file.starts_with(".gaebar/")).collect()
 }
 
 fn is_as_at_once(folder: &Path, backup: &Path) {
@@ -82,9 +103,9 @@ fn a_host_that_loses_its_disk_between_steps_gives_the_same_backup_and_leaves_no_
     }
     is_as_at_once(&folder, &folder.join("host/backups/nightly"));
     run(&mut gaebar(&folder, &["verify", "host/backups/nightly"]), 0);
-    is_gone(&folder);
 
-    // An update too, as long as the backup itself stays.
+    // An update too, for which the backup itself comes back.
+    fs::remove_dir_all(folder.join("host/backups")).unwrap();
     let job = id(&Program(&served).begin("do=backup&store=from&backup=nightly"));
     for round in 1.. {
         let step = Program(&served).step(job, "");
@@ -93,27 +114,30 @@ fn a_host_that_loses_its_disk_between_steps_gives_the_same_backup_and_leaves_no_
             break;
         }
         assert!(round < 200, "{step}");
-        fs::remove_dir_all(folder.join("host/backups/.gaebar")).unwrap();
-        fs::remove_dir_all(folder.join("host/backups/nightly/.gaebar")).unwrap();
+        fs::remove_dir_all(folder.join("host/backups")).unwrap();
     }
     is_as_at_once(&folder, &folder.join("host/backups/nightly"));
-    is_gone(&folder);
+    fs::remove_dir_all(folder.join("host/backups")).unwrap();
 
     let to = SqliteStore::open_or_create(&folder.join("to.db")).unwrap();
     let stranger = |id: i64| Entity::new(Key::root("Profile", 2_000_000_000 + id), BTreeMap::new()).unwrap();
     to.upsert(&(1..=100).map(stranger).collect::<Vec<_>>()).unwrap();
-    let job = id(&Program(&served).begin("do=restore&backup=nightly&target=to&mirror=yes&confirm=yes"));
+    let restore = id(&Program(&served).begin("do=restore&backup=nightly&target=to&mirror=yes&confirm=yes"));
     for round in 1.. {
-        let step = Program(&served).step(job, "");
+        let step = Program(&served).step(restore, "");
         if step["stage"] == "done" {
             assert!(round > 10, "{round} steps");
             break;
         }
         assert!(round < 200, "{step}");
-        fs::remove_dir_all(folder.join("host/backups/.gaebar")).unwrap();
+        fs::remove_dir_all(folder.join("host/backups")).unwrap();
+        if round == 3 {
+            let needed = Program(&served).send("DELETE", &format!("/api/jobs/{job}"), "");
+            assert!(needed.status == 409 && needed.body.contains(&format!("job {restore} is of the same backup")), "{needed:?}");
+        }
     }
     run(&mut gaebar(&folder, &["diff", "host/backups/nightly", "sqlite:to.db"]), 0);
-    is_gone(&folder);
+    is_removed_with(&served, job, &folder);
 }
 
 #[test]
@@ -137,10 +161,9 @@ fn instances_that_take_turns_go_on_from_one_another_and_what_one_has_of_before_i
         assert!(now != at, "{step}");
         at = now;
     }
-    is_gone(&folder);
-    // Whoever did not take the last step has only what was before.
-    let known = [&one, &other].map(|program| program.send("GET", &format!("/api/jobs/{job}"), "").status);
-    assert!(known == [200, 404] || known == [404, 200], "{known:?}");
+    let told = [&one, &other].map(|program| program.ok("GET", &format!("/api/jobs/{job}"), ""));
+    assert!(told[0] == told[1] && told[0]["stage"] == "done", "{told:?}");
+    is_removed_with(&servers[1], job, &folder);
 
     // What is cancelled leaves nothing either, and is over for the other, too.
     let job = id(&one.begin("do=backup&store=from&backup=weekly"));
@@ -149,6 +172,98 @@ fn instances_that_take_turns_go_on_from_one_another_and_what_one_has_of_before_i
     assert_eq!(one.ok("DELETE", &format!("/api/jobs/{job}"), "")["stage"], "cancelled");
     assert_eq!(other.send("POST", &format!("/api/jobs/{job}/step"), "").status, 404);
     is_gone(&folder);
+}
+
+#[test]
+fn a_finished_backup_is_pulled_restored_and_updated_from_an_instance_that_did_not_take_its_last_step() {
+    let folder = with_store("state-kept");
+    let servers = ["one", "other"].map(|name| instance(&folder, name));
+    let [one, other] = [0, 1].map(|at| Program(&servers[at]));
+    // Steps that alternate; who took the last, and who did not.
+    let alternate = |job: u64| {
+        for round in 0..200 {
+            let (this, that) = if round % 2 == 0 { (0, 1) } else { (1, 0) };
+            let step = Program(&servers[this]).step(job, "");
+            assert_eq!(step["problem"], serde_json::Value::Null, "{step}");
+            if step["stage"] == "done" {
+                return (this, that);
+            }
+        }
+        panic!("no end after 200 steps");
+    };
+    let backup = |at: usize| folder.join(["one", "other"][at]).join("backups/nightly");
+    let same = |one: &Path, other: &Path| {
+        assert!(without_gaebars_own(one) == without_gaebars_own(other), "{} and {} differ", one.display(), other.display());
+    };
+    let first = id(&one.begin("do=backup&store=from&backup=nightly"));
+    let (last, not) = alternate(first);
+    assert!(backup(last).exists() && !backup(not).exists());
+    let pull = |name: &str| {
+        let url = format!("http://{}", servers[not].address);
+        run(gaebar(&folder, &["pull", &url, "nightly", name]).env("GAEBAR_TOKEN", TOKEN), 0);
+    };
+    pull("pulled");
+    same(&folder.join("pulled"), &backup(last));
+    same(&backup(not), &backup(last));
+    let listed = [&one, &other].map(|program| program.send("GET", "/api/backups", "").body);
+    assert!(listed[0] == listed[1] && listed[0].contains("nightly"), "{listed:?}");
+
+    // Later versions go where older ones are, which neither store nor disk keeps.
+    let from = SqliteStore::open_or_create(&folder.join("from.db")).unwrap();
+    let profile = Scan { namespace: String::new(), kind: "Profile".to_owned(), from: None, to: None };
+    let some = from.snapshot(View::Latest).unwrap().page(&profile, None, 3).unwrap().entities;
+    from.delete(&some.iter().map(Entity::key).collect::<Vec<_>>()).unwrap();
+    let second = id(&Program(&servers[not]).begin("do=backup&store=from&backup=nightly"));
+    let (last, not) = alternate(second);
+    Program(&servers[not]).ok("GET", "/api/backups", "");
+    same(&backup(not), &backup(last));
+    assert_ne!(code(&backup(not)), code(&folder.join("pulled")));
+    run(&mut gaebar(&folder, &["diff", backup(not).to_str().unwrap(), "sqlite:from.db"]), 0);
+    let known = Program(&servers[not]).ok("GET", "/api/jobs", "");
+    assert_eq!(known.as_array().unwrap().iter().filter(|job| job["kept"] != 0).count(), 1, "{known}");
+
+    // A disk that has nothing takes the steps of a restore.
+    fs::remove_dir_all(backup(not).parent().unwrap()).unwrap();
+    let restore = id(&Program(&servers[not]).begin("do=restore&backup=nightly&target=to&confirm=yes"));
+    Program(&servers[not]).steps(restore, "done");
+    run(&mut gaebar(&folder, &["diff", "sqlite:from.db", "sqlite:to.db"]), 0);
+
+    // What is kept and damaged is not put anywhere.
+    fs::remove_dir_all(backup(not).parent().unwrap()).unwrap();
+    let store = SqliteStore::open_or_create(&folder.join("state.db")).unwrap();
+    let part = state(&store).into_iter().find(|entity| entity.properties.contains_key("bytes")).unwrap();
+    let other = [("bytes".to_owned(), Property::from(b"other".to_vec()).unindexed())].into();
+    store.upsert(&[Entity::new(part.key().clone(), other).unwrap()]).unwrap();
+    let refused = Program(&servers[not]).send("GET", "/api/backups/nightly/files", "");
+    assert!(refused.status == 500 && refused.body.contains("do not have their hash"), "{refused:?}");
+    assert!(!backup(not).exists());
+    store.upsert(&[part]).unwrap();
+    Program(&servers[not]).ok("GET", "/api/backups/nightly/files", "");
+    same(&backup(not), &backup(last));
+    is_removed_with(&servers[not], second, &folder);
+}
+
+#[test]
+fn a_backup_that_was_pulled_is_there_for_an_instance_that_did_not_take_its_last_step() {
+    let folder = folder("state-pulled");
+    run(&mut gaebar(&folder, &["seed", "headline", "--to", "sqlite:from.db", "--rows", ROWS]), 0);
+    run(&mut gaebar(&folder, &["backup", "sqlite:from.db", "far/backups/nightly"]), 0);
+    let far = Serving::start(&folder.join("far"), Some(TOKEN), &[]);
+    let servers = ["one", "other"].map(|name| {
+        let own = folder.join(name);
+        fs::create_dir_all(&own).unwrap();
+        let state = format!("sqlite:{}", folder.join("state.db").display());
+        let remote = format!("[remotes.far]\nurl = \"http://{}\"\ntoken-file = \"token\"\n", far.address);
+        fs::write(own.join("gaebar.toml"), format!("{remote}[state]\nstore = {state:?}\n")).unwrap();
+        fs::write(own.join("token"), TOKEN).unwrap();
+        Serving::start(&own, Some(TOKEN), &[])
+    });
+    let job = id(&Program(&servers[0]).begin("do=pull&remote=far&backup=nightly"));
+    Program(&servers[0]).steps(job, "done");
+    Program(&servers[1]).ok("GET", "/api/backups/nightly/files", "");
+    let [here, there] = ["other", "far"].map(|name| without_gaebars_own(&folder.join(name).join("backups/nightly")));
+    assert!(here == there && here.len() > 80, "{} and {} files", here.len(), there.len());
+    is_removed_with(&servers[1], job, &folder);
 }
 
 #[test]
@@ -181,7 +296,29 @@ fn a_second_instance_is_told_who_is_at_it_until_their_time_is_up() {
     take("1");
     program.steps(job, "done");
     is_as_at_once(&folder, &folder.join("host/backups/nightly"));
-    is_gone(&folder);
+    is_removed_with(&served, job, &folder);
+}
+
+#[test]
+fn a_backup_that_is_finished_on_a_disk_and_that_the_store_never_heard_of_is_finished_again() {
+    let folder = with_store("state-cut-off");
+    let served = instance(&folder, "host");
+    let program = Program(&served);
+    let store = SqliteStore::open_or_create(&folder.join("state.db")).unwrap();
+    // A new backup, and then an update.
+    for _ in 0..2 {
+        let job = id(&program.begin("do=backup&store=from&backup=nightly"));
+        let mut before = state(&store);
+        while program.step(job, "")["stage"] != "done" {
+            before = state(&store);
+        }
+        store.delete(&state(&store).iter().map(Entity::key).collect::<Vec<_>>()).unwrap();
+        store.upsert(&before).unwrap();
+        assert_ne!(program.ok("GET", &format!("/api/jobs/{job}"), "")["stage"], "done");
+        program.steps(job, "done");
+        is_as_at_once(&folder, &folder.join("host/backups/nightly"));
+        run(&mut gaebar(&folder, &["verify", "host/backups/nightly"]), 0);
+    }
 }
 
 #[test]
@@ -236,6 +373,12 @@ fn the_store_that_is_backed_up_holds_the_state(flavour: Flavour) {
     }
     // Which was made before there was any state in it.
     is_as_at_once(&folder, &folder.join("backups/nightly"));
+    served.signal("-KILL");
+    fs::remove_dir_all(folder.join("backups")).unwrap();
+    served = serve();
+    Program(&served).ok("GET", "/api/backups/nightly/files", "");
+    is_as_at_once(&folder, &folder.join("backups/nightly"));
+    remove(&served, job);
     assert_eq!(state(&store), []);
 
     // Two instances that don't wait for each other: whoever comes second is told, and no step counts twice.
@@ -247,28 +390,23 @@ fn the_store_that_is_backed_up_holds_the_state(flavour: Flavour) {
         Serving::run(command, &folder.join(name), Some(TOKEN))
     });
     let job = id(&Program(&others[0]).begin("do=backup&store=from&backup=nightly"));
-    // Steps until the job is done, or gone since the other one has done it.
+    // Steps until the job is done, by whichever.
     let race = |served| {
         for _ in 0..400 {
             let step = Program(served).send("POST", &format!("/api/jobs/{job}/step"), "");
             match step.status {
-                200 if step.body.contains("\"has_ended\":true") => return true,
-                404 => return false,
+                200 if step.body.contains("\"has_ended\":true") => return,
                 status => assert!([200, 409].contains(&status), "{step:?}"),
             }
         }
         panic!("no end after 400 steps");
     };
-    let [one, other] = thread::scope(|scope| {
-        let both = others.each_ref().map(|served| scope.spawn(move || race(served)));
-        both.map(|one| one.join().unwrap())
-    });
-    // Whoever asks just when the other has done it is told so.
-    assert!(one || other, "neither has done it");
+    thread::scope(|scope| others.each_ref().map(|served| scope.spawn(move || race(served))).map(|one| one.join().unwrap()));
     let backups = ["one", "other"].map(|name| folder.join(name).join("backups/nightly"));
     let written: Vec<_> = backups.iter().filter(|backup| backup.exists()).collect();
     assert_eq!(written.len(), 1, "both have written it, or neither");
     is_as_at_once(&folder, written[0]);
+    remove(&others[1], job);
     assert_eq!(state(&store), []);
 }
 

@@ -47,6 +47,14 @@ pub enum StepError {
     /// The folder of jobs, or that of a backup, is not to be had.
     #[error(transparent)]
     Private(PrivateError),
+    /// A finished backup can't be kept for other instances, or what one has kept can't be put in its place here.
+    #[error("the backup {backup:?} is on the disk of one instance alone: {problem}; see to that, and ask again")]
+    Kept {
+        /// The backup.
+        backup: String,
+        /// What is in the way.
+        problem: String,
+    },
     /// What other instances know of jobs is not to be had.
     #[error(transparent)]
     State(#[from] StateError),

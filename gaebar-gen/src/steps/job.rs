@@ -7,6 +7,7 @@ use gaebar_runtime::model::Timestamp;
 use gaebar_runtime::restore::Counts;
 use serde::{Deserialize, Serialize};
 
+use crate::folder::bytes;
 use crate::pull::Watch;
 
 /// Lines of the log that are kept.
@@ -37,6 +38,9 @@ pub struct Job {
     pub problem: Option<String>,
     /// What the steps did, the last of them last.
     pub log: Vec<String>,
+    /// Bytes of the backup that it has finished, as a store keeps them for other instances until the job is removed; 0 if none does.
+    #[serde(default)]
+    pub kept: u64,
 }
 
 /// What a job does. Stores go by their names.
@@ -321,7 +325,20 @@ impl Job {
             Work::Restore { from: Rows::Linked, .. } => Stage::Planning,
         };
         let (kinds, log) = (BTreeMap::new(), Vec::new());
-        Self { id, begun: now(), work, stage, kinds, total: None, about: None, seconds: 0.0, steps: 0, problem: None, log }
+        Self {
+            id,
+            begun: now(),
+            work,
+            stage,
+            kinds,
+            total: None,
+            about: None,
+            seconds: 0.0,
+            steps: 0,
+            problem: None,
+            log,
+            kept: 0,
+        }
     }
 
     /// The name of the backup that it makes or restores.
@@ -380,6 +397,12 @@ impl Job {
     /// What is left behind, now or once it is cancelled.
     pub fn leaves(&self) -> String {
         match &self.work {
+            _ if self.kept > 0 => format!(
+                "The backup {:?}, {}, is kept for other instances, until this job is removed or a later one has finished that backup; \
+                 what is on the disk of an instance stays there.",
+                self.backup(),
+                bytes(self.kept)
+            ),
             Work::Backup { backup, .. } => {
                 format!("Nothing is left of what was read, and whatever was in the backup {backup:?} before is as it was.")
             }

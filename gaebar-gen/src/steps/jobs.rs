@@ -31,15 +31,17 @@ const LOOK: Duration = Duration::from_millis(20);
 /// The jobs of a folder of backups.
 #[derive(Debug)]
 pub struct Jobs {
-    backups: PathBuf,
-    folder: PathBuf,
+    pub(super) backups: PathBuf,
+    pub(super) folder: PathBuf,
     /// Backups that are compiled into this program.
     linked: Vec<Linked>,
     /// Whether the steps of a job in this process are to end.
     stops: Mutex<HashMap<u64, Arc<AtomicBool>>>,
     /// Where jobs are kept beside this disk, which may be gone with the next request.
     state: Option<StateStore>,
-    sums: Sums,
+    /// Held while a finished backup comes to this disk.
+    pub(super) bringing: Mutex<()>,
+    pub(super) sums: Sums,
 }
 
 /// A job that nobody else steps meanwhile, here or, where it is kept in a store, elsewhere.
@@ -54,8 +56,8 @@ impl Jobs {
     /// if there is one for that.
     pub fn new(backups: &Path, linked: Vec<Linked>, state: Option<StateStore>) -> Self {
         let folder = backups.join(".gaebar").join("jobs");
-        let (stops, sums) = (Mutex::default(), Sums::default());
-        Self { backups: backups.to_owned(), folder, linked, stops, state, sums }
+        let (stops, bringing, sums) = (Mutex::default(), Mutex::default(), Sums::default());
+        Self { backups: backups.to_owned(), folder, linked, stops, state, bringing, sums }
     }
 
     /// All of them that can be read, the latest first.
@@ -85,7 +87,7 @@ impl Jobs {
         let Some(state) = self.state()? else { return self.here(id) };
         match state.job(id)? {
             Some(job) => Ok(job),
-            // It has ended here; or elsewhere, and then what is here is of before.
+            // It has ended here, and nothing of it is kept; or elsewhere, and then what is here is of before.
             None => self.here(id).and_then(|job| if job.stage.has_ended() { Ok(job) } else { Err(StepError::Missing(id)) }),
         }
     }
@@ -96,7 +98,7 @@ impl Jobs {
         serde_json::from_slice(&bytes).map_err(|error| StepError::Damaged { id, problem: error.to_string() })
     }
 
-    fn state(&self) -> Result<Option<State>, StepError> {
+    pub(super) fn state(&self) -> Result<Option<State>, StepError> {
         Ok(self.state.as_ref().map(StateStore::open).transpose()?)
     }
 
@@ -116,6 +118,9 @@ impl Jobs {
 
     /// Begins a job. Nothing is read or written yet.
     pub fn begin(&self, mut work: Work, stores: &Stores, rules: &Rules) -> Result<Job, StepError> {
+        if let Some((name, _)) = work.folder() {
+            self.bring(name)?;
+        }
         self.check(&work, stores, rules)?;
         let Some(_lock) = private::lock(&self.folder, "begin.lock", File::try_lock)? else {
             return Err(StepError::Busy { process: None, since: None });
@@ -188,9 +193,7 @@ impl Jobs {
         {
             return refused(format!("No Gaebar is called {remote:?} here; [remotes] in gaebar.toml gives Gaebars their names."));
         }
-        // A part of a path that stays below the folder of backups, on every system, and that no shell or git trips over.
-        let is_plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-        if name.is_empty() || name.len() > 100 || name.starts_with(['.', '-']) || !name.chars().all(is_plain) {
+        if !is_name(name) {
             return refused(format!(
                 "{name:?} can't be a backup's name: take letters, digits, `-`, `_` and `.`, and at most 100."
             ));
@@ -261,10 +264,16 @@ impl Jobs {
     }
 
     /// Writes down what a step has left.
-    fn keep(&self, Held { job, turn, lock: _held }: Held) -> Result<Job, StepError> {
+    fn keep(&self, Held { mut job, turn, lock: _held }: Held) -> Result<Job, StepError> {
         self.save(&job)?;
-        if let Some(turn) = turn {
-            turn.keep(&job, self.spool(&job).as_deref(), &self.sums)?;
+        match (turn, job.work.folder()) {
+            (Some(turn), Some((name, true))) if job.stage == Stage::Done => {
+                let (name, token) = (name.to_owned(), turn.token().to_owned());
+                turn.keep_backup(&mut job, &self.backups.join(&name)).map_err(|error| error.of(&name))?;
+                self.has_brought(&name, &token)?;
+            }
+            (Some(turn), _) => turn.keep(&job, self.spool(&job).as_deref(), &self.sums)?,
+            (None, _) => {}
         }
         if job.stage.has_ended() {
             self.let_go(job.id);
@@ -324,11 +333,12 @@ impl Jobs {
     }
 
     /// Ends a job, and the step of it that is under way here. What a backup had read is removed; what a restore has written stays. A pull's
-    /// Gaebar elsewhere is asked to end the job that makes the backup there.
+    /// Gaebar elsewhere is asked to end the job that makes the backup there. Of a job that has ended, the backup that a store keeps is removed
+    /// there.
     pub fn cancel(&self, id: u64, rules: &Rules) -> Result<Job, StepError> {
         let job = self.get(id)?;
         if job.stage.has_ended() {
-            return Ok(job);
+            return self.forget(job);
         }
         let patience = Instant::now() + PATIENCE;
         let stop = self.stop_of(id);
@@ -410,16 +420,19 @@ impl Jobs {
         let Some(job) = turn.job.clone().filter(|job| !job.stage.has_ended()) else {
             return Ok(Held { job: self.get(id)?, turn: None, lock });
         };
+        if let Some((name, _)) = job.work.folder() {
+            self.bring_from(&turn.state, name)?;
+        }
         if let Some(spool) = self.spool(&job)
             && !turn.is_here(&spool, &self.sums)?
         {
-            self.bring(&turn, &job, &spool)?;
+            self.bring_spool(&turn, &job, &spool)?;
         }
         Ok(Held { job, turn: Some(turn), lock })
     }
 
     /// Brings what a job has found out to this disk.
-    fn bring(&self, turn: &Claim, job: &Job, spool: &Path) -> Result<(), StepError> {
+    fn bring_spool(&self, turn: &Claim, job: &Job, spool: &Path) -> Result<(), StepError> {
         if matches!(job.work, Work::Restore { .. }) {
             return Ok(turn.bring(spool, &self.sums)?);
         }
@@ -437,7 +450,7 @@ impl Jobs {
         }
     }
 
-    fn save(&self, job: &Job) -> Result<(), StepError> {
+    pub(super) fn save(&self, job: &Job) -> Result<(), StepError> {
         let name = format!("{}.new", job.id);
         let new = self.folder.join(&name);
         if new.exists() {
@@ -456,6 +469,12 @@ impl Jobs {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Whether a name is a part of a path that stays below the folder of backups, on every system, and that no shell or git trips over.
+pub(super) fn is_name(name: &str) -> bool {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    !name.is_empty() && name.len() <= 100 && !name.starts_with(['.', '-']) && name.chars().all(is_plain)
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -67,7 +67,7 @@ impl Claim {
             }
             None => {}
         }
-        self.end(&List { job: job.clone(), spool: files })
+        self.end(&List { job: job.clone(), files })
     }
 }
 

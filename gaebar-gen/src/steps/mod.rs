@@ -6,13 +6,16 @@
 //! through the backup, in its folder or compiled into this program, a window of rows at a time: once to plan, and once more to write.
 //! A pull's steps are those of the Gaebar elsewhere, and then some files each.
 //!
-//! Where a host has no disk that lasts, what a step leaves is also kept in a store ([`StateStore`]), and brought back for the next.
+//! Where a host has no disk that lasts, what a step leaves is also kept in a store ([`StateStore`]), and brought back for the next;
+//! a finished backup, too, for whoever is asked for it.
 
 mod backup;
+mod brought;
 mod error;
 mod expected;
 mod job;
 mod jobs;
+mod kept;
 mod meter;
 mod mirror;
 mod others;

@@ -68,6 +68,16 @@ impl Blob {
         }
         Ok(())
     }
+
+    /// All of it.
+    pub(super) fn all(&self, state: &State, job: u64) -> Result<Vec<u8>, StateError> {
+        let mut all = Vec::new();
+        self.read(state, job, &mut |bytes| {
+            all.extend_from_slice(bytes);
+            Ok(())
+        })?;
+        Ok(all)
+    }
 }
 
 /// The parts that a turn writes.

@@ -50,13 +50,13 @@ impl State {
         Key::root(self.kind.clone(), name)
     }
 
-    /// All jobs that have not ended.
+    /// All jobs that have not ended, or whose backups are kept.
     pub(super) fn jobs(&self) -> Result<Vec<Job>, StateError> {
         let ids: BTreeSet<_> = self.turns("turn")?.iter().map(|turn| turn.job).collect();
         ids.into_iter().filter_map(|id| self.job(id).transpose()).collect()
     }
 
-    /// A job that has not ended.
+    /// A job that has not ended, or whose backup is kept.
     pub(super) fn job(&self, id: u64) -> Result<Option<Job>, StateError> {
         let mut seen = None;
         loop {
@@ -70,13 +70,14 @@ impl State {
         }
     }
 
-    /// Removes what is left of jobs whose beginning or end was cut off.
+    /// Removes what is left of jobs whose beginning or end was cut off, and backups that later jobs have finished.
     pub(super) fn sweep(&self) -> Result<(), StateError> {
         let mut jobs: BTreeMap<u64, Vec<Turn>> = BTreeMap::new();
         for turn in self.turns("turn")? {
             jobs.entry(turn.job).or_default().push(turn);
         }
-        jobs.retain(|_, turns| !turns.iter().any(Turn::is_under_way));
+        let kept: BTreeSet<_> = self.kept()?.into_values().map(|turn| turn.job).collect();
+        jobs.retain(|job, turns| !kept.contains(job) && !turns.iter().any(Turn::is_under_way));
         for id in jobs.into_keys() {
             if self.job(id)?.is_none_or(|job| job.stage.has_ended()) {
                 self.remove(id)?;
@@ -87,9 +88,13 @@ impl State {
 
     /// Removes all that there is of a job.
     pub(super) fn remove(&self, job: u64) -> Result<(), StateError> {
-        let mut turns: Vec<_> = self.turns(&of_job("turn", job))?.iter().map(|turn| turn.key(self)).collect();
+        let mut turns = self.turns(&of_job("turn", job))?;
         let last = turns.pop();
-        self.delete(&turns)?;
+        self.delete(&turns.iter().map(|turn| turn.key(self)).collect::<Vec<_>>())?;
+        if let Some(last) = &last {
+            // Before its parts go: nobody is to look for them.
+            self.write(WriteMode::Upsert, &last.without_list())?;
+        }
         let mut parts = Vec::new();
         self.each(&of_job("part", job), &mut |part| {
             parts.push(part.key().clone());
@@ -97,7 +102,7 @@ impl State {
         })?;
         self.delete(&parts)?;
         // Last, so that who is cut off before leaves a trace of what is to be removed.
-        self.delete(last.as_slice())
+        self.delete(&last.iter().map(|turn| turn.key(self)).collect::<Vec<_>>())
     }
 
     /// A turn by its key.
@@ -148,15 +153,11 @@ impl State {
     }
 
     pub(super) fn list(&self, job: u64, blob: &Blob) -> Result<List, StateError> {
-        let mut text = Vec::new();
-        blob.read(self, job, &mut |bytes| {
-            text.extend_from_slice(bytes);
-            Ok(())
-        })?;
+        let text = blob.all(self, job)?;
         let key = self.key(of_job("turn", job));
         let list: List = serde_json::from_slice(&text).map_err(|error| self.damaged(&key, &error))?;
-        match list.spool.keys().find(|name| !is_plain(name)) {
-            Some(name) => Err(self.damaged(&key, &format!("{name:?} is no file of a spool"))),
+        match list.files.keys().find(|name| !is_plain(name)) {
+            Some(name) => Err(self.damaged(&key, &format!("{name:?} is no file of a spool or a backup"))),
             None => Ok(list),
         }
     }

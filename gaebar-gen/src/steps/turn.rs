@@ -1,9 +1,10 @@
 //! Steps in a store, for a host without a disk: what a step leaves is kept there, and brought back where another instance takes the next.
 //!
 //! A step is a *turn*. Who takes it inserts an entity that says who, and until when, so that a second is told. When the step is over, that
-//! entity gets the list of what there is now: the job, and the files of its spool, whose bytes are in *parts*, entities that were written
-//! before. So a job is what its latest turn with a list says, and a turn that was broken off, or a part of one, is never taken for it. Whoever
-//! comes too late, because the time of the turn was up and others have gone on, finds the turn gone, and what it did is lost, without harm.
+//! entity gets the list of what there is now: the job, and the files of its spool or of the backup that it has finished. Their bytes are in
+//! *parts*, entities that were written before. So a job is what its latest turn with a list says, and a turn that was broken off, or a part
+//! of one, is never taken for it. Whoever comes too late, because the time of the turn was up and others have gone on, finds the turn gone,
+//! and what it did is lost, without harm.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
@@ -30,19 +31,22 @@ pub(super) struct Turn {
     /// Who took it, for people.
     who: String,
     /// Whose it is, for its owner.
-    token: String,
+    pub(super) token: String,
     /// Until when, in seconds since 1970.
     until: u64,
     /// The list, once it has ended.
     pub(super) list: Option<Blob>,
+    /// The backup that it has finished, which is kept.
+    #[serde(default)]
+    pub(super) kept: Option<String>,
 }
 
 /// What there is of a job.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct List {
     pub(super) job: Job,
-    /// The files of its spool, by name.
-    pub(super) spool: BTreeMap<String, Blob>,
+    /// The files of its spool, or of the backup that it has finished, by name.
+    pub(super) files: BTreeMap<String, Blob>,
 }
 
 impl Turn {
@@ -52,6 +56,11 @@ impl Turn {
 
     pub(super) fn is_under_way(&self) -> bool {
         self.list.is_none() && self.until > now()
+    }
+
+    /// The turn of a job that is removed.
+    pub(super) fn without_list(&self) -> Self {
+        Self { until: 0, list: None, kept: None, ..self.clone() }
     }
 
     fn elsewhere(&self) -> StateError {
@@ -81,7 +90,7 @@ impl Claim {
         }
         let number = before.last().map_or(1, |last| last.number + 1);
         let until = now() + TURN.as_secs();
-        let turn = Turn { job, number, who: who(), token: token(), until, list: None };
+        let turn = Turn { job, number, who: who(), token: token(), until, list: None, kept: None };
         match state.write(WriteMode::Insert, &turn) {
             // An answer that was lost makes it seem somebody else's.
             Err(StateError::Store(error)) if error.exists_already() => match state.turn(&turn.key(&state))? {
@@ -99,10 +108,15 @@ impl Claim {
             return Err(other.elsewhere());
         }
         if let Some(list) = others.iter().rev().find_map(|turn| turn.list.as_ref()) {
-            let List { job, spool } = claim.state.list(job, list)?;
-            (claim.job, claim.spool) = (Some(job), spool);
+            let List { job, files } = claim.state.list(job, list)?;
+            (claim.job, claim.spool) = (Some(job), files);
         }
         Ok(claim)
+    }
+
+    /// A word that no other turn has.
+    pub(super) fn token(&self) -> &str {
+        &self.turn.token
     }
 
     /// The job's number.
@@ -110,19 +124,20 @@ impl Claim {
         self.turn.job
     }
 
-    /// Ends the turn: this is what there is now. Nothing stays of a job that has ended.
+    /// Ends the turn: this is what there is now. Of a job that has ended, nothing stays but a backup that is kept.
     pub(super) fn end(mut self, list: &List) -> Result<(), StateError> {
         let job = self.turn.job;
         let text = serde_json::to_vec(list).map_err(|error| self.state.damaged(&self.turn.key(&self.state), &error))?;
         let blob = self.parts.add(&self.state, &mut text.as_slice(), Path::new("a list"))?;
         self.parts.flush(&self.state)?;
         self.turn.list = Some(blob.clone());
+        self.turn.kept = (list.job.kept > 0).then(|| list.job.backup().to_owned());
         match self.state.write(WriteMode::Update, &self.turn) {
             Err(StateError::Store(StoreError::Refused { code, .. })) if code == "NOT_FOUND" => return Err(StateError::Overtaken),
             written => written?,
         }
         self.is_open = false;
-        if list.job.stage.has_ended() {
+        if list.job.stage.has_ended() && self.turn.kept.is_none() {
             return self.state.remove(job);
         }
         let mut turns = self.state.turns(&of_job("turn", job))?;
@@ -130,12 +145,13 @@ impl Claim {
             // Somebody goes on from what was before, and needs it. What is left then goes with the job.
             return Ok(());
         }
-        let kept: BTreeSet<_> = list.spool.values().chain([&blob]).flat_map(|blob| blob.names(job)).collect();
+        let kept: BTreeSet<_> = list.files.values().chain([&blob]).flat_map(|blob| blob.names(job)).collect();
         let lists = turns.iter().filter_map(|turn| turn.list.as_ref());
         let parts = lists.chain(self.spool.values()).flat_map(|blob| blob.names(job));
         let parts = parts.filter(|name| !kept.contains(name)).map(|name| self.state.key(name));
         let gone: Vec<_> = parts.chain(turns.iter().map(|turn| turn.key(&self.state))).collect();
-        self.state.delete(&gone)
+        self.state.delete(&gone)?;
+        self.turn.kept.as_ref().map_or(Ok(()), |backup| self.state.replaced(backup, job))
     }
 }
 
@@ -173,7 +189,7 @@ mod tests {
     fn list(steps: u64, stage: Stage) -> List {
         let mut job = Job::new(7, Work::backup("from".to_owned(), "nightly".to_owned()));
         (job.steps, job.stage) = (steps, stage);
-        List { job, spool: BTreeMap::new() }
+        List { job, files: BTreeMap::new() }
     }
 
     fn entities(state: &State) -> usize {
@@ -230,6 +246,18 @@ mod tests {
         open().sweep().unwrap();
         assert_eq!(open().job(7).unwrap().map(|job| job.steps), Some(1), "it goes on");
         Claim::take(open(), 7).unwrap().end(&list(2, Stage::Cancelled)).unwrap();
+        assert_eq!(entities(&open()), 0);
+
+        // Killed while what was kept was being removed.
+        let mut kept = list(3, Stage::Done);
+        kept.job.kept = 10;
+        Claim::take(open(), 7).unwrap().end(&kept).unwrap();
+        open().sweep().unwrap();
+        assert_eq!(open().kept().unwrap().keys().collect::<Vec<_>>(), ["nightly"]);
+        let removing = open().turns("turn").unwrap()[0].without_list();
+        open().write(WriteMode::Update, &removing).unwrap();
+        assert!(open().kept().unwrap().is_empty() && open().job(7).unwrap().is_none());
+        open().sweep().unwrap();
         assert_eq!(entities(&open()), 0);
 
         // Killed at the very beginning.

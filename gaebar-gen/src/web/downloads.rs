@@ -30,7 +30,7 @@ struct Facts {
 /// `GET /api/backups`
 pub(super) async fn backups(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     app.read(|app| {
-        let read = app.library.names()?.into_iter().filter_map(|name| app.library.read(name).ok());
+        let read = app.names()?.into_iter().filter_map(|name| app.library.read(name).ok());
         let facts = read.map(|backup| Facts {
             name: backup.name.clone(),
             read_time: backup.read_time().to_owned(),
@@ -46,7 +46,7 @@ pub(super) async fn backups(State(app): State<Arc<App>>) -> Result<Response, Pro
 /// `GET /api/backups/NAME/files`
 pub(super) async fn files(State(app): State<Arc<App>>, Path(backup): Path<String>) -> Result<Response, Problem> {
     app.read(move |app| {
-        let backup = app.library.open(&backup)?;
+        let backup = app.open(&backup)?;
         let kinds: Vec<_> = backup.kinds.iter().map(|kind| &kind.manifest).collect();
         json(&Listing::of(&backup.folder, &kinds)?)
     })
@@ -56,7 +56,7 @@ pub(super) async fn files(State(app): State<Arc<App>>, Path(backup): Path<String
 /// `GET /api/backups/NAME/files/PATH`
 pub(super) async fn file(State(app): State<Arc<App>>, Path((backup, path)): Path<(String, String)>) -> Result<Response, Problem> {
     app.read(move |app| {
-        let backup = app.library.open(&backup)?;
+        let backup = app.open(&backup)?;
         let bytes = if is_backup_file(&path) { backup.file(&path)? } else { None };
         let bytes = bytes.ok_or_else(|| {
             Problem::missing(

@@ -48,7 +48,7 @@ pub use session::{Token, TokenError, VARIABLE};
 
 use crate::linked::Linked;
 use comparisons::Comparisons;
-use library::Library;
+use library::{Library, Open};
 use limit::Limiter;
 use problem::Problem;
 use session::Sessions;
@@ -143,6 +143,18 @@ impl App {
             reads: Arc::new(Semaphore::new(READS)),
             settings,
         }
+    }
+
+    /// The names of the backups that are there, those included that other instances keep.
+    fn names(&self) -> Result<Vec<String>, Problem> {
+        self.jobs.bring_all()?;
+        Ok(self.library.names()?)
+    }
+
+    /// A backup of this name, as it was finished last.
+    fn open(&self, name: &str) -> Result<Open, Problem> {
+        self.jobs.bring(name)?;
+        self.library.open(name)
     }
 
     /// Runs what reads from the disk on a thread where that holds nobody up.

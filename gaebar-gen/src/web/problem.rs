@@ -84,7 +84,7 @@ impl From<StepError> for Problem {
             StepError::State(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "Look at the store that [state] in gaebar.toml names, and send it again.")
             }
-            StepError::Damaged { .. } | StepError::Private(_) | StepError::Folder(_) => {
+            StepError::Damaged { .. } | StepError::Private(_) | StepError::Kept { .. } | StepError::Folder(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "Look at the folder on the machine that serves this page.")
             }
         };

@@ -27,7 +27,7 @@ pub(in super::super) async fn backup(
     Asked(asked_for): Asked,
 ) -> Page {
     app.read(move |app| {
-        let backup = app.library.open(&name)?;
+        let backup = app.open(&name)?;
         let pages = backup.kinds.len().div_ceil(MOST);
         let at = asked(asked_for.get("page"), pages)?;
         let links = &visitor.links;

@@ -26,7 +26,7 @@ pub(in super::super) async fn backups(
     Asked(asked_for): Asked,
 ) -> Page {
     app.read(move |app| {
-        let mut backups: Vec<_> = app.library.names()?.into_iter().map(|name| (name.clone(), app.library.read(name))).collect();
+        let mut backups: Vec<_> = app.names()?.into_iter().map(|name| (name.clone(), app.library.read(name))).collect();
         // The latest first.
         let read_time = |backup: &Result<Open, ManifestError>| backup.as_ref().map(|backup| backup.read_time().to_owned()).ok();
         backups.sort_by_cached_key(|(_, backup)| std::cmp::Reverse(read_time(backup)));

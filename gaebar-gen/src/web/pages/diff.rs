@@ -41,7 +41,7 @@ pub(in super::super) async fn compare(
     }
     let begin = move |app: &App| {
         let (url, limit) = (url(app, &store)?, app.settings.comparison);
-        let backup = app.library.open(&backup)?;
+        let backup = app.open(&backup)?;
         app.comparisons.begin((&backup.name, &backup.folder), (&store, url), limit)
     };
     app.read(begin).await?;
@@ -58,7 +58,7 @@ pub(in super::super) async fn diff(
     app.read(move |app| {
         let store = asked_for.get("store");
         let url = url(app, store)?;
-        let backup = app.library.open(&backup)?;
+        let backup = app.open(&backup)?;
         let links = &visitor.links;
         let comparison = app.comparisons.get(&backup.name, store);
         let main = html! {

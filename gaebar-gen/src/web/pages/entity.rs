@@ -30,7 +30,7 @@ pub(in super::super) async fn entity(
     Asked(asked_for): Asked,
 ) -> Page {
     app.read(move |app| {
-        let backup = app.library.open(&backup)?;
+        let backup = app.open(&backup)?;
         let key: Key = asked_for.get("key").trim().parse().map_err(|error: gaebar_runtime::model::KeyTextError| {
             Problem::bad(error.to_string(), "Write it as rows do: Profile/2, or Account/'alice'/Order/7.")
         })?;

@@ -113,6 +113,16 @@ pub(in super::super) async fn job(
                     }
                 }
             }
+            @if job.kept > 0 {
+                section aria-labelledby="kept" {
+                    h2 #kept { "Kept for other instances" }
+                    p.hint { (visible(&job.leaves())) }
+                    form method="post" action={ (links.job(job.id)) "/cancel" } {
+                        (form_token(&visitor))
+                        button.quiet { "Remove this" }
+                    }
+                }
+            }
             h2 { "Steps" }
             ol.log reversed { @for line in job.log.iter().rev() { li { (visible(line)) } } }
         }

@@ -24,7 +24,7 @@ pub(in super::super) async fn kind(
     Asked(asked_for): Asked,
 ) -> Page {
     app.read(move |app| {
-        let backup = app.library.open(&backup)?;
+        let backup = app.open(&backup)?;
         let kind = backup.kind(&file)?;
         let manifest = &kind.manifest;
         let pages = kind.shards.len().div_ceil(MOST);

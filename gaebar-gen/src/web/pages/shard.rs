@@ -21,7 +21,7 @@ pub(in super::super) async fn shard(
     Asked(asked_for): Asked,
 ) -> Page {
     app.read(move |app| {
-        let backup = app.library.open(&backup)?;
+        let backup = app.open(&backup)?;
         let kind = backup.kind(&file)?;
         let shard = kind.shard(&volume, &shard)?;
         let source = backup.bytes_of(shard)?;

@@ -1,0 +1,121 @@
+//! Finished backups that a store keeps for instances which did not take the last step: their files are parts, as a spool's are, in the list of
+//! the job's last turn. They stay until the job is removed, or a later one has finished the same backup.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+
+use thiserror::Error;
+
+use super::job::Job;
+use super::parts::Blob;
+use super::state::State;
+use super::turn::{Claim, List, Turn};
+use super::{StateError, StepError, Sums};
+use crate::folder::{self, FolderError};
+use crate::listing::{Listing, is_backup_file};
+use crate::manifest::{KindManifest, MANIFEST, ManifestError};
+use crate::private::PrivateError;
+use crate::publish::{PublishError, Staging};
+use crate::update::{self, Update, UpdateError};
+
+/// Why a finished backup is not kept, or not brought here.
+#[derive(Debug, Error)]
+pub(super) enum KeptError {
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error(transparent)]
+    Update(#[from] UpdateError),
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+}
+
+impl KeptError {
+    /// What is told of it.
+    pub(super) fn of(self, backup: &str) -> StepError {
+        match self {
+            Self::State(error) => error.into(),
+            Self::Publish(PublishError::Private(error @ PrivateError::Busy { .. }))
+            | Self::Update(UpdateError::Private(error @ PrivateError::Busy { .. })) => error.into(),
+            error => StepError::Kept { backup: backup.to_owned(), problem: error.to_string() },
+        }
+    }
+}
+
+impl Claim {
+    /// Ends the turn whose step has finished a backup, and keeps that with the job.
+    pub(super) fn keep_backup(mut self, job: &mut Job, place: &Path) -> Result<(), KeptError> {
+        let _reading = update::reading(place)?;
+        // A new backup's files are in the store already: they were staged in the spool.
+        let staged: BTreeMap<_, _> = self.spool.values().map(|blob| ((blob.bytes, blob.sha256.clone()), blob.clone())).collect();
+        let mut files = BTreeMap::new();
+        for file in listing(place)?.files {
+            let blob = if let Some(same) = staged.get(&(file.bytes, file.sha256)) {
+                same.clone()
+            } else {
+                let path = place.join(&file.path);
+                let mut from = File::open(&path).map_err(FolderError::at("read", &path))?;
+                self.parts.add(&self.state, &mut from, &path)?
+            };
+            files.insert(file.path, blob);
+        }
+        job.kept = files.values().map(|blob| blob.bytes).sum();
+        Ok(self.end(&List { job: job.clone(), files })?)
+    }
+}
+
+impl State {
+    /// The backups that are kept, each with the last turn of the job that has finished it last.
+    pub(super) fn kept(&self) -> Result<BTreeMap<String, Turn>, StateError> {
+        // They come in the order of jobs.
+        Ok(self.turns("turn")?.into_iter().filter_map(|turn| Some((turn.kept.clone()?, turn))).collect())
+    }
+
+    /// Removes the earlier jobs whose backup a later one has finished again.
+    pub(super) fn replaced(&self, backup: &str, by: u64) -> Result<(), StateError> {
+        let of_it = |turn: &Turn| turn.job < by && turn.kept.as_deref() == Some(backup);
+        self.turns("turn")?.iter().filter(|turn| of_it(turn)).try_for_each(|turn| self.remove(turn.job))
+    }
+
+    /// Puts a backup that is kept in its place on this disk, whole or not at all: a new one, or instead of the one that is there.
+    pub(super) fn bring(&self, kept: &Turn, place: &Path, sums: &Sums) -> Result<(), KeptError> {
+        let Some(list) = &kept.list else { return Ok(()) };
+        let files = self.list(kept.job, list)?.files;
+        if let Some(name) = files.keys().find(|name| !is_backup_file(name)) {
+            return Err(self.damaged(&kept.key(self), &format!("{name:?} is no file of a backup")).into());
+        }
+        let write = |name: &String, blob: &Blob, folder: &Path| -> Result<(), KeptError> {
+            let bytes = blob.all(self, kept.job)?;
+            Ok(folder::write(folder, name, &bytes)?)
+        };
+        if place.join(MANIFEST).exists() {
+            let update = Update::new(place)?;
+            let gone = listing(place)?.files.into_iter().map(|file| file.path).filter(|path| !files.contains_key(path)).collect();
+            for (name, blob) in &files {
+                if !sums.is(&place.join(name), blob.bytes, &blob.sha256)? {
+                    write(name, blob, &update.folder())?;
+                }
+            }
+            update.commit(gone)?;
+        } else {
+            let staging = Staging::new(place)?;
+            // What was begun here is of before.
+            staging.private().clear_spool()?;
+            let come = files.iter().try_for_each(|(name, blob)| write(name, blob, &staging.folder()));
+            let published = come.and_then(|()| Ok(staging.publish()?));
+            staging.private().clear_spool()?;
+            published?;
+        }
+        sums.forget(place);
+        Ok(())
+    }
+}
+
+fn listing(backup: &Path) -> Result<Listing, KeptError> {
+    let kinds = KindManifest::read_all(backup)?;
+    Ok(Listing::of(backup, &kinds.iter().collect::<Vec<_>>())?)
+}
