@@ -395,7 +395,7 @@ fn a_step_that_is_lost_is_taken_again_without_harm() {
     compare(&folder, "backups/nightly", "sqlite:from.db", 0);
     run(&mut gaebar(&folder, &["verify", "backups/nightly"]), 0);
     // The strictest way: whatever a lost step has written exists already.
-    let job = id(&program.begin("do=restore&backup=nightly&target=to&on-conflict=fail&confirm=yes"));
+    let job = id(&program.begin("do=restore&backup=nightly&target=to&on_conflict=fail&confirm=yes"));
     assert!(steps_with_losses(&program, &folder, job) > 14);
     compare(&folder, "backups/nightly", "sqlite:to.db", 0);
     let to = SqliteStore::open_or_create(&folder.join("to.db")).unwrap();
@@ -450,8 +450,13 @@ fn requests_that_make_no_sense_are_refused_and_write_nothing() {
         ("do=restore&backup=none&target=to", 422, "There is no backup"),
         ("do=restore&backup=..%2Fnightly&target=to", 422, "can't be a backup's name"),
         ("do=restore&backup=nightly&target=other", 422, "may not be restored to"),
-        ("do=restore&backup=nightly&target=to&on-conflict=maybe", 422, "say overwrite, skip, fail or update-only"),
-        ("do=restore&backup=nightly&target=to&on-conflict=skip&mirror=yes", 422, "say overwrite with it"),
+        ("do=restore&backup=nightly&target=to&on_conflict=maybe", 422, "say overwrite, skip, fail or update-only"),
+        ("do=restore&backup=nightly&target=to&on_conflict=skip&mirror=yes", 422, "say overwrite with it"),
+        ("do=restore&backup=nightly&target=to&on_conflict=skip&mirror=true", 422, "say overwrite with it"),
+        ("do=restore&backup=nightly&target=to&mirror=maybe", 422, "mirror can't be \"maybe\""),
+        ("do=restore&backup=nightly&target=to&on-conflict=skip", 422, "\"on-conflict\" is no field"),
+        ("do=restore&backup=nightly&target=to&kinds=Profile", 422, "\"kinds\" is no field"),
+        ("do=backup&store=from&backup=x&mirror=yes", 422, "\"mirror\" is no field"),
     ] {
         let answer = program.send("POST", "/api/jobs", form);
         assert_eq!(answer.status, status, "{form}: {answer:?}");
@@ -477,6 +482,9 @@ fn requests_that_make_no_sense_are_refused_and_write_nothing() {
     let json = post(served.address, "/api/jobs", "{\"do\": \"drop\"}").with("Authorization", &format!("Bearer {TOKEN}"));
     let answer = json.with("Content-Type", "application/json").send();
     assert!(answer.status == 400 && answer.body.contains("is nothing that can be done"), "the fields are read: {answer:?}");
+    let json = post(served.address, "/api/jobs", "{\"do\": \"backup\", \"kinds\": true}");
+    let json = json.with("Authorization", &format!("Bearer {TOKEN}")).with("Content-Type", "application/json").send();
+    assert!(json.status == 422 && json.body.contains("is no field"), "true is read: {json:?}");
     assert_eq!(program.ok("GET", "/api/jobs", ""), serde_json::json!([]), "none of these is a job");
 
     // Without the token, or a form of Gaebar's own, nothing begins.
@@ -533,7 +541,7 @@ fn what_fails_is_said_and_tried_again() {
     program.steps(job, "done");
 
     run(&mut gaebar(&folder, &["restore", "backups/later", "--to", "sqlite:to.db", "--interpret"]), 0);
-    let job = id(&program.begin("do=restore&backup=later&target=to&on-conflict=fail&confirm=yes"));
+    let job = id(&program.begin("do=restore&backup=later&target=to&on_conflict=fail&confirm=yes"));
     program.steps(job, "planning");
     let failed = program.step(job, "");
     assert!(failed["problem"].as_str().unwrap().contains("nothing was restored"), "{failed}");

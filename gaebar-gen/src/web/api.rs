@@ -1,5 +1,5 @@
 //! Jobs for programs: requests are forms or JSON objects of texts, answers are a [`Job`] as JSON, problems are JSON too, with `status`,
-//! `problem`, `what` and `next`.
+//! `problem`, `what` and `next`. Names are the same in requests and answers, and one that means nothing is refused.
 
 use std::sync::Arc;
 
@@ -15,25 +15,30 @@ use super::problem::Problem;
 use crate::steps::{Job, Rows, StepError, Work};
 
 /// What a request asks for: `do` is `backup`, with `store` and `backup`; or `restore`, with `backup` (or `linked`, for one
-/// that is compiled into the application), `target`, and, if need be, `on-conflict`, `mirror` (`yes`) and `confirm` (a real project's
-/// name, or anything for another store); or `pull`, with `remote`, `backup`, and, if it is to be made there first, `store`.
+/// that is compiled into the application), `target`, and, if need be, `on_conflict`, `mirror` (`yes`) and `confirm` (a real project's
+/// name, or `yes` for another store); or `pull`, with `remote`, `backup`, and, if it is to be made there first, `store`.
 pub(super) fn work(fields: &Fields) -> Result<Work, Problem> {
     let text = |name| fields.get(name).to_owned();
     match fields.get("do") {
-        "backup" => Ok(Work::backup(text("store"), text("backup"))),
+        "backup" => {
+            fields.only(&["do", "store", "backup"])?;
+            Ok(Work::backup(text("store"), text("backup")))
+        }
         "restore" => {
+            fields.only(&["do", "backup", "linked", "target", "on_conflict", "mirror", "confirm"])?;
             let (from, backup) = match (fields.get("backup"), fields.get("linked")) {
                 (_, "") => (Rows::Folder, text("backup")),
                 ("", _) => (Rows::Linked, text("linked")),
                 _ => return Err(Problem::bad("Both a backup and a linked one are named.", "Name one of them.")),
             };
-            let on_conflict = match fields.get("on-conflict") {
+            let on_conflict = match fields.get("on_conflict") {
                 "" => "overwrite".to_owned(),
                 name => name.to_owned(),
             };
-            Ok(Work::restore(from, backup, text("target"), on_conflict, fields.get("mirror") == "yes", text("confirm")))
+            Ok(Work::restore(from, backup, text("target"), on_conflict, fields.says_yes("mirror")?, text("confirm")))
         }
         "pull" => {
+            fields.only(&["do", "remote", "backup", "store"])?;
             let store = Some(text("store")).filter(|store| !store.is_empty());
             Ok(Work::pull(text("remote"), text("backup"), store))
         }
@@ -71,6 +76,7 @@ pub(super) async fn step(
     Extension(fields): Extension<Fields>,
     Path(job): Path<String>,
 ) -> Result<Response, Problem> {
+    fields.only(&["confirm"])?;
     let step = move |app: &App| app.jobs.step(number(&job)?, fields.get("confirm"), &app.settings.stores, &app.settings.rules);
     answer(StatusCode::OK, &Told::from(app.step(step).await?))
 }

@@ -14,6 +14,7 @@ use axum::http::uri::Authority;
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
+use serde::Deserialize;
 
 use super::links::{Links, query};
 use super::pages;
@@ -73,16 +74,55 @@ impl Fields {
         Self(form_urlencoded::parse(text).into_owned().collect())
     }
 
-    /// The fields that a program sends as an object of texts.
+    /// The fields that a program sends as an object of texts, and of `true` and `false`.
     fn parse_json(text: &[u8]) -> Result<Self, Problem> {
-        serde_json::from_slice(text).map(Self).map_err(|error| {
-            Problem::bad(format!("The body is no JSON object of texts: {error}."), "Send such an object, or a form.")
-        })
+        let fields: BTreeMap<String, TextOrBool> = serde_json::from_slice(text).map_err(|error| {
+            let what = format!("The body is no JSON object of texts, true and false: {error}.");
+            Problem::bad(what, "Send such an object, or a form.")
+        })?;
+        Ok(Self(fields.into_iter().map(|(name, value)| (name, value.into())).collect()))
     }
 
     /// A field's value; empty if there is none.
     pub(super) fn get(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)
+    }
+
+    /// Whether a field says yes; no, if there is none.
+    pub(super) fn says_yes(&self, name: &str) -> Result<bool, Problem> {
+        match self.get(name) {
+            "yes" | "true" => Ok(true),
+            "" | "no" | "false" => Ok(false),
+            other => Err(Problem::unprocessable(format!("{name} can't be {other:?}."), "Say yes or no.")),
+        }
+    }
+
+    /// Refuses fields that mean nothing here, beside those of every form.
+    pub(super) fn only(&self, known: &[&str]) -> Result<(), Problem> {
+        match self.0.keys().find(|name| *name != FORM_TOKEN && !known.contains(&name.as_str())) {
+            Some(name) => {
+                let next = format!("The fields here are {}. Nothing was done.", known.join(", "));
+                Err(Problem::unprocessable(format!("{name:?} is no field of this request."), next))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// A field's value in JSON.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a text, true or false")]
+enum TextOrBool {
+    Text(String),
+    Bool(bool),
+}
+
+impl From<TextOrBool> for String {
+    fn from(value: TextOrBool) -> Self {
+        match value {
+            TextOrBool::Text(text) => text,
+            TextOrBool::Bool(is) => is.to_string(),
+        }
     }
 }
 

@@ -104,8 +104,8 @@ pub(super) fn restore(app: &App, visitor: &Visitor, from: Rows, backup: &str) ->
                 h2.label { "Restore" }
                 label for="target" { "Into the store" }
                 select #target name="target" { @for (store, _) in targets { option value=(store) { (visible(store)) } } }
-                label for="on-conflict" { "Entities that it has already" }
-                select #on-conflict name="on-conflict" {
+                label for="on_conflict" { "Entities that it has already" }
+                select #on_conflict name="on_conflict" {
                     option value="overwrite" { "are replaced" }
                     option value="skip" { "are left as they are" }
                     option value="update-only" { "are replaced, and no others created" }
