@@ -75,7 +75,8 @@ fn a_backup_and_a_restore_in_small_steps_are_what_they_are_in_one() {
     assert!(only_code(&stepped) == only_code(&at_once), "steps give other code");
     assert!(!folder.join("backups/.nightly.gaebar").exists(), "what was read is removed");
     // A step whose answer was lost is repeated.
-    assert_eq!(program.step(id(&begun), "")["stage"], "done");
+    let done = program.step(id(&begun), "");
+    assert_eq!((&done["stage"], &done["leaves"]), (&"done".into(), &"The backup \"nightly\" is made, and stays.".into()));
 
     let begun = program.begin("do=restore&backup=nightly&target=to");
     let planned = program.steps(id(&begun), "confirming").pop().unwrap();
@@ -83,11 +84,22 @@ fn a_backup_and_a_restore_in_small_steps_are_what_they_are_in_one() {
         |job: &Value| job["work"]["plan"].as_object().unwrap().values().map(|kind| kind["create"].as_u64().unwrap()).sum::<u64>();
     assert_eq!(create(&planned), ROWS);
     assert!(!folder.join("to.db").exists(), "a plan creates no store");
-    assert_eq!(program.step(id(&begun), "")["stage"], "confirming", "nobody has said that it is meant");
+    let waiting = program.step(id(&begun), "");
+    assert_eq!(waiting["stage"], "confirming", "nobody has said that it is meant");
+    assert_eq!(waiting["waiting_for"], serde_json::json!({ "confirm": "yes" }));
+    assert!(waiting["log"].as_array().unwrap().last().unwrap().as_str().unwrap().ends_with("before confirm=yes"), "{waiting}");
+    let no = program.send("POST", &format!("/api/jobs/{}/step", id(&begun)), "confirm=no");
+    assert!(no.status == 422 && no.body.contains("Type yes to go on"), "{no:?}");
+    let listed = program.ok("GET", "/api/jobs", "");
+    let ended = |at: usize| (listed[at]["id"].as_u64(), listed[at]["has_ended"].as_bool());
+    assert_eq!([ended(0), ended(1)], [(Some(2), Some(false)), (Some(1), Some(true))], "{listed}");
     assert_eq!(program.step(id(&begun), "confirm=yes")["stage"], "restoring");
     let steps = program.steps(id(&begun), "done");
     assert!(steps.len() > 5, "{} steps", steps.len());
-    assert_eq!(steps.last().unwrap()["work"]["written"], ROWS);
+    let done = steps.last().unwrap();
+    assert_eq!(done["work"]["written"], ROWS);
+    assert_eq!(done["leaves"], format!("{ROWS} entities were written to \"to\", and stay so."));
+    assert_eq!(done["waiting_for"], Value::Null);
     compare(&folder, "backups/nightly", "sqlite:to.db", 0);
 
     // Once more, over what differs: replaced, left alone, deleted.
@@ -421,6 +433,10 @@ fn cancelling_says_truly_what_is_left() {
     assert_eq!(program.step(job, "")["stage"], "cancelled", "it does not begin again");
 
     run(&mut gaebar(&folder, &["backup", "from", "backups/nightly"]), 0);
+    let job = id(&program.begin("do=restore&backup=nightly&target=to"));
+    program.steps(job, "confirming");
+    let cancelled = program.ok("DELETE", &format!("/api/jobs/{job}"), "");
+    assert_eq!(cancelled["leaves"], "Nothing was written to \"to\".", "{cancelled}");
     let job = id(&program.begin("do=restore&backup=nightly&target=to&confirm=yes"));
     program.steps(job, "restoring");
     let written = program.step(job, "")["work"]["written"].as_u64().unwrap();
@@ -489,6 +505,8 @@ fn requests_that_make_no_sense_are_refused_and_write_nothing() {
 
     // Without the token, or a form of Gaebar's own, nothing begins.
     let good = "do=backup&store=from&backup=x";
+    let told = post(served.address, "/api/jobs", good).send();
+    assert!(told.status == 401 && told.body.contains("Send it as a bearer token"), "{told:?}");
     for wrong in [post(served.address, "/api/jobs", good), post(served.address, "/jobs", good), get(served.address, "/api/jobs")]
     {
         let answer = wrong.send();
@@ -572,10 +590,11 @@ fn a_real_project_is_written_to_only_once_its_name_is_typed() {
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replace("\"project\": null", "\"project\": \"my-app\"")).unwrap();
     program.steps(job, "confirming");
-    assert_eq!(program.step(job, "")["stage"], "confirming", "yes is not its name");
+    let waiting = program.step(job, "");
+    assert_eq!((&waiting["stage"], &waiting["waiting_for"]["confirm"]), (&"confirming".into(), &"my-app".into()), "yes is not its name");
     for typed in ["yes", "my-app-staging", "MY-APP", "datastore:%2F%2Fmy-app"] {
         let answer = program.send("POST", &format!("/api/jobs/{job}/step"), &format!("confirm={typed}"));
-        assert!(answer.status == 422 && answer.body.contains("Type the project's name"), "{answer:?}");
+        assert!(answer.status == 422 && answer.body.contains("Type my-app to go on"), "{answer:?}");
     }
     assert!(!folder.join("to.db").exists());
     assert_eq!(program.step(job, "confirm=my-app")["stage"], "restoring");

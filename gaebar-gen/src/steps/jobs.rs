@@ -222,14 +222,13 @@ impl Jobs {
         if job.stage.has_ended() {
             return Ok(held.job);
         }
-        if let Work::Restore { confirm: said, project, .. } = &mut job.work
-            && !confirm.is_empty()
-        {
-            if job.stage == Stage::Confirming && project.as_ref().is_some_and(|project| project != confirm) {
-                let project = project.clone().unwrap_or_default();
-                return Err(StepError::Refused(format!("That is not {project}; nothing was written. Type the project's name.")));
+        if !confirm.is_empty() {
+            if let Some(word) = job.waits_for().filter(|word| *word != confirm) {
+                return Err(StepError::Refused(format!("{confirm:?} is not {word}; nothing was written. Type {word} to go on.")));
             }
-            confirm.clone_into(said);
+            if let Work::Restore { confirm: said, .. } = &mut job.work {
+                confirm.clone_into(said);
+            }
         }
         let stop = self.stop_of(id);
         let (begun, before) = (Instant::now(), (job.stage, job.rows()));

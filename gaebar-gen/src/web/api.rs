@@ -56,7 +56,7 @@ pub(super) fn number(job: &str) -> Result<u64, StepError> {
 
 pub(super) async fn jobs(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     let all = app.step(|app| app.jobs.all()).await?;
-    answer(StatusCode::OK, &all)
+    answer(StatusCode::OK, &all.into_iter().map(Told::from).collect::<Vec<_>>())
 }
 
 pub(super) async fn begin(State(app): State<Arc<App>>, Extension(fields): Extension<Fields>) -> Result<Response, Problem> {
@@ -92,6 +92,8 @@ struct Told {
     #[serde(flatten)]
     job: Job,
     has_ended: bool,
+    /// What the next step has to be sent before anything goes on.
+    waiting_for: Option<Word>,
     rows: u64,
     rate: u64,
     seconds_left: Option<u64>,
@@ -99,10 +101,17 @@ struct Told {
     leaves: String,
 }
 
+/// The word that says that the plan is meant.
+#[derive(Serialize)]
+struct Word {
+    confirm: String,
+}
+
 impl From<Job> for Told {
     fn from(job: Job) -> Self {
         let (rows, rate, seconds_left, leaves) = (job.rows(), job.rate(), job.seconds_left(), job.leaves());
-        Self { has_ended: job.stage.has_ended(), rows, rate, seconds_left, leaves, job }
+        let waiting_for = job.waits_for().map(|word| Word { confirm: word.to_owned() });
+        Self { has_ended: job.stage.has_ended(), waiting_for, rows, rate, seconds_left, leaves, job }
     }
 }
 

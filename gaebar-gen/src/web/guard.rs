@@ -273,11 +273,27 @@ async fn admit(app: &App, request: Request, links: Links) -> Result<(Request, Vi
     let fields = if is_json { Fields::parse_json(&body)? } else { Fields::parse(&body) };
     // No browser adds a bearer token by itself, so who sends one has meant it.
     if !bearer && (visitor.is_new || !app.sessions.is_form_token(id, fields.get(FORM_TOKEN))) {
+        if is_api(parts.uri.path()) {
+            return Err(without_token(&app.settings.access));
+        }
         let what = "This form is not of a page that Gaebar gave to this browser since it was started.";
         return Err(Problem::refused(what, "Reload the page, and send its form again."));
     }
     parts.extensions.insert(fields);
     Ok((Request::from_parts(parts, Body::empty()), visitor))
+}
+
+/// What a program is told that has sent no token, or not ours.
+fn without_token(access: &Access) -> Problem {
+    match access {
+        Access::Token(_) => {
+            Problem::new(StatusCode::UNAUTHORIZED, "This is not Gaebar's token, or there is none.", "Send it as a bearer token.")
+        }
+        Access::Elsewhere => Problem::refused(
+            "Programs that change something need a token, and Gaebar was started without one.",
+            "Start it with one, in GAEBAR_TOKEN or a file (--token-file; in an application, Access::Token), and send that as a bearer token.",
+        ),
+    }
 }
 
 /// The host that was asked for, if it is one of ours. A page of somebody else's can make its own name lead here (DNS rebinding), but
