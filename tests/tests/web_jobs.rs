@@ -472,6 +472,7 @@ fn requests_that_make_no_sense_are_refused_and_write_nothing() {
         ("do=restore&backup=nightly&target=to&mirror=maybe", 422, "mirror can't be \"maybe\""),
         ("do=restore&backup=nightly&target=to&on-conflict=skip", 422, "\"on-conflict\" is no field"),
         ("do=restore&backup=nightly&target=to&kinds=Profile", 422, "\"kinds\" is no field"),
+        ("do=backup&store=other&backup=nightly", 422, "was taken from sqlite:from.db, and its 300 rows would be replaced"),
         ("do=backup&store=from&backup=x&mirror=yes", 422, "\"mirror\" is no field"),
     ] {
         let answer = program.send("POST", "/api/jobs", form);
@@ -547,6 +548,26 @@ fn two_at_once_are_told_who_is_running() {
 }
 
 #[test]
+fn a_backup_is_replaced_by_another_stores_only_where_that_is_said() {
+    let folder = with_store("jobs-another-source");
+    run(&mut gaebar(&folder, &["backup", "from", "backups/nightly"]), 0);
+    run(&mut gaebar(&folder, &["seed", "headline", "--to", "sqlite:other.db", "--rows", "20"]), 0);
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let program = Program(&served);
+    let page = get(served.address, "/backups/nightly").with("Authorization", &format!("Bearer {TOKEN}")).send().body;
+    let buttons: Vec<_> = page.split("aria-label=\"Back up again, from ").skip(1).map(|rest| rest.split('"').next()).collect();
+    assert_eq!(buttons, [Some("from")], "one click is for the store that it was taken from");
+    assert!(page.contains("name=\"another_source\" value=\"yes\" required") && page.contains("value=\"other\""), "{page}");
+
+    let done =
+        program.steps(id(&program.begin("do=backup&store=other&backup=nightly&another_source=yes")), "done").pop().unwrap();
+    let log = done["log"].to_string();
+    assert!(log.contains("the 300 rows of sqlite:from.db are replaced by what sqlite:other.db has"), "{log}");
+    assert!(log.contains("20 rows of sqlite:other.db; the backup was taken from sqlite:from.db before"), "{log}");
+    compare(&folder, "backups/nightly", "sqlite:other.db", 0);
+}
+
+#[test]
 fn what_fails_is_said_and_tried_again() {
     let folder = with_store("jobs-problem");
     let served = Serving::start(&folder, Some(TOKEN), &[]);
@@ -591,7 +612,11 @@ fn a_real_project_is_written_to_only_once_its_name_is_typed() {
     fs::write(&file, text.replace("\"project\": null", "\"project\": \"my-app\"")).unwrap();
     program.steps(job, "confirming");
     let waiting = program.step(job, "");
-    assert_eq!((&waiting["stage"], &waiting["waiting_for"]["confirm"]), (&"confirming".into(), &"my-app".into()), "yes is not its name");
+    assert_eq!(
+        (&waiting["stage"], &waiting["waiting_for"]["confirm"]),
+        (&"confirming".into(), &"my-app".into()),
+        "yes is not its name"
+    );
     for typed in ["yes", "my-app-staging", "MY-APP", "datastore:%2F%2Fmy-app"] {
         let answer = program.send("POST", &format!("/api/jobs/{job}/step"), &format!("confirm={typed}"));
         assert!(answer.status == 422 && answer.body.contains("Type my-app to go on"), "{answer:?}");

@@ -47,6 +47,9 @@ pub enum Work {
         store: String,
         /// The backup's name: its folder among the backups.
         backup: String,
+        /// Whether somebody has said that a backup of another store is meant to be updated.
+        #[serde(default)]
+        another_source: bool,
         /// Whether there is something to go on from.
         has_begun: bool,
     },
@@ -177,9 +180,9 @@ pub enum Rows {
 }
 
 impl Work {
-    /// A backup of a store that has a name.
-    pub fn backup(store: String, backup: String) -> Self {
-        Self::Backup { store, backup, has_begun: false }
+    /// A backup of a store that has a name, into one that may have been taken from another store only if that is said.
+    pub fn backup(store: String, backup: String, another_source: bool) -> Self {
+        Self::Backup { store, backup, another_source, has_begun: false }
     }
 
     /// A pull of a backup that a Gaebar elsewhere has, or makes of a store.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::job::{Job, Rows, Stage, Work, utc};
+use super::replaced::replaced;
 use super::restore::With;
 use super::state::{State, now};
 use super::turn::Claim;
@@ -140,6 +141,7 @@ impl Jobs {
             };
             return Err(StepError::Taken { id: other.id, what });
         }
+        let replaces = replaced(&work, &self.backups, stores)?;
         for old in all.iter().filter(|job| job.stage.has_ended()).skip(MOST_KEPT - 1) {
             self.remove(old.id)?;
         }
@@ -151,7 +153,10 @@ impl Jobs {
         // An instance does not know how many there were elsewhere, but what time it is.
         let least = if beginning.is_some() { now() } else { 1 };
         let before = self.ids()?.into_iter().chain(all.iter().map(|job| job.id)).max();
-        let job = Job::new(before.map_or(1, |last| last + 1).max(least), work);
+        let mut job = Job::new(before.map_or(1, |last| last + 1).max(least), work);
+        if let Some(replaces) = replaces {
+            job.say(&replaces);
+        }
         self.save(&job)?;
         if let Some(state) = self.state()? {
             Claim::take(state, job.id)?.keep(&job, None, &self.sums)?;

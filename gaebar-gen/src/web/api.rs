@@ -14,15 +14,15 @@ use super::guard::Fields;
 use super::problem::Problem;
 use crate::steps::{Job, Rows, StepError, Work};
 
-/// What a request asks for: `do` is `backup`, with `store` and `backup`; or `restore`, with `backup` (or `linked`, for one
+/// What a request asks for: `do` is `backup`, with `store`, `backup`, and, if that was taken from another store, `another_source` (`yes`); or `restore`, with `backup` (or `linked`, for one
 /// that is compiled into the application), `target`, and, if need be, `on_conflict`, `mirror` (`yes`) and `confirm` (a real project's
 /// name, or `yes` for another store); or `pull`, with `remote`, `backup`, and, if it is to be made there first, `store`.
 pub(super) fn work(fields: &Fields) -> Result<Work, Problem> {
     let text = |name| fields.get(name).to_owned();
     match fields.get("do") {
         "backup" => {
-            fields.only(&["do", "store", "backup"])?;
-            Ok(Work::backup(text("store"), text("backup")))
+            fields.only(&["do", "store", "backup", "another_source"])?;
+            Ok(Work::backup(text("store"), text("backup"), fields.says_yes("another_source")?))
         }
         "restore" => {
             fields.only(&["do", "backup", "linked", "target", "on_conflict", "mirror", "confirm"])?;
