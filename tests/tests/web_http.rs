@@ -178,6 +178,9 @@ fn what_is_not_there_is_said_with_what_to_do() {
     assert!(plain.status == 404 && plain.body.starts_with("There is no page") && !plain.body.contains('<'), "{plain:?}");
     let wrong = get(address.address, "/").method("DELETE").send();
     assert!(wrong.status == 403 || wrong.status == 405, "{wrong:?}");
+    // Without a token there is nothing by which a program could be told from a page of somebody else's.
+    let program = post(address.address, "/api/jobs", "do=backup&store=from&backup=x").without("Accept").send();
+    assert!(program.status == 403 && program.body.contains("GAEBAR_TOKEN or a file (--token-file"), "{program:?}");
 }
 
 #[test]

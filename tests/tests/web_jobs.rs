@@ -75,7 +75,8 @@ fn a_backup_and_a_restore_in_small_steps_are_what_they_are_in_one() {
     assert!(only_code(&stepped) == only_code(&at_once), "steps give other code");
     assert!(!folder.join("backups/.nightly.gaebar").exists(), "what was read is removed");
     // A step whose answer was lost is repeated.
-    assert_eq!(program.step(id(&begun), "")["stage"], "done");
+    let done = program.step(id(&begun), "");
+    assert_eq!((&done["stage"], &done["leaves"]), (&"done".into(), &"The backup \"nightly\" is made, and stays.".into()));
 
     let begun = program.begin("do=restore&backup=nightly&target=to");
     let planned = program.steps(id(&begun), "confirming").pop().unwrap();
@@ -83,11 +84,22 @@ fn a_backup_and_a_restore_in_small_steps_are_what_they_are_in_one() {
         |job: &Value| job["work"]["plan"].as_object().unwrap().values().map(|kind| kind["create"].as_u64().unwrap()).sum::<u64>();
     assert_eq!(create(&planned), ROWS);
     assert!(!folder.join("to.db").exists(), "a plan creates no store");
-    assert_eq!(program.step(id(&begun), "")["stage"], "confirming", "nobody has said that it is meant");
+    let waiting = program.step(id(&begun), "");
+    assert_eq!(waiting["stage"], "confirming", "nobody has said that it is meant");
+    assert_eq!(waiting["waiting_for"], serde_json::json!({ "confirm": "yes" }));
+    assert!(waiting["log"].as_array().unwrap().last().unwrap().as_str().unwrap().ends_with("before confirm=yes"), "{waiting}");
+    let no = program.send("POST", &format!("/api/jobs/{}/step", id(&begun)), "confirm=no");
+    assert!(no.status == 422 && no.body.contains("Type yes to go on"), "{no:?}");
+    let listed = program.ok("GET", "/api/jobs", "");
+    let ended = |at: usize| (listed[at]["id"].as_u64(), listed[at]["has_ended"].as_bool());
+    assert_eq!([ended(0), ended(1)], [(Some(2), Some(false)), (Some(1), Some(true))], "{listed}");
     assert_eq!(program.step(id(&begun), "confirm=yes")["stage"], "restoring");
     let steps = program.steps(id(&begun), "done");
     assert!(steps.len() > 5, "{} steps", steps.len());
-    assert_eq!(steps.last().unwrap()["work"]["written"], ROWS);
+    let done = steps.last().unwrap();
+    assert_eq!(done["work"]["written"], ROWS);
+    assert_eq!(done["leaves"], format!("{ROWS} entities were written to \"to\", and stay so."));
+    assert_eq!(done["waiting_for"], Value::Null);
     compare(&folder, "backups/nightly", "sqlite:to.db", 0);
 
     // Once more, over what differs: replaced, left alone, deleted.
@@ -395,7 +407,7 @@ fn a_step_that_is_lost_is_taken_again_without_harm() {
     compare(&folder, "backups/nightly", "sqlite:from.db", 0);
     run(&mut gaebar(&folder, &["verify", "backups/nightly"]), 0);
     // The strictest way: whatever a lost step has written exists already.
-    let job = id(&program.begin("do=restore&backup=nightly&target=to&on-conflict=fail&confirm=yes"));
+    let job = id(&program.begin("do=restore&backup=nightly&target=to&on_conflict=fail&confirm=yes"));
     assert!(steps_with_losses(&program, &folder, job) > 14);
     compare(&folder, "backups/nightly", "sqlite:to.db", 0);
     let to = SqliteStore::open_or_create(&folder.join("to.db")).unwrap();
@@ -421,6 +433,10 @@ fn cancelling_says_truly_what_is_left() {
     assert_eq!(program.step(job, "")["stage"], "cancelled", "it does not begin again");
 
     run(&mut gaebar(&folder, &["backup", "from", "backups/nightly"]), 0);
+    let job = id(&program.begin("do=restore&backup=nightly&target=to"));
+    program.steps(job, "confirming");
+    let cancelled = program.ok("DELETE", &format!("/api/jobs/{job}"), "");
+    assert_eq!(cancelled["leaves"], "Nothing was written to \"to\".", "{cancelled}");
     let job = id(&program.begin("do=restore&backup=nightly&target=to&confirm=yes"));
     program.steps(job, "restoring");
     let written = program.step(job, "")["work"]["written"].as_u64().unwrap();
@@ -450,8 +466,14 @@ fn requests_that_make_no_sense_are_refused_and_write_nothing() {
         ("do=restore&backup=none&target=to", 422, "There is no backup"),
         ("do=restore&backup=..%2Fnightly&target=to", 422, "can't be a backup's name"),
         ("do=restore&backup=nightly&target=other", 422, "may not be restored to"),
-        ("do=restore&backup=nightly&target=to&on-conflict=maybe", 422, "say overwrite, skip, fail or update-only"),
-        ("do=restore&backup=nightly&target=to&on-conflict=skip&mirror=yes", 422, "say overwrite with it"),
+        ("do=restore&backup=nightly&target=to&on_conflict=maybe", 422, "say overwrite, skip, fail or update-only"),
+        ("do=restore&backup=nightly&target=to&on_conflict=skip&mirror=yes", 422, "say overwrite with it"),
+        ("do=restore&backup=nightly&target=to&on_conflict=skip&mirror=true", 422, "say overwrite with it"),
+        ("do=restore&backup=nightly&target=to&mirror=maybe", 422, "mirror can't be \"maybe\""),
+        ("do=restore&backup=nightly&target=to&on-conflict=skip", 422, "\"on-conflict\" is no field"),
+        ("do=restore&backup=nightly&target=to&kinds=Profile", 422, "\"kinds\" is no field"),
+        ("do=backup&store=other&backup=nightly", 422, "was taken from sqlite:from.db, and its 300 rows would be replaced"),
+        ("do=backup&store=from&backup=x&mirror=yes", 422, "\"mirror\" is no field"),
     ] {
         let answer = program.send("POST", "/api/jobs", form);
         assert_eq!(answer.status, status, "{form}: {answer:?}");
@@ -477,10 +499,15 @@ fn requests_that_make_no_sense_are_refused_and_write_nothing() {
     let json = post(served.address, "/api/jobs", "{\"do\": \"drop\"}").with("Authorization", &format!("Bearer {TOKEN}"));
     let answer = json.with("Content-Type", "application/json").send();
     assert!(answer.status == 400 && answer.body.contains("is nothing that can be done"), "the fields are read: {answer:?}");
+    let json = post(served.address, "/api/jobs", "{\"do\": \"backup\", \"kinds\": true}");
+    let json = json.with("Authorization", &format!("Bearer {TOKEN}")).with("Content-Type", "application/json").send();
+    assert!(json.status == 422 && json.body.contains("is no field"), "true is read: {json:?}");
     assert_eq!(program.ok("GET", "/api/jobs", ""), serde_json::json!([]), "none of these is a job");
 
     // Without the token, or a form of Gaebar's own, nothing begins.
     let good = "do=backup&store=from&backup=x";
+    let told = post(served.address, "/api/jobs", good).send();
+    assert!(told.status == 401 && told.body.contains("Send it as a bearer token"), "{told:?}");
     for wrong in [post(served.address, "/api/jobs", good), post(served.address, "/jobs", good), get(served.address, "/api/jobs")]
     {
         let answer = wrong.send();
@@ -521,6 +548,26 @@ fn two_at_once_are_told_who_is_running() {
 }
 
 #[test]
+fn a_backup_is_replaced_by_another_stores_only_where_that_is_said() {
+    let folder = with_store("jobs-another-source");
+    run(&mut gaebar(&folder, &["backup", "from", "backups/nightly"]), 0);
+    run(&mut gaebar(&folder, &["seed", "headline", "--to", "sqlite:other.db", "--rows", "20"]), 0);
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let program = Program(&served);
+    let page = get(served.address, "/backups/nightly").with("Authorization", &format!("Bearer {TOKEN}")).send().body;
+    let buttons: Vec<_> = page.split("aria-label=\"Back up again, from ").skip(1).map(|rest| rest.split('"').next()).collect();
+    assert_eq!(buttons, [Some("from")], "one click is for the store that it was taken from");
+    assert!(page.contains("name=\"another_source\" value=\"yes\" required") && page.contains("value=\"other\""), "{page}");
+
+    let done =
+        program.steps(id(&program.begin("do=backup&store=other&backup=nightly&another_source=yes")), "done").pop().unwrap();
+    let log = done["log"].to_string();
+    assert!(log.contains("the 300 rows of sqlite:from.db are replaced by what sqlite:other.db has"), "{log}");
+    assert!(log.contains("20 rows of sqlite:other.db; the backup was taken from sqlite:from.db before"), "{log}");
+    compare(&folder, "backups/nightly", "sqlite:other.db", 0);
+}
+
+#[test]
 fn what_fails_is_said_and_tried_again() {
     let folder = with_store("jobs-problem");
     let served = Serving::start(&folder, Some(TOKEN), &[]);
@@ -533,7 +580,7 @@ fn what_fails_is_said_and_tried_again() {
     program.steps(job, "done");
 
     run(&mut gaebar(&folder, &["restore", "backups/later", "--to", "sqlite:to.db", "--interpret"]), 0);
-    let job = id(&program.begin("do=restore&backup=later&target=to&on-conflict=fail&confirm=yes"));
+    let job = id(&program.begin("do=restore&backup=later&target=to&on_conflict=fail&confirm=yes"));
     program.steps(job, "planning");
     let failed = program.step(job, "");
     assert!(failed["problem"].as_str().unwrap().contains("nothing was restored"), "{failed}");
@@ -564,10 +611,15 @@ fn a_real_project_is_written_to_only_once_its_name_is_typed() {
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replace("\"project\": null", "\"project\": \"my-app\"")).unwrap();
     program.steps(job, "confirming");
-    assert_eq!(program.step(job, "")["stage"], "confirming", "yes is not its name");
+    let waiting = program.step(job, "");
+    assert_eq!(
+        (&waiting["stage"], &waiting["waiting_for"]["confirm"]),
+        (&"confirming".into(), &"my-app".into()),
+        "yes is not its name"
+    );
     for typed in ["yes", "my-app-staging", "MY-APP", "datastore:%2F%2Fmy-app"] {
         let answer = program.send("POST", &format!("/api/jobs/{job}/step"), &format!("confirm={typed}"));
-        assert!(answer.status == 422 && answer.body.contains("Type the project's name"), "{answer:?}");
+        assert!(answer.status == 422 && answer.body.contains("Type my-app to go on"), "{answer:?}");
     }
     assert!(!folder.join("to.db").exists());
     assert_eq!(program.step(job, "confirm=my-app")["stage"], "restoring");

@@ -27,8 +27,10 @@ const ROWS_PER_STEP: usize = 500;
 pub(super) fn run(args: &PullArgs, config: &Config, format: Format) -> anyhow::Result<ExitCode> {
     let named = config.remotes.get(&args.url);
     let url = named.map_or(&args.url, |remote| &remote.url);
-    let token_file = args.token_file.as_ref().or(named.and_then(|remote| remote.token_file.as_ref()));
-    let token = Token::from(token_file.map(PathBuf::as_path))?;
+    let token = match (&args.token_file, named.and_then(|remote| remote.token_file.as_ref())) {
+        (None, Some(file)) => Some(Token::of_remote(&args.url, file)?),
+        (file, _) => Token::from(file.as_deref())?,
+    };
     let plain = if args.plain_http { Plain::Allowed } else { Plain::Refused };
     let folder = folder(args)?;
     let remote = Remote::new(url, token.as_ref(), plain)?;

@@ -44,7 +44,7 @@ pub(super) fn run(args: &ServeArgs, config: &Config, format: Format) -> anyhow::
     settings.rules.targets = urls.map_err(Usage::from)?;
     for (name, RemoteConfig { url, token_file }) in &config.remotes {
         // Not the variable: that token is this page's own.
-        let token = token_file.as_deref().map(Token::from_file).transpose()?;
+        let token = token_file.as_deref().map(|file| Token::of_remote(name, file)).transpose()?;
         settings.rules.remotes.insert(name.clone(), Elsewhere { url: url.clone(), token });
     }
     if let Some(state) = &config.state {

@@ -53,6 +53,14 @@ pub enum PullError {
         /// What to do.
         next: &'static str,
     },
+    /// Nobody answers there.
+    #[error("could not connect to {url}: {problem}; is it up, and is that its address?")]
+    Unreachable {
+        /// What was asked for.
+        url: String,
+        /// What went wrong.
+        problem: String,
+    },
     /// The remote did not answer, or not to the end.
     #[error("{url}: {problem}; is it up? What was downloaded is kept: the same command goes on from there")]
     Connection {
@@ -75,11 +83,22 @@ pub enum PullError {
         /// Where it leads.
         to: String,
     },
-    /// The remote does not know the token.
-    #[error("{url} asks for another token: put it into GAEBAR_TOKEN, or name its file (--token-file)")]
-    Token {
+    /// The remote asks for a token, and none was sent.
+    #[error(
+        "{url} asks for a token: name its file (token-file in [remotes] of gaebar.toml, or --token-file), or put it into GAEBAR_TOKEN for \
+         `gaebar pull`"
+    )]
+    NoToken {
         /// What was asked for.
         url: String,
+    },
+    /// The remote does not know the token.
+    #[error("{url} asks for another token than the one in {place}")]
+    WrongToken {
+        /// What was asked for.
+        url: String,
+        /// Where the token was found.
+        place: String,
     },
     /// The remote says no.
     #[error("{url} answers {status}: {said}", said = visible(.said))]

@@ -12,10 +12,11 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
 use hyper::{Method, Request, Response, StatusCode, Uri, body::Incoming};
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::TokioExecutor;
 use rustls::{ClientConfig, RootCertStore};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::{self, Runtime};
 use tokio::time::{sleep, timeout};
@@ -59,6 +60,8 @@ pub struct Remote {
     /// Without a slash at its end.
     url: String,
     authorization: Option<HeaderValue>,
+    /// Where the token was found.
+    token_place: Option<String>,
 }
 
 impl Debug for Remote {
@@ -78,8 +81,8 @@ impl Remote {
         let connector = HttpsConnectorBuilder::new().with_tls_config(tls(url)?);
         let connector = connector.https_or_http().enable_http1().wrap_connector(tcp);
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        let authorization = token.and_then(Token::bearer);
-        Ok(Self { runtime, client, url: url.trim_end_matches('/').to_owned(), authorization })
+        let (authorization, token_place) = (token.and_then(Token::bearer), token.map(|token| token.place().to_owned()));
+        Ok(Self { runtime, client, url: url.trim_end_matches('/').to_owned(), authorization, token_place })
     }
 
     /// Its address, without a slash at its end.
@@ -176,12 +179,15 @@ impl Remote {
                 return Err(PullError::Redirect { url: url.to_owned(), to: to.unwrap_or_default() });
             }
             if status == StatusCode::UNAUTHORIZED {
-                return Err(PullError::Token { url: url.to_owned() });
+                let url = url.to_owned();
+                return Err(match self.token_place.clone() {
+                    Some(place) => PullError::WrongToken { url, place },
+                    None => PullError::NoToken { url },
+                });
             }
             if !status.is_success() {
                 let said = timeout(ANSWER, body(response, url, MOST_SAID)).await.map_err(|_| slow())?.unwrap_or_default();
-                let said = String::from_utf8_lossy(&said).trim().replace('\n', " ");
-                return Err(PullError::Refused { url: url.to_owned(), status: status.as_u16(), said });
+                return Err(PullError::Refused { url: url.to_owned(), status: status.as_u16(), said: no(&said) });
             }
             return timeout(limit, body(response, url, most)).await.map_err(|_| slow())?;
         }
@@ -199,7 +205,12 @@ impl Remote {
             request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         }
         let request = request.body(Full::new(form.clone())).map_err(|error| connection(error.to_string()))?;
-        let refused = |error| certificate::refused(url, &error).unwrap_or_else(|| connection(told(&error)));
+        let refused = |error: Error| {
+            certificate::refused(url, &error).unwrap_or_else(|| match told(&error) {
+                problem if error.is_connect() => PullError::Unreachable { url: url.clone(), problem },
+                problem => connection(problem),
+            })
+        };
         self.client.request(request).await.map_err(refused)
     }
 }
@@ -226,6 +237,19 @@ async fn body(response: Response<Incoming>, url: &str, most: u64) -> Result<Vec<
         }
     }
     Ok(bytes)
+}
+
+/// How a Gaebar says no, in words; what anybody else says, as it is.
+fn no(said: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Problem {
+        what: String,
+        next: String,
+    }
+    match serde_json::from_slice(said) {
+        Ok(Problem { what, next }) => format!("{what} {next}"),
+        Err(_) => String::from_utf8_lossy(said).trim().replace('\n', " "),
+    }
 }
 
 /// An error with its causes.

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use gaebar_runtime::cli::plural;
 use gaebar_runtime::store::{self, StoreUrl};
 
 use super::Rules;
@@ -67,6 +68,10 @@ pub(super) fn step(job: &mut Job, url: &StoreUrl, folder: &Path, rules: &Rules, 
         Ok(Some(done)) => {
             job.enter(Stage::Done, None);
             job.kinds = done.kinds.into_iter().map(|(kind, written)| (kind, written.rows)).collect();
+            if !done.other_sources.is_empty() {
+                let (rows, before) = (plural(job.rows(), "row"), done.other_sources.join(", "));
+                job.say(&format!("{rows} of {url}; the backup was taken from {before} before"));
+            }
             Ok(())
         }
         Err(error) => failed(job, error),

@@ -53,6 +53,9 @@ pub enum Work {
         store: String,
         /// The backup's name: its folder among the backups.
         backup: String,
+        /// Whether somebody has said that a backup of another store is meant to be updated.
+        #[serde(default)]
+        another_source: bool,
         /// Whether there is something to go on from.
         has_begun: bool,
     },
@@ -88,7 +91,7 @@ pub enum Work {
         on_conflict: String,
         /// Whether what the target has of the backup's kinds, and the backup has not, is deleted.
         mirror: bool,
-        /// What somebody typed to say that the target is meant: a real project's name, or anything for another store.
+        /// What somebody typed to say that the target is meant: a real project's name, or `yes` for another store.
         confirm: String,
         /// The name that has to be typed, if the target is a real project.
         project: Option<String>,
@@ -104,6 +107,9 @@ pub enum Work {
         others: Others,
         /// Where the next window of rows begins: a shard, and a place in it.
         at: (usize, usize),
+        /// Whether somebody has said that the plan is meant, and writing has begun.
+        #[serde(default)]
+        has_begun: bool,
         /// Entities that were written.
         written: u64,
         /// Entities that were deleted.
@@ -183,9 +189,9 @@ pub enum Rows {
 }
 
 impl Work {
-    /// A backup of a store that has a name.
-    pub fn backup(store: String, backup: String) -> Self {
-        Self::Backup { store, backup, has_begun: false }
+    /// A backup of a store that has a name, into one that may have been taken from another store only if that is said.
+    pub fn backup(store: String, backup: String, another_source: bool) -> Self {
+        Self::Backup { store, backup, another_source, has_begun: false }
     }
 
     /// A pull of a backup that a Gaebar elsewhere has, or makes of a store.
@@ -205,7 +211,7 @@ impl Work {
     /// A restore of a backup into a store that has a name.
     pub fn restore(from: Rows, backup: String, target: String, on_conflict: String, mirror: bool, confirm: String) -> Self {
         let (project, place, digest, plan, others) = (None, String::new(), None, BTreeMap::new(), Others::default());
-        let (at, written, deleted) = ((0, 0), 0, 0);
+        let (at, has_begun, written, deleted) = ((0, 0), false, 0, 0);
         Self::Restore {
             from,
             backup,
@@ -219,6 +225,7 @@ impl Work {
             plan,
             others,
             at,
+            has_begun,
             written,
             deleted,
         }
@@ -348,6 +355,14 @@ impl Job {
         }
     }
 
+    /// The word that it waits for, as [`super::Jobs::step`]'s `confirm`: a real project's name, or `yes`.
+    pub fn waits_for(&self) -> Option<&str> {
+        match &self.work {
+            Work::Restore { project, .. } if self.stage == Stage::Confirming => Some(project.as_deref().unwrap_or("yes")),
+            _ => None,
+        }
+    }
+
     /// Rows that this stage has done.
     pub fn rows(&self) -> u64 {
         self.kinds.values().sum()
@@ -382,7 +397,10 @@ impl Job {
             Work::Pull { files: (here, of), .. } if self.stage == Stage::Downloading => {
                 format!("{} of {} are here", thousands(*here as u64), plural(*of as u64, "file"))
             }
-            _ => format!("{} rows", self.rows().saturating_sub(rows)),
+            _ => match self.waits_for() {
+                Some(word) => format!("nothing is written before confirm={word}"),
+                None => format!("{} rows", self.rows().saturating_sub(rows)),
+            },
         }
     }
 
@@ -394,8 +412,9 @@ impl Job {
         }
     }
 
-    /// What is left behind, now or once it is cancelled.
+    /// What is left behind: now, if it has ended, and else once it is cancelled.
     pub fn leaves(&self) -> String {
+        let is_done = self.stage == Stage::Done;
         match &self.work {
             _ if self.kept > 0 => format!(
                 "The backup {:?}, {}, is kept for other instances, until this job is removed or a later one has finished that backup; \
@@ -403,6 +422,10 @@ impl Job {
                 self.backup(),
                 bytes(self.kept)
             ),
+            Work::Backup { backup, .. } if is_done => format!("The backup {backup:?} is made, and stays."),
+            Work::Pull { remote, backup, there, .. } if is_done => {
+                format!("The backup {backup:?} is here, and stays.{}", there.leaves(remote))
+            }
             Work::Backup { backup, .. } => {
                 format!("Nothing is left of what was read, and whatever was in the backup {backup:?} before is as it was.")
             }
@@ -410,14 +433,13 @@ impl Job {
                 "Nothing is left of what was downloaded, and whatever was in the backup {backup:?} here before is as it was.{}",
                 there.leaves(remote)
             ),
-            Work::Restore { target, .. }
-                if matches!(self.stage, Stage::Verifying | Stage::Planning | Stage::Counting | Stage::Confirming) =>
-            {
-                format!("Nothing was written to {target:?}.")
-            }
+            Work::Restore { target, has_begun: false, .. } => format!("Nothing was written to {target:?}."),
             Work::Restore { target, written, deleted, .. } => {
                 let deleted = if *deleted > 0 { format!(", and {} were deleted", thousands(*deleted)) } else { String::new() };
                 let whole = plural(*written, "entity").replace("entitys", "entities");
+                if is_done {
+                    return format!("{whole} were written to {target:?}{deleted}, and stay so.");
+                }
                 format!(
                     "{whole} that the last finished step had counted were written to {target:?}{deleted}, and stay so; a step that was \
                      broken off may have written more."

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::job::{Job, Rows, Stage, Work, utc};
+use super::replaced::replaced;
 use super::restore::With;
 use super::state::{State, now};
 use super::turn::Claim;
@@ -145,6 +146,7 @@ impl Jobs {
             };
             return Err(StepError::Taken { id: other.id, what });
         }
+        let replaces = replaced(&work, &self.backups, stores)?;
         for old in all.iter().filter(|job| job.stage.has_ended()).skip(MOST_KEPT - 1) {
             self.remove(old.id)?;
         }
@@ -156,7 +158,10 @@ impl Jobs {
         // An instance does not know how many there were elsewhere, but what time it is.
         let least = if beginning.is_some() { now() } else { 1 };
         let before = self.ids()?.into_iter().chain(all.iter().map(|job| job.id)).max();
-        let job = Job::new(before.map_or(1, |last| last + 1).max(least), work);
+        let mut job = Job::new(before.map_or(1, |last| last + 1).max(least), work);
+        if let Some(replaces) = replaces {
+            job.say(&replaces);
+        }
         self.save(&job)?;
         if let Some(state) = self.state()? {
             Claim::take(state, job.id)?.keep(&job, None, &self.sums)?;
@@ -225,14 +230,13 @@ impl Jobs {
         if job.stage.has_ended() {
             return Ok(held.job);
         }
-        if let Work::Restore { confirm: said, project, .. } = &mut job.work
-            && !confirm.is_empty()
-        {
-            if job.stage == Stage::Confirming && project.as_ref().is_some_and(|project| project != confirm) {
-                let project = project.clone().unwrap_or_default();
-                return Err(StepError::Refused(format!("That is not {project}; nothing was written. Type the project's name.")));
+        if !confirm.is_empty() {
+            if let Some(word) = job.waits_for().filter(|word| *word != confirm) {
+                return Err(StepError::Refused(format!("{confirm:?} is not {word}; nothing was written. Type {word} to go on.")));
             }
-            confirm.clone_into(said);
+            if let Work::Restore { confirm: said, .. } = &mut job.work {
+                confirm.clone_into(said);
+            }
         }
         let stop = self.stop_of(id);
         let (begun, before) = (Instant::now(), (job.stage, job.rows()));

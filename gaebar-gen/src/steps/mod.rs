@@ -21,6 +21,7 @@ mod mirror;
 mod others;
 mod parts;
 mod pull;
+mod replaced;
 mod restore;
 mod state;
 mod sums;

@@ -65,11 +65,12 @@ pub(super) fn step(job: &mut Job, with: With) -> Result<(), String> {
 
 /// Goes on if somebody has said that the target is meant.
 fn confirm(job: &mut Job, rows: &dyn RowSource) {
-    let Work::Restore { confirm, project, at, .. } = &mut job.work else { return };
-    if project.as_ref().is_some_and(|project| project != confirm) || confirm.is_empty() {
+    let word = job.waits_for().map(str::to_owned);
+    let Work::Restore { confirm, at, has_begun, .. } = &mut job.work else { return };
+    if word.as_ref() != Some(confirm) {
         return;
     }
-    *at = (0, 0);
+    (*at, *has_begun) = ((0, 0), true);
     job.enter(Stage::Restoring, Some(all(rows)));
 }
 

@@ -187,7 +187,7 @@ mod tests {
     use crate::steps::{Stage, StateStore, Work};
 
     fn list(steps: u64, stage: Stage) -> List {
-        let mut job = Job::new(7, Work::backup("from".to_owned(), "nightly".to_owned()));
+        let mut job = Job::new(7, Work::backup("from".to_owned(), "nightly".to_owned(), false));
         (job.steps, job.stage) = (steps, stage);
         List { job, files: BTreeMap::new() }
     }

@@ -1,5 +1,5 @@
 //! Jobs for programs: requests are forms or JSON objects of texts, answers are a [`Job`] as JSON, problems are JSON too, with `status`,
-//! `problem`, `what` and `next`.
+//! `problem`, `what` and `next`. Names are the same in requests and answers, and one that means nothing is refused.
 
 use std::sync::Arc;
 
@@ -14,26 +14,31 @@ use super::guard::Fields;
 use super::problem::Problem;
 use crate::steps::{Job, Rows, StepError, Work};
 
-/// What a request asks for: `do` is `backup`, with `store` and `backup`; or `restore`, with `backup` (or `linked`, for one
-/// that is compiled into the application), `target`, and, if need be, `on-conflict`, `mirror` (`yes`) and `confirm` (a real project's
-/// name, or anything for another store); or `pull`, with `remote`, `backup`, and, if it is to be made there first, `store`.
+/// What a request asks for: `do` is `backup`, with `store`, `backup`, and, if that was taken from another store, `another_source` (`yes`); or `restore`, with `backup` (or `linked`, for one
+/// that is compiled into the application), `target`, and, if need be, `on_conflict`, `mirror` (`yes`) and `confirm` (a real project's
+/// name, or `yes` for another store); or `pull`, with `remote`, `backup`, and, if it is to be made there first, `store`.
 pub(super) fn work(fields: &Fields) -> Result<Work, Problem> {
     let text = |name| fields.get(name).to_owned();
     match fields.get("do") {
-        "backup" => Ok(Work::backup(text("store"), text("backup"))),
+        "backup" => {
+            fields.only(&["do", "store", "backup", "another_source"])?;
+            Ok(Work::backup(text("store"), text("backup"), fields.says_yes("another_source")?))
+        }
         "restore" => {
+            fields.only(&["do", "backup", "linked", "target", "on_conflict", "mirror", "confirm"])?;
             let (from, backup) = match (fields.get("backup"), fields.get("linked")) {
                 (_, "") => (Rows::Folder, text("backup")),
                 ("", _) => (Rows::Linked, text("linked")),
                 _ => return Err(Problem::bad("Both a backup and a linked one are named.", "Name one of them.")),
             };
-            let on_conflict = match fields.get("on-conflict") {
+            let on_conflict = match fields.get("on_conflict") {
                 "" => "overwrite".to_owned(),
                 name => name.to_owned(),
             };
-            Ok(Work::restore(from, backup, text("target"), on_conflict, fields.get("mirror") == "yes", text("confirm")))
+            Ok(Work::restore(from, backup, text("target"), on_conflict, fields.says_yes("mirror")?, text("confirm")))
         }
         "pull" => {
+            fields.only(&["do", "remote", "backup", "store"])?;
             let store = Some(text("store")).filter(|store| !store.is_empty());
             Ok(Work::pull(text("remote"), text("backup"), store))
         }
@@ -51,7 +56,7 @@ pub(super) fn number(job: &str) -> Result<u64, StepError> {
 
 pub(super) async fn jobs(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     let all = app.step(|app| app.jobs.all()).await?;
-    answer(StatusCode::OK, &all)
+    answer(StatusCode::OK, &all.into_iter().map(Told::from).collect::<Vec<_>>())
 }
 
 pub(super) async fn begin(State(app): State<Arc<App>>, Extension(fields): Extension<Fields>) -> Result<Response, Problem> {
@@ -71,6 +76,7 @@ pub(super) async fn step(
     Extension(fields): Extension<Fields>,
     Path(job): Path<String>,
 ) -> Result<Response, Problem> {
+    fields.only(&["confirm"])?;
     let step = move |app: &App| app.jobs.step(number(&job)?, fields.get("confirm"), &app.settings.stores, &app.settings.rules);
     answer(StatusCode::OK, &Told::from(app.step(step).await?))
 }
@@ -86,6 +92,8 @@ struct Told {
     #[serde(flatten)]
     job: Job,
     has_ended: bool,
+    /// What the next step has to be sent before anything goes on.
+    waiting_for: Option<Word>,
     rows: u64,
     rate: u64,
     seconds_left: Option<u64>,
@@ -93,10 +101,17 @@ struct Told {
     leaves: String,
 }
 
+/// The word that says that the plan is meant.
+#[derive(Serialize)]
+struct Word {
+    confirm: String,
+}
+
 impl From<Job> for Told {
     fn from(job: Job) -> Self {
         let (rows, rate, seconds_left, leaves) = (job.rows(), job.rate(), job.seconds_left(), job.leaves());
-        Self { has_ended: job.stage.has_ended(), rows, rate, seconds_left, leaves, job }
+        let waiting_for = job.waits_for().map(|word| Word { confirm: word.to_owned() });
+        Self { has_ended: job.stage.has_ended(), waiting_for, rows, rate, seconds_left, leaves, job }
     }
 }
 

@@ -14,6 +14,7 @@ use axum::http::uri::Authority;
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
+use serde::Deserialize;
 
 use super::links::{Links, query};
 use super::pages;
@@ -73,16 +74,55 @@ impl Fields {
         Self(form_urlencoded::parse(text).into_owned().collect())
     }
 
-    /// The fields that a program sends as an object of texts.
+    /// The fields that a program sends as an object of texts, and of `true` and `false`.
     fn parse_json(text: &[u8]) -> Result<Self, Problem> {
-        serde_json::from_slice(text).map(Self).map_err(|error| {
-            Problem::bad(format!("The body is no JSON object of texts: {error}."), "Send such an object, or a form.")
-        })
+        let fields: BTreeMap<String, TextOrBool> = serde_json::from_slice(text).map_err(|error| {
+            let what = format!("The body is no JSON object of texts, true and false: {error}.");
+            Problem::bad(what, "Send such an object, or a form.")
+        })?;
+        Ok(Self(fields.into_iter().map(|(name, value)| (name, value.into())).collect()))
     }
 
     /// A field's value; empty if there is none.
     pub(super) fn get(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)
+    }
+
+    /// Whether a field says yes; no, if there is none.
+    pub(super) fn says_yes(&self, name: &str) -> Result<bool, Problem> {
+        match self.get(name) {
+            "yes" | "true" => Ok(true),
+            "" | "no" | "false" => Ok(false),
+            other => Err(Problem::unprocessable(format!("{name} can't be {other:?}."), "Say yes or no.")),
+        }
+    }
+
+    /// Refuses fields that mean nothing here, beside those of every form.
+    pub(super) fn only(&self, known: &[&str]) -> Result<(), Problem> {
+        match self.0.keys().find(|name| *name != FORM_TOKEN && !known.contains(&name.as_str())) {
+            Some(name) => {
+                let next = format!("The fields here are {}. Nothing was done.", known.join(", "));
+                Err(Problem::unprocessable(format!("{name:?} is no field of this request."), next))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// A field's value in JSON.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a text, true or false")]
+enum TextOrBool {
+    Text(String),
+    Bool(bool),
+}
+
+impl From<TextOrBool> for String {
+    fn from(value: TextOrBool) -> Self {
+        match value {
+            TextOrBool::Text(text) => text,
+            TextOrBool::Bool(is) => is.to_string(),
+        }
     }
 }
 
@@ -233,11 +273,27 @@ async fn admit(app: &App, request: Request, links: Links) -> Result<(Request, Vi
     let fields = if is_json { Fields::parse_json(&body)? } else { Fields::parse(&body) };
     // No browser adds a bearer token by itself, so who sends one has meant it.
     if !bearer && (visitor.is_new || !app.sessions.is_form_token(id, fields.get(FORM_TOKEN))) {
+        if is_api(parts.uri.path()) {
+            return Err(without_token(&app.settings.access));
+        }
         let what = "This form is not of a page that Gaebar gave to this browser since it was started.";
         return Err(Problem::refused(what, "Reload the page, and send its form again."));
     }
     parts.extensions.insert(fields);
     Ok((Request::from_parts(parts, Body::empty()), visitor))
+}
+
+/// What a program is told that has sent no token, or not ours.
+fn without_token(access: &Access) -> Problem {
+    match access {
+        Access::Token(_) => {
+            Problem::new(StatusCode::UNAUTHORIZED, "This is not Gaebar's token, or there is none.", "Send it as a bearer token.")
+        }
+        Access::Elsewhere => Problem::refused(
+            "Programs that change something need a token, and Gaebar was started without one.",
+            "Start it with one, in GAEBAR_TOKEN or a file (--token-file; in an application, Access::Token), and send that as a bearer token.",
+        ),
+    }
 }
 
 /// The host that was asked for, if it is one of ours. A page of somebody else's can make its own name lead here (DNS rebinding), but

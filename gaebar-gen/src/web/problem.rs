@@ -35,6 +35,11 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, what, next)
     }
 
+    /// The request is understood, and something in it can't be.
+    pub(super) fn unprocessable(what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, what, next)
+    }
+
     /// The request is refused.
     pub(super) fn refused(what: impl Into<String>, next: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, what, next)

@@ -31,7 +31,11 @@ const SHORTEST_TOKEN: usize = 16;
 
 /// Gaebar's token: who has it may use the page. It is never shown.
 #[derive(Clone)]
-pub struct Token(String);
+pub struct Token {
+    text: String,
+    /// Where it was found.
+    place: String,
+}
 
 impl Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -57,8 +61,13 @@ pub enum TokenError {
         place: String,
     },
     /// Its file can't be read.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
+    #[error("there is no token in {place}: {source}")]
+    Read {
+        /// Where it should be.
+        place: String,
+        /// What failed.
+        source: FolderError,
+    },
 }
 
 impl Token {
@@ -70,7 +79,7 @@ impl Token {
         } else if token.len() < SHORTEST_TOKEN {
             Err(TokenError::Short { place })
         } else {
-            Ok(Self(token.to_owned()))
+            Ok(Self { text: token.to_owned(), place })
         }
     }
 
@@ -81,7 +90,24 @@ impl Token {
 
     /// The token that a file has, on a line alone.
     pub fn from_file(path: &Path) -> Result<Self, TokenError> {
-        Self::new(String::from_utf8_lossy(&folder::read(path)?).trim_end(), &path.display().to_string())
+        Self::read(path, path.display().to_string())
+    }
+
+    /// The token that a file has which `[remotes]` in `gaebar.toml` names for a Gaebar.
+    pub fn of_remote(name: &str, path: &Path) -> Result<Self, TokenError> {
+        Self::read(path, format!("{}, the token-file of [remotes.{name}] in gaebar.toml", path.display()))
+    }
+
+    fn read(path: &Path, place: String) -> Result<Self, TokenError> {
+        match folder::read(path) {
+            Ok(bytes) => Self::new(String::from_utf8_lossy(&bytes).trim_end(), &place),
+            Err(source) => Err(TokenError::Read { place, source }),
+        }
+    }
+
+    /// Where it was found: the variable's name, or a file.
+    pub(crate) fn place(&self) -> &str {
+        &self.place
     }
 
     /// The token of a file, or else of [`VARIABLE`].
@@ -91,14 +117,14 @@ impl Token {
 
     /// What a client sends in `Authorization`.
     pub(crate) fn bearer(&self) -> Option<HeaderValue> {
-        let mut header = HeaderValue::from_str(&format!("Bearer {}", self.0)).ok()?;
+        let mut header = HeaderValue::from_str(&format!("Bearer {}", self.text)).ok()?;
         header.set_sensitive(true);
         Some(header)
     }
 
     /// Whether it is this one. How long that takes says nothing of where the two differ, or of how long the token is.
     pub(super) fn is(&self, given: &[u8]) -> bool {
-        Sha256::digest(self.0.as_bytes()).as_slice().ct_eq(Sha256::digest(given).as_slice()).into()
+        Sha256::digest(self.text.as_bytes()).as_slice().ct_eq(Sha256::digest(given).as_slice()).into()
     }
 }
 

@@ -327,19 +327,33 @@ fn tokens_and_addresses_that_make_no_sense_are_told() {
     let url = format!("http://{}", served.address);
     let mut without = pull(&folder, &url);
     let (_, told) = run(without.env_remove("GAEBAR_TOKEN"), 1);
-    assert!(told.contains("asks for another token") && told.contains("--token-file"), "{told}");
+    assert!(told.contains("asks for a token: ") && told.contains("--token-file"), "{told}");
     let (_, told) = run(pull(&folder, &url).env("GAEBAR_TOKEN", "another-token-altogether"), 1);
-    assert!(told.contains("asks for another token") && !told.contains("another-token-altogether"), "{told}");
+    assert!(told.contains("asks for another token than the one in GAEBAR_TOKEN"), "{told}");
+    assert!(!told.contains("another-token-altogether"), "{told}");
     let (_, told) = run(&mut pull(&folder, "http://backups.example.com"), 1);
     assert!(told.contains("in the clear") && told.contains("--plain-http"), "{told}");
     fs::write(folder.join("token"), format!("{TOKEN}\n")).unwrap();
     let mut missing = gaebar(&folder, &["pull", &url, "nothing", "--token-file", "token"]);
     let (_, told) = run(missing.env_remove("GAEBAR_TOKEN"), 1);
-    assert!(told.contains("answers 404") && told.contains("no backup"), "{told}");
+    assert!(told.contains("answers 404: There is no backup") && !told.contains('{'), "{told}");
     // A name has an address and a token.
     fs::write(folder.join("gaebar.toml"), format!("[remotes.office]\nurl = \"{url}\"\ntoken-file = \"token\"\n")).unwrap();
     run(gaebar(&folder, &["pull", "office", "production", "here/office"]).env_remove("GAEBAR_TOKEN"), 0);
     run(&mut gaebar(&folder, &["verify", "here/office"]), 0);
+    // What is wrong with it is told of where it stands.
+    fs::write(folder.join("token"), "another-token-altogether").unwrap();
+    let place = "token, the token-file of [remotes.office] in gaebar.toml";
+    let (_, told) = run(&mut pull(&folder, "office"), 1);
+    assert!(told.contains(&format!("asks for another token than the one in {place}")), "{told}");
+    fs::remove_file(folder.join("token")).unwrap();
+    for command in [&["pull", "office", "production"][..], &["serve", "--listen", "127.0.0.1:0"]] {
+        let (_, told) = run(&mut gaebar(&folder, command), 1);
+        assert!(told.contains(&format!("there is no token in {place}: ")), "{told}");
+    }
+    fs::write(folder.join("token"), TOKEN).unwrap();
+    let (_, told) = run(&mut pull(&folder, "http://127.0.0.1:1"), 1);
+    assert!(told.contains("could not connect to http://127.0.0.1:1/") && !told.contains("downloaded"), "{told}");
     let (_, told) = run(&mut gaebar(&folder, &["pull", "elsewhere", "production"]), 1);
     assert!(told.contains("is no address of a Gaebar") && told.contains("[remotes] in gaebar.toml"), "{told}");
     run(gaebar(&folder, &["pull", &url, "../x", "--token-file", "token"]).env_remove("GAEBAR_TOKEN"), 2);

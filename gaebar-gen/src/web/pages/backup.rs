@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::{Path, State};
 use gaebar_runtime::cli::thousands;
+use gaebar_runtime::store::StoreUrl;
 use maud::{Markup, html};
 
 use super::super::App;
@@ -37,7 +38,7 @@ pub(in super::super) async fn backup(
             div.actions {
                 (search(links, &name, ""))
                 (compare(app, &visitor, &name))
-                (back_up(app, &visitor, &name))
+                (back_up(app, &visitor, &backup))
                 (restore(app, &visitor, Rows::Folder, &name))
             }
             h2 #kinds { "Kinds" }
@@ -67,22 +68,40 @@ fn compare(app: &App, visitor: &Visitor, backup: &str) -> Markup {
     }
 }
 
-/// A form for each store that the backup may be updated from.
-fn back_up(app: &App, visitor: &Visitor, backup: &str) -> Markup {
+/// A form for each store that the backup was taken from, and one for the others, which asks whether that is meant.
+fn back_up(app: &App, visitor: &Visitor, backup: &Backup) -> Markup {
+    let (sources, name) = (backup.sources(), &backup.name);
+    let is_source = |url: &StoreUrl| sources.is_empty() || sources.contains(&url.to_string().as_str());
+    let (own, others): (Vec<_>, Vec<_>) = app.settings.stores.iter().partition(|(_, url)| is_source(url));
     html! {
-        @if !app.settings.stores.is_empty() {
+        @if !own.is_empty() {
             section.stores aria-labelledby="back-up" {
                 h2.label #back-up { "Back up again, from" }
-                @for (store, url) in &app.settings.stores {
+                @for (store, url) in own {
                     form method="post" action=(visitor.links.to("jobs")) {
                         (form_token(visitor))
                         input type="hidden" name="do" value="backup";
-                        input type="hidden" name="backup" value=(backup);
+                        input type="hidden" name="backup" value=(name);
                         button name="store" value=(store) title=(url) aria-label={ "Back up again, from " (visible(store)) } {
                             (visible(store))
                         }
                     }
                 }
+            }
+        }
+        @if !others.is_empty() {
+            form.work #another-source method="post" action=(visitor.links.to("jobs")) {
+                (form_token(visitor))
+                input type="hidden" name="do" value="backup";
+                input type="hidden" name="backup" value=(name);
+                h2.label { "Replace it by a backup of another store" }
+                label for="store" { "The store" }
+                select #store name="store" { @for (store, _) in others { option value=(store) { (visible(store)) } } }
+                label.check {
+                    input type="checkbox" name="another_source" value="yes" required;
+                    " Replace what was taken from " (visible(&sources.join(", ")))
+                }
+                button { "Back up" }
             }
         }
     }
@@ -104,8 +123,8 @@ pub(super) fn restore(app: &App, visitor: &Visitor, from: Rows, backup: &str) ->
                 h2.label { "Restore" }
                 label for="target" { "Into the store" }
                 select #target name="target" { @for (store, _) in targets { option value=(store) { (visible(store)) } } }
-                label for="on-conflict" { "Entities that it has already" }
-                select #on-conflict name="on-conflict" {
+                label for="on_conflict" { "Entities that it has already" }
+                select #on_conflict name="on_conflict" {
                     option value="overwrite" { "are replaced" }
                     option value="skip" { "are left as they are" }
                     option value="update-only" { "are replaced, and no others created" }
