@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use gaebar_gen::backup::Options;
 use gaebar_gen::compile::cache;
 use gaebar_gen::config::Config;
@@ -28,7 +29,12 @@ pub(super) fn run(args: &PullArgs, config: &Config, format: Format) -> anyhow::R
     let named = config.remotes.get(&args.url);
     let url = named.map_or(&args.url, |remote| &remote.url);
     let token_file = args.token_file.as_ref().or(named.and_then(|remote| remote.token_file.as_ref()));
-    let token = Token::from(token_file.map(PathBuf::as_path))?;
+    let token = Token::from(token_file.map(PathBuf::as_path));
+    let token = if args.token_file.is_none() && token_file.is_some() {
+        token.with_context(|| format!("[remotes.{}] token-file in gaebar.toml", args.url))?
+    } else {
+        token?
+    };
     let plain = if args.plain_http { Plain::Allowed } else { Plain::Refused };
     let folder = folder(args)?;
     let remote = Remote::new(url, token.as_ref(), plain)?;
