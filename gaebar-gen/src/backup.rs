@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use gaebar_runtime::store::{Place, ReadTime, Store, StoreUrl};
+use gaebar_runtime::restore::is_own_kind;
+use gaebar_runtime::store::{Place, ReadTime, Store, StoreUrl, View};
 use thiserror::Error;
 
 use crate::bite::Bite;
 use crate::checkpoint::{Lasts, has_rows};
 use crate::draft::Drafts;
+use crate::emit::visible;
 use crate::folder::FolderError;
 use crate::manifest::{KindManifest, MANIFEST, Origin};
 use crate::memo::Memo;
@@ -102,6 +104,18 @@ pub enum BackupError {
     /// Kinds or namespaces were named, and there is nothing in them.
     #[error("{0} has no entities of the kinds and namespaces that were named; nothing was written")]
     NothingChosen(Place),
+    /// A kind was named that neither the store nor the backup has.
+    #[error(
+        "{store} has no entities of kind {kind:?}{there}; nothing was written. If it is one that is still to come, say --allow-empty"
+    )]
+    NoSuchKind {
+        /// The store.
+        store: Box<Place>,
+        /// The kind.
+        kind: String,
+        /// Those that there are, where the store can list them.
+        there: String,
+    },
     /// The store holds nothing, and the backup does.
     #[error(
         "{store} holds no entities, and the backup has {rows} rows, which would all go; is it the right project, database and namespace? If so, say --allow-empty"
@@ -140,7 +154,10 @@ impl BackupError {
     fn can_be_resumed(&self) -> bool {
         // An entity that came twice would be there again.
         let spoilt = |error: &SpoolError| !matches!(error, SpoolError::Io { .. });
-        !matches!(self, Self::Read(ReadError::Spool(error)) | Self::Shard(ShardError::Spool(error)) if spoilt(error))
+        // Who names other kinds reads something else.
+        let is_another = matches!(self, Self::NoSuchKind { .. });
+        !is_another
+            && !matches!(self, Self::Read(ReadError::Spool(error)) | Self::Shard(ShardError::Spool(error)) if spoilt(error))
     }
 }
 
@@ -328,8 +345,7 @@ fn into_backup(
     let replaced_edits = replaced_edits(&contents, &options.selection)?;
     let spooled = spool(reading, store, &known, options, stages, stop)?;
     let rows = known.iter().map(|(manifest, _)| manifest.rows).sum();
-    let everything = options.selection.kinds.is_none() && options.selection.namespaces.is_none();
-    if rows > 0 && everything && !options.allow_empty && spooled.values().all(|kind| kind.rows() == 0) {
+    if rows > 0 && !options.selection.is_a_part() && !options.allow_empty && spooled.values().all(|kind| kind.rows() == 0) {
         return Err(BackupError::Emptied { store: store.place().clone(), rows });
     }
     let plan = Plan {
@@ -420,15 +436,39 @@ fn spool(
     stop: &AtomicBool,
 ) -> Result<BTreeMap<String, SpooledKind>, BackupError> {
     let mut spooled = reading.finish(&options.selection, stages.reading().as_ref(), stop)?;
-    let chosen = options.selection.kinds.is_some() || options.selection.namespaces.is_some();
-    if chosen && known.is_empty() && spooled.values().all(|kind| kind.rows() == 0) {
+    let selection = &options.selection;
+    let is_known = |name: &str| known.iter().any(|(_, kind)| kind.name == name);
+    let is_empty = |kind: &str| spooled.get(kind).is_none_or(|kind| kind.rows() == 0);
+    let mut named = selection.kinds.iter().flatten().filter(|kind| selection.includes_kind(kind));
+    if let Some(kind) = named.find(|kind| is_empty(kind) && !is_known(kind) && !options.allow_empty) {
+        return Err(BackupError::NoSuchKind {
+            store: Box::new(store.place().clone()),
+            kind: kind.clone(),
+            there: kinds_of(store),
+        });
+    }
+    if selection.is_a_part() && known.is_empty() && spooled.values().all(|kind| kind.rows() == 0) {
         return Err(BackupError::NothingChosen(store.place().clone()));
     }
     // A kind that was read and has no entities any more keeps its struct and its numbers.
-    for (_, kind) in known.iter().filter(|(_, kind)| options.selection.includes_kind(&kind.name)) {
+    for (_, kind) in known.iter().filter(|(_, kind)| selection.includes_kind(&kind.name)) {
         spooled.entry(kind.name.clone()).or_default();
     }
     Ok(spooled)
+}
+
+/// The kinds of a store, as part of an error; nothing where the store can't list them.
+fn kinds_of(store: &dyn Store) -> String {
+    let listed = store.snapshot(View::Latest).and_then(|snapshot| {
+        let namespaces = snapshot.namespaces()?;
+        namespaces.iter().map(|namespace| snapshot.kinds(namespace)).collect::<Result<Vec<_>, _>>()
+    });
+    let kinds: BTreeSet<_> =
+        listed.into_iter().flatten().flatten().filter(|kind| !is_own_kind(kind)).map(|kind| visible(&kind)).collect();
+    if kinds.is_empty() {
+        return String::new();
+    }
+    format!("; it has {}", kinds.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 fn folder_name(place: &Path) -> String {

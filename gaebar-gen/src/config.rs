@@ -1,7 +1,7 @@
 //! `gaebar.toml`: names for stores, and settings. Flags win over it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use gaebar_runtime::store::{StoreError, StoreUrl};
 use serde::{Deserialize, Deserializer};
@@ -42,7 +42,11 @@ pub struct StateConfig {
 
 /// A Gaebar elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "`[remotes.NAME]` with `url`, and `token-file` if it asks for a token"
+)]
 pub struct RemoteConfig {
     /// The address of its page.
     pub url: String,
@@ -117,6 +121,14 @@ pub enum ConfigError {
         /// Those that may.
         targets: Vec<String>,
     },
+    /// A setting that should be a store is none.
+    #[error("{setting} in gaebar.toml: {source}")]
+    Setting {
+        /// Which setting.
+        setting: String,
+        /// What is wrong with it.
+        source: Box<ConfigError>,
+    },
     /// Neither a store's URL nor a name of one.
     #[error("{source}, or a name from [stores] in gaebar.toml{known}")]
     Store {
@@ -128,7 +140,7 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Reads the file, if there is one: the one given, or `gaebar.toml` in the present folder.
+    /// Reads the file, if there is one: the one given, or `gaebar.toml` in the present folder. Paths in it are from its folder.
     pub fn load(given: Option<&Path>) -> Result<Self, ConfigError> {
         let path = given.unwrap_or(Path::new(FILE));
         if given.is_none() && !path.exists() {
@@ -136,32 +148,83 @@ impl Config {
         }
         let bytes = folder::read(path)?;
         let text = String::from_utf8_lossy(&bytes);
-        toml::from_str(&text).map_err(|source| ConfigError::Syntax { path: path.to_owned(), source: Box::new(source) })
+        let config: Self =
+            toml::from_str(&text).map_err(|source| ConfigError::Syntax { path: path.to_owned(), source: Box::new(source) })?;
+        Ok(config.of_folder(path.parent().unwrap_or(Path::new(""))))
+    }
+
+    /// The same, with paths from a folder on.
+    fn of_folder(mut self, folder: &Path) -> Self {
+        let targets = self.restore.targets.iter_mut().flatten();
+        for url in self.stores.values_mut().chain(targets).chain(self.state.as_mut().map(|state| &mut state.store)) {
+            if let Ok(StoreUrl::Sqlite(path)) = url.parse() {
+                *url = StoreUrl::Sqlite(from(folder, &path)).to_string();
+            }
+        }
+        for file in self.remotes.values_mut().filter_map(|remote| remote.token_file.as_mut()) {
+            *file = from(folder, file);
+        }
+        self
     }
 
     /// The store of a name or a URL.
     pub fn store(&self, name_or_url: &str) -> Result<StoreUrl, ConfigError> {
-        let url = self.stores.get(name_or_url).map_or(name_or_url, String::as_str);
-        url.parse().map_err(|source| {
-            let names: Vec<_> = self.stores.keys().map(String::as_str).collect();
-            let known = if names.is_empty() { String::new() } else { format!(" (there: {})", names.join(", ")) };
+        let named = self.stores.get(name_or_url);
+        let store = named.map_or(name_or_url, String::as_str).parse().map_err(|source| {
+            let there: Vec<_> = self.stores.keys().map(String::as_str).collect();
+            let known = if there.is_empty() { String::new() } else { format!(" (there: {})", there.join(", ")) };
             ConfigError::Store { source: Box::new(source), known }
-        })
+        });
+        if named.is_some() { of_setting(store, &format!("[stores] {name_or_url}")) } else { store }
     }
-}
 
-impl Config {
+    /// The stores that may be restored to; `None`: any.
+    pub fn targets(&self) -> Result<Option<Vec<StoreUrl>>, ConfigError> {
+        let Some(targets) = &self.restore.targets else { return Ok(None) };
+        let target = |target: &String| of_setting(self.store(target), "[restore] targets");
+        targets.iter().map(target).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// The store in which state is kept, and the kind of its entities, if they are set.
+    pub fn state(&self) -> Result<Option<(StoreUrl, Option<&str>)>, ConfigError> {
+        let Some(StateConfig { store, kind }) = &self.state else { return Ok(None) };
+        Ok(Some((of_setting(self.store(store), "[state] store")?, kind.as_deref())))
+    }
+
     /// A store that may be restored to.
     pub fn target(&self, name_or_url: &str) -> Result<StoreUrl, ConfigError> {
         let url = self.store(name_or_url)?;
-        let Some(targets) = &self.restore.targets else { return Ok(url) };
-        for target in targets {
-            if self.store(target)? == url {
-                return Ok(url);
-            }
+        let targets = self.targets()?;
+        if targets.is_none_or(|targets| targets.iter().any(|target| is_same(target, &url))) {
+            return Ok(url);
         }
-        Err(ConfigError::Target { store: url.to_string(), targets: targets.clone() })
+        Err(ConfigError::Target { store: url.to_string(), targets: self.restore.targets.clone().unwrap_or_default() })
     }
+}
+
+/// The store that a setting names.
+fn of_setting(store: Result<StoreUrl, ConfigError>, setting: &str) -> Result<StoreUrl, ConfigError> {
+    store.map_err(|source| ConfigError::Setting { setting: setting.to_owned(), source: Box::new(source) })
+}
+
+/// A path from a folder on, without `.` in it.
+fn from(folder: &Path, path: &Path) -> PathBuf {
+    folder.join(path).components().filter(|part| *part != Component::CurDir).collect()
+}
+
+/// Whether two URLs are of one store, however a file's path is written.
+fn is_same(one: &StoreUrl, other: &StoreUrl) -> bool {
+    match (one, other) {
+        (StoreUrl::Sqlite(one), StoreUrl::Sqlite(other)) => whole(one) == whole(other),
+        _ => one == other,
+    }
+}
+
+/// The whole path of a file that need not exist yet.
+fn whole(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside = || Some(folder.canonicalize().ok()?.join(path.file_name()?));
+    path.canonicalize().ok().or_else(beside).unwrap_or_else(|| path.to_owned())
 }
 
 #[cfg(test)]
@@ -176,6 +239,12 @@ mod tests {
         assert_eq!(config.store("sqlite:x").unwrap().to_string(), "sqlite:x");
         let error = config.store("stagging").unwrap_err().to_string();
         assert!(error.contains("(there: staging)"), "{error}");
+        let config: Config =
+            toml::from_str("[stores]\nproduction = \"datastor://my-app\"\n[restore]\ntargets = [\"stagin\"]").unwrap();
+        let error = config.store("production").unwrap_err().to_string();
+        assert!(error.starts_with("[stores] production in gaebar.toml: `datastor://my-app` is no store"), "{error}");
+        let error = config.target("sqlite:x").unwrap_err().to_string();
+        assert!(error.starts_with("[restore] targets in gaebar.toml: `stagin` is no store"), "{error}");
         assert!(toml::from_str::<Config>("[backup]\nshard_size = 1").is_err());
         for wrong in ["[serve]\nstep-seconds = 0", "[serve]\nstep-seconds = 3601", "[backup]\nrows-per-step = 10001"] {
             assert!(toml::from_str::<Config>(wrong).unwrap_err().to_string().contains("is not within 1 and "), "{wrong}");
@@ -186,7 +255,7 @@ mod tests {
     fn only_the_stores_that_are_listed_may_be_restored_to() {
         let stores = "[stores]\nstaging = \"datastore://my-app-staging\"\nproduction = \"datastore://my-app\"\n";
         let config: Config = toml::from_str(&format!("{stores}[restore]\ntargets = [\"staging\", \"sqlite:local.db\"]")).unwrap();
-        for target in ["staging", "datastore://my-app-staging", "sqlite:local.db"] {
+        for target in ["staging", "datastore://my-app-staging", "sqlite:local.db", "sqlite:./local.db"] {
             config.target(target).unwrap();
         }
         for other in ["production", "datastore://my-app", "datastore://my-app-staging/other", "sqlite:other.db"] {

@@ -82,6 +82,9 @@ pub enum ManifestError {
     /// It has no `manifest.json`.
     #[error("{path} is no backup: it has no manifest.json; `gaebar backup STORE {path}` makes one", path = .0.display())]
     NoBackup(PathBuf),
+    /// There is no such folder.
+    #[error("there is no folder {path}", path = .0.display())]
+    NoFolder(PathBuf),
     /// A newer Gaebar wrote it.
     #[error("{path} has format {found}, and this version of Gaebar reads up to {FORMAT}; use a newer one", path = .path.display())]
     Newer {
@@ -121,7 +124,8 @@ impl BackupManifest {
         update::recover(backup)?;
         let path = backup.join(MANIFEST);
         if !path.is_file() {
-            return Err(ManifestError::NoBackup(backup.to_owned()));
+            let why = if backup.exists() { ManifestError::NoBackup } else { ManifestError::NoFolder };
+            return Err(why(backup.to_owned()));
         }
         // A later format may say more than this version understands.
         let found = serde_json::from_slice::<Format>(&read(&path)?).map_or(0, |found| found.format);

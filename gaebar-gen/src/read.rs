@@ -39,6 +39,11 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// Whether kinds or namespaces are named, so that others stay out.
+    pub fn is_a_part(&self) -> bool {
+        self.kinds.is_some() || self.namespaces.is_some()
+    }
+
     /// Whether an entity is selected.
     pub fn includes(&self, key: &Key) -> bool {
         self.includes_kind(key.kind()) && self.includes_namespace(key.namespace())

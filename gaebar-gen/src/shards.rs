@@ -85,7 +85,7 @@ pub struct Written {
     /// Its files and their fingerprints. A draft tells them as they come.
     #[serde(skip)]
     pub files: BTreeMap<String, Fingerprint>,
-    /// How many of them are new or changed.
+    /// How many files are new, changed, or gone.
     pub changed: u64,
 }
 

@@ -258,10 +258,11 @@ fn stage_kind(
         bite: plan.bite,
         stop,
     };
-    let written = shards::write(job, spooled, located.as_ref(), &mut draft)?;
+    let mut written = shards::write(job, spooled, located.as_ref(), &mut draft)?;
     let before = previous.map(|previous| &previous.manifest);
     let files = before.into_iter().flat_map(|before| before.files.keys());
-    let removed = files.filter(|file| !written.files.contains_key(*file)).cloned().collect();
+    let removed: Vec<_> = files.filter(|file| !written.files.contains_key(*file)).cloned().collect();
+    written.changed += removed.len() as u64;
     // A kind in which nothing changed keeps its manifest, read time and all.
     let unchanged = before.is_some_and(|before| before.files == written.files);
     let mut path = None;

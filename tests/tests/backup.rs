@@ -239,10 +239,28 @@ fn kinds_and_namespaces_are_chosen_by_flags_and_settings_and_flags_win() {
     let done = event(&mut gaebar(&folder, &["backup", "dev", "c", "--kinds", "Profile", "--shard-size", "100000"]));
     assert_eq!(done["kinds"]["Profile"]["shards"], 1);
 
-    let (_, warning) = run(&mut gaebar(&folder, &["backup", "dev", "d", "--kinds", "Profile,Nobody,Profile"]), 0);
-    assert!(warning.contains("no entities of kind \"Nobody\""), "{warning}");
-    let (_, error) = run(&mut gaebar(&folder, &["backup", "dev", "e", "--kinds", "Nobody"]), 1);
-    assert!(error.contains("nothing was written") && !folder.join("e").exists(), "{error}");
+    for (into, kinds) in [("e", "Nobody"), ("e", "Profile,Nobody,Profile"), ("a", "Nobody"), ("a", "Letter,Nobody")] {
+        let before = folder.join(into).exists().then(|| files(&folder.join(into)));
+        let (_, error) = run(&mut gaebar(&folder, &["backup", "dev", into, "--kinds", kinds]), 1);
+        let told = "no entities of kind \"Nobody\"; it has ../up, AllOtherTypes, ";
+        assert!(error.contains(told) && error.contains(", Profile, ") && error.contains("nothing was written"), "{error}");
+        assert!(!error.contains("right project") && !error.contains("--resume"), "{error}");
+        assert!(folder.join(into).exists().then(|| files(&folder.join(into))) == before);
+    }
+    let allowed = ["backup", "dev", "d", "--kinds", "Profile,Nobody,Profile", "--allow-empty"];
+    let (_, note) = run(&mut gaebar(&folder, &allowed), 0);
+    assert!(note.contains("note: there are no entities of kind \"Nobody\""), "{note}");
+    // A kind that the backup has, and the store no longer, is no slip of the pen.
+    rusqlite::Connection::open(folder.join("store.db"))
+        .unwrap()
+        .execute("DELETE FROM entities WHERE kind = 'Letter'", [])
+        .unwrap();
+    let (_, note) = run(&mut gaebar(&folder, &["backup", "dev", "a", "--kinds", "Letter"]), 0);
+    assert!(note.contains("no entities of kind \"Letter\"") && !note.contains("right project"), "{note}");
+    assert!(note.contains("1 kind changed, in ") && note.contains("  Letter "), "{note}");
+    let again = ["backup", "dev", "a", "--kinds", "Letter,Profile", "--namespaces", ""];
+    let (_, note) = run(&mut gaebar(&folder, &again), 0);
+    assert!(note.contains("nothing of it changed") && !note.contains("  Letter ") && !note.contains("  Profile "), "{note}");
     let (_, error) = run(&mut gaebar(&folder, &["backup", "prod", "e"]), 2);
     assert!(error.contains("(there: dev)"), "{error}");
 }

@@ -37,6 +37,8 @@ fn wrong_usage_ends_with_2_and_other_errors_with_1() {
         (&["backup", "memory:"], "`memory:` is no store"),
         (&["backup", "sqlite:none.db", "x", "--read-time", "yesterday"], "--read-time"),
         (&["seed", "suite", "--to", "sqlite:x.db", "--rows", "3"], "--rows is for the headline set"),
+        (&["restore", "--to", "sqlite:x.db", "--keys", "Profile/2", "backup"], "put it before --keys"),
+        (&["serve", "--listen", "localhost:9000"], "such as 127.0.0.1:9000"),
     ] {
         let (_, error) = run(&mut gaebar(&folder, arguments), 2);
         assert!(error.contains(part), "{arguments:?}: {error}");
@@ -45,6 +47,7 @@ fn wrong_usage_ends_with_2_and_other_errors_with_1() {
         (&["backup", "sqlite:none.db"][..], "there is no such file"),
         (&["restore", "nowhere", "--to", "sqlite:x.db"], "nowhere"),
         (&["build", "."], "is no backup"),
+        (&["list", "nodir"], "there is no folder nodir"),
         (&["restore", "nowhere", "--to", "sqlite:none/x.db"], "there is no folder none"),
         (&["build", "nowhere", "--output", "none/x"], "there is no folder none"),
         (&["--config", "none.toml", "list", "."], "none.toml"),
@@ -56,6 +59,66 @@ fn wrong_usage_ends_with_2_and_other_errors_with_1() {
     let (_, error) = run(&mut gaebar(&folder, &["list", "."]), 1);
     assert!(error.contains("gaebar.toml") && error.contains("unknown field `shards`"), "{error}");
     assert_eq!(error.matches("unknown field").count(), 1, "a cause is told once: {error}");
+    for (settings, arguments, code, part) in [
+        (
+            "[stores]\nprod = \"datastor://x\"",
+            &["backup", "prod"][..],
+            2,
+            "[stores] prod in gaebar.toml: `datastor://x` is no store",
+        ),
+        (
+            "[restore]\ntargets = [\"stagin\"]",
+            &["seed", "suite", "--to", "sqlite:x"],
+            2,
+            "[restore] targets in gaebar.toml: `stagin`",
+        ),
+        ("[state]\nstore = \"stat\"", &["serve", "--listen", "127.0.0.1:0"], 2, "[state] store in gaebar.toml: `stat`"),
+        ("[remotes]\noffice = \"http://x\"", &["serve"], 1, "expected `[remotes.NAME]` with `url`"),
+        (
+            "[remotes.office]\nurl = \"http://x\"\ntoken-file = \"nofile\"",
+            &["serve"],
+            1,
+            "[remotes.office] token-file in gaebar.toml",
+        ),
+    ] {
+        fs::write(folder.join("gaebar.toml"), settings).unwrap();
+        let (_, error) = run(&mut gaebar(&folder, arguments), code);
+        assert!(error.contains(part), "{settings}: {error}");
+    }
+}
+
+#[test]
+fn paths_in_the_settings_are_from_their_own_folder() {
+    let folder = folder("settings-elsewhere");
+    let below = folder.join("below");
+    fs::create_dir(&below).unwrap();
+    let settings = "[stores]\nstaging = \"sqlite:staging.db\"\n[restore]\ntargets = [\"staging\", \"sqlite:./local.db\"]\n\
+                    [remotes.office]\nurl = \"https://localhost:9/\"\ntoken-file = \"token\"\n";
+    fs::write(folder.join("gaebar.toml"), settings).unwrap();
+    for (to, made) in [("staging", "staging.db"), ("sqlite:../local.db", "local.db"), ("sqlite:.././staging.db", "staging.db")] {
+        run(&mut gaebar(&below, &["--config", "../gaebar.toml", "seed", "suite", "--to", to]), 0);
+        assert!(folder.join(made).exists() && fs::read_dir(&below).unwrap().next().is_none(), "{to}");
+    }
+    run(&mut gaebar(&folder, &["seed", "suite", "--to", "sqlite:below/../local.db"]), 0);
+    // The same name in another folder is another store.
+    let (_, error) = run(&mut gaebar(&below, &["--config", "../gaebar.toml", "seed", "suite", "--to", "sqlite:local.db"]), 2);
+    assert!(error.contains("may not be restored to"), "{error}");
+    let (_, error) = run(&mut gaebar(&below, &["--config", "../gaebar.toml", "pull", "office", "nightly"]), 1);
+    assert!(error.contains("../token"), "{error}");
+}
+
+#[test]
+fn a_sample_is_written_only_where_a_restore_may_go() {
+    let folder = folder("seed-guard");
+    let seed = |to: &str| {
+        let mut command = gaebar(&folder, &["seed", "suite", "--to", to]);
+        run(command.stdin(std::process::Stdio::null()), 2).1
+    };
+    let error = seed("datastore://my-app");
+    assert!(error.contains("datastore://my-app is a real project") && error.contains("--yes"), "{error}");
+    fs::write(folder.join("gaebar.toml"), "[restore]\ntargets = [\"sqlite:local.db\"]\n").unwrap();
+    let error = seed("sqlite:production.db");
+    assert!(error.contains("may not be restored to") && !folder.join("production.db").exists(), "{error}");
 }
 
 #[test]

@@ -70,10 +70,13 @@ fn an_edit_within_the_grammar_is_named_and_goes_on_only_if_accepted() {
     let page = store.snapshot(View::Now).unwrap().page(&scan, None, 10).unwrap();
     assert_eq!(page.entities[0].properties["text"], "1".into());
 
-    let without = shard.replace("    (1, row_1),\n", "");
-    let (before, rest) = without.split_once("\npub fn row_1").unwrap();
+    let (before, rest) = shard.split_once("\npub fn row_1").unwrap();
     let (_, after) = rest.split_once("\n}\n").unwrap();
-    fs::write(backup.join(SHARD), format!("{before}{after}")).unwrap();
+    let without = format!("{before}{after}");
+    fs::write(backup.join(SHARD), &without).unwrap();
+    let (code, said) = verify(&folder);
+    assert!(code == 1 && said.contains(":5:5: row_1 is listed, but is not there; to delete a row"), "{said}");
+    fs::write(backup.join(SHARD), without.replace("    (1, row_1),\n", "")).unwrap();
     let (code, said) = verify(&folder);
     assert!(code == 3 && said.contains("a row was deleted"), "{said}");
 }

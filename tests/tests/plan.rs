@@ -158,7 +158,26 @@ fn a_part_of_a_backup_is_restored() {
     assert_eq!(part(&["--keys", "B/7"]), "B/7");
     // Friend/2 is referred to by an entity embedded in an array, and refers to A/2 itself.
     assert_eq!(part(&["--keys", "B/7", "--with-references"]), "A/2 B/7 Friend/1 Friend/2");
-    assert_eq!(part(&["--keys", "Nobody/1"]), "");
+}
+
+#[test]
+fn what_is_named_and_not_in_the_backup_is_told_and_nothing_is_restored() {
+    let folder = prepared("plan-named");
+    for (arguments, expected) in [
+        (&["--kinds", "A,Frend"][..], r#"no row of kind "Frend"; its kinds are "A", "B", "Friend"."#),
+        (&["--kinds", "Frend", "--mirror"], r#"no row of kind "Frend""#),
+        (&["--namespaces", "m"], r#"no row in the namespace "m"; its namespaces are "", "n"."#),
+        (&["--map-namespace", "m=x", "--map-namespace", "n=y"], r#"no row in the namespace "m""#),
+        (&["--keys", "A/1", "A/77"], "no row with the key A/77."),
+        (&["--keys", "B/7", "B/8", "--with-references"], "no row with the key B/8."),
+        (&["--under", "A/2", "--under", "A/77"], "no row with the key A/77, and none below it."),
+        (&["--keys", "A/1", "--kinds", "B"], "no row of the backup meets all of these conditions."),
+    ] {
+        let (plan, _, told) = restore(&folder, "sqlite:target.db", arguments, 1);
+        assert!(told.contains(expected) && told.contains("Nothing was restored"), "{arguments:?}: {told}");
+        assert_eq!(plan, Json::default(), "{arguments:?}");
+    }
+    assert_eq!(keys(&folder, "target.db"), ["A/1", "A/2", "A/9", "C/1"]);
 }
 
 #[test]

@@ -112,14 +112,18 @@ fn an_interrupt_ends_after_the_commits_in_flight_and_says_how_to_go_on() {
         assert_eq!(code, Some(130), "{said}");
         assert!(said.contains("interrupted") && said.contains("--resume"), "{said}");
         // Another backup, target or way of restoring is no going on.
-        for other in [&["--to", "sqlite:other.db"][..], &["--on-conflict", "skip"], &["--kinds", "Slow"]] {
+        let (target, options) = ("went to another target", "had other options");
+        for (other, told) in
+            [(["--to", "sqlite:other.db"], target), (["--on-conflict", "skip"], options), (["--kinds", "Slow"], options)]
+        {
             let mut arguments: Vec<&str> = vec!["restore", "backup", "--interpret", "--journal", "journal", "--resume"];
             arguments.extend(other);
             if other[0] != "--to" {
                 arguments.extend(["--to", "sqlite:target.db"]);
             }
             let (_, error) = run(&mut gaebar(&folder, &arguments), 1);
-            assert!(error.contains("was of another backup, target, or way of restoring"), "{error}");
+            assert!(error.contains(&format!("the restore that was interrupted {told}")), "{error}");
+            assert!(!error.contains("Choice {"), "{error}");
         }
         let done = event(&mut go_on(&folder));
         let rows = done["rows"].as_u64().unwrap();

@@ -590,7 +590,7 @@ fn what_fails_is_said_and_tried_again() {
     let job = id(&program.begin("do=restore&backup=later&target=to"));
     program.steps(job, "confirming");
     drop(served);
-    run(&mut gaebar(&folder, &["seed", "suite", "--to", "sqlite:other.db"]), 0);
+    run(&mut gaebar(&folder, &["--config", "/dev/null", "seed", "suite", "--to", "sqlite:other.db"]), 0);
     run(&mut gaebar(&folder, &["backup", "other", "backups/later"]), 0);
     let served = Serving::start(&folder, Some(TOKEN), &[]);
     let failed = Program(&served).step(job, "confirm=yes");
@@ -762,7 +762,7 @@ fn the_time_left_of_reading_is_told_once_something_is_known_of_the_store() {
     program.steps(job, "done");
 
     // Of the next, as much as the last one of the same store had.
-    run(&mut gaebar(&folder, &["seed", "suite", "--to", "sqlite:other.db"]), 0);
+    run(&mut gaebar(&folder, &["--config", "/dev/null", "seed", "suite", "--to", "sqlite:other.db"]), 0);
     run(&mut gaebar(&folder, &["backup", "sqlite:other.db", "backups/other"]), 0);
     let (job, step) = begin("second");
     assert!(step["seconds_left"].is_u64() && step["about"] == ROWS, "{step}");

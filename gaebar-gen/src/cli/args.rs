@@ -23,7 +23,7 @@ use gaebar_runtime::cli::{Format, RestoreOptions};
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 differences, 130 interrupted."
 )]
 pub(crate) struct Cli {
-    /// The settings file, instead of gaebar.toml in the present folder
+    /// The settings file, instead of gaebar.toml in the present folder; paths in it are from its own folder
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
@@ -92,9 +92,13 @@ pub(crate) struct SeedArgs {
     #[arg(value_enum)]
     pub(crate) set: SeedSet,
 
-    /// The store to write into
+    /// The store to write into: entities that exist are replaced
     #[arg(long, value_name = "STORE")]
     pub(crate) to: String,
+
+    /// Write into a real project without being asked for its name
+    #[arg(long)]
+    pub(crate) yes: bool,
 
     /// How many entities of the headline set [default: 18969]
     #[arg(long, value_name = "N")]
@@ -167,7 +171,7 @@ pub(crate) struct BackupArgs {
     #[arg(long)]
     pub(crate) compact: bool,
 
-    /// Go on if the store holds nothing, and the backup does
+    /// Go on if the store holds nothing, and the backup does, or nothing of a kind that is named
     #[arg(long)]
     pub(crate) allow_empty: bool,
 }
@@ -322,6 +326,12 @@ pub(crate) struct ListArgs {
     pub(crate) folder: PathBuf,
 }
 
+/// An address to listen at.
+#[cfg(feature = "web")]
+fn address(text: &str) -> Result<std::net::SocketAddr, String> {
+    text.parse().map_err(|_| "write it in numbers, with a port, such as 127.0.0.1:9000, or [::1]:9000".to_owned())
+}
+
 #[cfg(feature = "web")]
 #[derive(Debug, Args)]
 #[command(
@@ -359,7 +369,7 @@ In gaebar.toml:
 )]
 pub(crate) struct ServeArgs {
     /// The address to listen at; port 0 takes any that is free
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8734")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8734", value_parser = address)]
     pub(crate) listen: std::net::SocketAddr,
 
     /// The folder that holds the backups

@@ -15,7 +15,7 @@ use gaebar_gen::read::Selection;
 use gaebar_gen::reading::Begin;
 use gaebar_gen::shards::SHARD_BYTES;
 use gaebar_gen::stage::Reshape;
-use gaebar_runtime::cli::{Format, plural, rate, thousands};
+use gaebar_runtime::cli::{Format, plural, rate};
 use gaebar_runtime::model::Timestamp;
 use gaebar_runtime::store::{self, StoreUrl};
 use serde::Serialize;
@@ -79,14 +79,15 @@ fn options(args: &BackupArgs, config: &Config) -> anyhow::Result<Options> {
 
 fn summarise(done: &BackedUp, options: &Options, seconds: f64, format: Format) -> std::io::Result<()> {
     let rows: u64 = done.kinds.values().map(|kind| kind.rows).sum();
-    for (kind, written) in &done.kinds {
+    for (kind, written) in done.kinds.iter().filter(|(_, kind)| !done.updated || kind.changed > 0) {
         let (rows, shards) = (plural(written.rows, "row"), plural(written.shards.into(), "shard"));
         say!("  {:<24} {rows:>14} {shards:>12} {:>12}", visible(kind), bytes(written.bytes));
     }
-    for kind in options.selection.kinds.iter().flatten().filter(|kind| !done.kinds.contains_key(*kind)) {
-        say!("warning: there are no entities of kind {kind:?}");
+    let is_empty = |kind: &str| done.kinds.get(kind).is_none_or(|kind| kind.rows == 0);
+    for kind in options.selection.kinds.iter().flatten().filter(|kind| is_empty(kind)) {
+        say!("note: there are no entities of kind {kind:?}");
     }
-    if rows == 0 {
+    if rows == 0 && !options.selection.is_a_part() {
         say!("warning: {} holds no entities: is it the right project, database and namespace?", done.source);
     }
     if done.resumed > 0 {
@@ -137,8 +138,13 @@ pub(super) fn changes(done: &BackedUp) {
         say!("reshaped: kind {kind:?} has a new struct, after all of its rows, so that many lines of it changed");
     }
     if done.updated {
-        let changed: u64 = done.kinds.values().map(|kind| kind.changed).sum();
-        say!("Updated the backup that was there: {} of its rows' files changed; `git diff` shows how", thousands(changed));
+        let changed: Vec<_> = done.kinds.values().map(|kind| kind.changed).filter(|files| *files > 0).collect();
+        let (kinds, files) = (plural(changed.len() as u64, "kind"), plural(changed.iter().sum(), "file"));
+        if changed.is_empty() {
+            say!("Updated the backup that was there: nothing of it changed");
+        } else {
+            say!("Updated the backup that was there: {kinds} changed, in {files} of rows; `git diff` shows how");
+        }
     }
 }
 
@@ -163,10 +169,12 @@ struct KindEvent {
     rows: u64,
     shards: u32,
     bytes: u64,
+    /// Files that are new, changed, or gone.
+    changed: u64,
 }
 
 impl From<&gaebar_gen::shards::Written> for KindEvent {
     fn from(written: &gaebar_gen::shards::Written) -> Self {
-        Self { rows: written.rows, shards: written.shards, bytes: written.bytes }
+        Self { rows: written.rows, shards: written.shards, bytes: written.bytes, changed: written.changed }
     }
 }

@@ -60,8 +60,7 @@ pub(super) fn restore(
     }
     if let Some(release) = built.release {
         // So far there is one, and its restore binaries know nothing else; nor do they ask before they write.
-        let is_real = matches!(to, StoreUrl::Datastore { .. }) && std::env::var_os("DATASTORE_EMULATOR_HOST").is_none();
-        if !options.suits_the_first_release() || (is_real && !options.yes) {
+        if !options.suits_the_first_release() || (cli::is_real(to) && !options.yes) {
             anyhow::bail!(
                 "the backup was written by Gaebar {}, whose runtime can't do that; `gaebar upgrade {}` gives it the present one, and \
                  --interpret does without",

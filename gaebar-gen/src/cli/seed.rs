@@ -1,6 +1,7 @@
 //! `gaebar seed`
 
 use gaebar_runtime::say;
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -8,7 +9,7 @@ use anyhow::Context as _;
 use gaebar_gen::config::Config;
 use gaebar_gen::seed::{self, HEADLINE_ROWS, Headline, SeedError};
 use gaebar_gen::stop;
-use gaebar_runtime::cli::{Bars, Format, plural, rate};
+use gaebar_runtime::cli::{self, Bars, Format, plural, rate};
 use gaebar_runtime::model::Entity;
 use gaebar_runtime::store::{self, Store};
 use serde::Serialize;
@@ -22,7 +23,17 @@ const BATCH: usize = 500;
 const WRITERS: usize = 4;
 
 pub(super) fn run(args: &SeedArgs, config: &Config, format: Format) -> anyhow::Result<ExitCode> {
-    let store = store::open_or_create(&config.store(&args.to).map_err(Usage::from)?)?;
+    let to = config.target(&args.to).map_err(Usage::from)?;
+    if cli::is_real(&to) && !args.yes {
+        if !io::stdin().is_terminal() {
+            return Err(Usage(format!(
+                "{to} is a real project, whose entities with the same keys are replaced; say --yes if it is meant"
+            ))
+            .into());
+        }
+        cli::confirm(&to, &mut io::stdin().lock())?;
+    }
+    let store = store::open_or_create(&to)?;
     let begun = Instant::now();
     let rows = match args.set {
         SeedSet::Suite if args.rows.is_some() => {

@@ -39,17 +39,14 @@ pub(super) fn run(args: &ServeArgs, config: &Config, format: Format) -> anyhow::
         ..Options::new(selection)
     };
     settings.rules.budget = budget(args, config);
-    let targets = config.restore.targets.as_ref();
-    let urls = targets.map(|targets| targets.iter().map(|target| config.store(target)).collect::<Result<_, _>>()).transpose();
-    settings.rules.targets = urls.map_err(Usage::from)?;
+    settings.rules.targets = config.targets().map_err(Usage::from)?;
     for (name, RemoteConfig { url, token_file }) in &config.remotes {
         // Not the variable: that token is this page's own.
         let token = token_file.as_deref().map(|file| Token::of_remote(name, file)).transpose()?;
         settings.rules.remotes.insert(name.clone(), Elsewhere { url: url.clone(), token });
     }
-    if let Some(state) = &config.state {
-        let url = config.store(&state.store).map_err(Usage::from)?;
-        settings.state = Some(StateStore::new(url, state.kind.as_deref()).map_err(|error| Usage(error.to_string()))?);
+    if let Some((store, kind)) = config.state().map_err(Usage::from)? {
+        settings.state = Some(StateStore::new(store, kind).map_err(|error| Usage(error.to_string()))?);
     }
     if !args.backups.is_dir() {
         say!("note: there is no folder {} yet", args.backups.display());

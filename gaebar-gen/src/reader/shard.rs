@@ -59,9 +59,23 @@ pub fn thorough(kind: &Kind, models_crate: &str, text: &str, blobs: &dyn Blobs) 
     }
     if errors.is_empty() {
         let expected = emit::shard(kind, models_crate, read.iter().map(|row| (row.number, row.text.as_str())));
-        errors.extend(difference(text, &expected, 1));
+        errors.extend(difference(text, &expected, 1).map(|error| listed_only(&lines, &read).unwrap_or(error)));
     }
     if errors.is_empty() { Ok(read) } else { Err(errors) }
+}
+
+/// A row that the list of rows still has, where its function was deleted.
+fn listed_only(lines: &[&str], read: &[ReadRow]) -> Option<GrammarError> {
+    let listed = |(at, line): (usize, &&str)| {
+        let (number, name) = line.trim().strip_prefix('(')?.strip_suffix("),")?.split_once(", row_")?;
+        Some((at + 1, number.parse::<u32>().ok().filter(|_| number == name)?))
+    };
+    let first = read.first().map_or(lines.len(), |row| row.line - 1);
+    let head = lines.get(..first).unwrap_or_default();
+    let (line, number) =
+        head.iter().enumerate().filter_map(listed).find(|(_, number)| read.iter().all(|row| row.number != *number))?;
+    let problem = format!("row_{number} is listed, but is not there; to delete a row, delete its line in ROWS, too");
+    Some(GrammarError { line, column: 5, problem })
 }
 
 /// All rows of a file, past what is wrong with any of them. What is between them is left to the comparison.
