@@ -140,9 +140,10 @@ pub(super) fn changes(done: &BackedUp) {
     if done.updated {
         let changed: Vec<_> = done.kinds.values().map(|kind| kind.changed).filter(|files| *files > 0).collect();
         let (kinds, files) = (plural(changed.len() as u64, "kind"), plural(changed.iter().sum(), "file"));
-        match changed.len() {
-            0 => say!("Updated the backup that was there: nothing of it changed"),
-            _ => say!("Updated the backup that was there: {kinds} changed, in {files} of rows; `git diff` shows how"),
+        if changed.is_empty() {
+            say!("Updated the backup that was there: nothing of it changed");
+        } else {
+            say!("Updated the backup that was there: {kinds} changed, in {files} of rows; `git diff` shows how");
         }
     }
 }
