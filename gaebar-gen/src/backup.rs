@@ -441,11 +441,7 @@ fn spool(
     let is_empty = |kind: &str| spooled.get(kind).is_none_or(|kind| kind.rows() == 0);
     let mut named = selection.kinds.iter().flatten().filter(|kind| selection.includes_kind(kind));
     if let Some(kind) = named.find(|kind| is_empty(kind) && !is_known(kind) && !options.allow_empty) {
-        return Err(BackupError::NoSuchKind {
-            store: Box::new(store.place().clone()),
-            kind: kind.clone(),
-            there: kinds_of(store),
-        });
+        return Err(BackupError::NoSuchKind { store: store.place().clone().into(), kind: kind.clone(), there: kinds_of(store) });
     }
     if selection.is_a_part() && known.is_empty() && spooled.values().all(|kind| kind.rows() == 0) {
         return Err(BackupError::NothingChosen(store.place().clone()));

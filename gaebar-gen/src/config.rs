@@ -171,8 +171,8 @@ impl Config {
     pub fn store(&self, name_or_url: &str) -> Result<StoreUrl, ConfigError> {
         let named = self.stores.get(name_or_url);
         let store = named.map_or(name_or_url, String::as_str).parse().map_err(|source| {
-            let there: Vec<_> = self.stores.keys().map(String::as_str).collect();
-            let known = if there.is_empty() { String::new() } else { format!(" (there: {})", there.join(", ")) };
+            let all: Vec<_> = self.stores.keys().map(String::as_str).collect();
+            let known = if all.is_empty() { String::new() } else { format!(" (there: {})", all.join(", ")) };
             ConfigError::Store { source: Box::new(source), known }
         });
         if named.is_some() { of_setting(store, &format!("[stores] {name_or_url}")) } else { store }

@@ -78,7 +78,7 @@ fn wrong_usage_ends_with_2_and_other_errors_with_1() {
             "[remotes.office]\nurl = \"http://x\"\ntoken-file = \"nofile\"",
             &["serve"],
             1,
-            "[remotes.office] token-file in gaebar.toml",
+            "there is no token in ",
         ),
     ] {
         fs::write(folder.join("gaebar.toml"), settings).unwrap();

@@ -30,6 +30,7 @@ files! {
     "restore/execute.rs"
     "restore/journal.rs"
     "restore/mod.rs"
+    "restore/named.rs"
     "restore/pace.rs"
     "restore/plan.rs"
     "restore/report.rs"

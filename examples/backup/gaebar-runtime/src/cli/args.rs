@@ -50,7 +50,7 @@ pub struct RestoreOptions {
     pub namespaces: Option<Vec<String>>,
 
     /// Only the entities with these keys, written as in rows: Profile/2
-    #[arg(long, value_name = "KEY", num_args = 1..)]
+    #[arg(long, value_name = "KEY", num_args = 1.., value_parser = key)]
     pub keys: Vec<Key>,
 
     /// Only the entity with this key, and all below it
@@ -119,6 +119,11 @@ impl std::str::FromStr for Mapped {
         let (from, to) = text.split_once('=').ok_or(NoMapping)?;
         Ok(Self { from: from.to_owned(), to: to.to_owned() })
     }
+}
+
+/// A key of `--keys`, which takes all that follows it.
+fn key(text: &str) -> Result<Key, String> {
+    text.parse().map_err(|error| format!("{error}; if it is no key, put it before --keys, which takes all that follows it"))
 }
 
 impl RestoreOptions {

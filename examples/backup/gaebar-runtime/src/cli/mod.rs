@@ -17,7 +17,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 pub use args::{DEFAULT_JOBS, Mapped, RestoreOptions};
-pub use output::{Bars, Format, Steps, plural, print, rate, thousands};
+pub use output::{Bars, Format, Steps, plural, print, rate, thousands, visible};
 
 use crate::restore::{
     CompiledRows, Counts, Execution, Failures, Identity, Incomplete, Journal, JournalError, Pace, Plan, PlanError, Progress,
@@ -282,7 +282,7 @@ fn tell_plan(plan: &Plan, place: &Place, taken_from: &[String], format: Format) 
     say!("Plan for {place}:");
     say!("{}", line("kind", columns(&total).map(|(name, _)| name.to_owned())));
     for (kind, counts) in plan.kinds() {
-        say!("{}", line(&kind.escape_debug().to_string(), numbers(counts)));
+        say!("{}", line(&visible(kind), numbers(counts)));
     }
     say!("{}", line("all", numbers(&total)));
     if taken_from.contains(&place.url.to_string()) {
@@ -293,20 +293,24 @@ fn tell_plan(plan: &Plan, place: &Place, taken_from: &[String], format: Format) 
 
 /// Whether a real project is meant, or somebody can be asked: to know before long work begins.
 pub fn check_meant(to: &StoreUrl, options: &RestoreOptions) -> Result<(), RunError> {
-    let is_real = matches!(to, StoreUrl::Datastore { .. }) && std::env::var_os("DATASTORE_EMULATOR_HOST").is_none();
-    if is_real && !options.yes && !options.dry_run && !io::stdin().is_terminal() {
+    if is_real(to) && !options.yes && !options.dry_run && !io::stdin().is_terminal() {
         return Err(RunError::Unconfirmed(to.clone()));
     }
     Ok(())
 }
 
+/// Whether a store is a real project's: no file, and no emulator.
+pub fn is_real(store: &StoreUrl) -> bool {
+    matches!(store, StoreUrl::Datastore { .. }) && std::env::var_os("DATASTORE_EMULATOR_HOST").is_none()
+}
+
 /// Asks a person to type the project's name.
-fn confirm(to: &StoreUrl, input: &mut dyn io::BufRead) -> Result<(), RunError> {
+pub fn confirm(to: &StoreUrl, input: &mut dyn io::BufRead) -> Result<(), RunError> {
     let name = match to {
         StoreUrl::Datastore { project, .. } => project.clone(),
         other => other.to_string(),
     };
-    say!("This is a real project. Type its name ({name}) to restore into it:");
+    say!("This is a real project. Type its name ({name}) to write into it:");
     let mut typed = String::new();
     input.read_line(&mut typed)?;
     if typed.trim() == name { Ok(()) } else { Err(RunError::NotConfirmed(name)) }

@@ -49,6 +49,12 @@ pub fn print(text: &str) -> io::Result<()> {
     }
 }
 
+/// A name as people read it: what would not be seen, or move the line, is escaped, and nothing else.
+pub fn visible(name: &str) -> String {
+    let shown = |c: char| if "'\"\\".contains(c) { c.to_string() } else { c.escape_debug().to_string() };
+    name.chars().map(shown).collect()
+}
+
 /// Progress for people: a bar on a terminal, now and then a plain line elsewhere.
 #[derive(Debug)]
 pub struct Bars {
@@ -96,7 +102,7 @@ impl Bars {
         match &state.bar {
             Some(bar) => {
                 bar.inc(rows);
-                bar.set_message(kind.escape_debug().to_string());
+                bar.set_message(visible(kind));
             }
             None if state.last_line.elapsed() >= PLAIN_INTERVAL => {
                 state.last_line = Instant::now();

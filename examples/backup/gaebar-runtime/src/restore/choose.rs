@@ -45,7 +45,8 @@ impl Choice {
     }
 }
 
-fn is_under(ancestor: &Key, key: &Key) -> bool {
+/// Whether a key is an ancestor's own, or below it.
+pub(super) fn is_under(ancestor: &Key, key: &Key) -> bool {
     ancestor.database() == key.database() && ancestor.namespace() == key.namespace() && key.path().starts_with(ancestor.path())
 }
 

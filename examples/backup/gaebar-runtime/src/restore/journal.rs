@@ -65,14 +65,12 @@ pub enum JournalError {
     #[error("there is no interrupted restore to go on with: {path} does not exist; leave --resume out", path = .0.display())]
     Nothing(PathBuf),
     /// It is of something else.
-    #[error("the restore that was interrupted was of another backup, target, or way of restoring: {path} says {found}, and this one is {expected}; leave --resume out to restore from the beginning", path = .path.display())]
+    #[error("the restore that was interrupted {differs} ({path}); leave --resume out to restore from the beginning", path = .path.display())]
     Other {
         /// The file.
         path: PathBuf,
         /// What it says first that differs.
-        found: String,
-        /// What it should say.
-        expected: String,
+        differs: &'static str,
     },
 }
 
@@ -110,9 +108,14 @@ impl Journal {
         let text = String::from_utf8_lossy(&fs::read(path).map_err(io("read"))?).into_owned();
         let head = identity.head();
         let Some(lines) = text.strip_prefix(&head) else {
-            let differs = |(found, expected): &(&str, &str)| found != expected;
-            let (found, expected) = text.lines().zip(head.lines()).find(differs).unwrap_or(("nothing", "more"));
-            return Err(JournalError::Other { path: path.to_owned(), found: found.to_owned(), expected: expected.to_owned() });
+            let same = text.lines().zip(head.lines()).take_while(|(found, expected)| found == expected).count();
+            let differs = match same {
+                1 => "was of another backup, or of another state of it",
+                2 => "went to another target",
+                3 => "had other options, which must be the same",
+                _ => "left no journal that this version can read",
+            };
+            return Err(JournalError::Other { path: path.to_owned(), differs });
         };
         // A line that was cut off by a kill says nothing, and must not run into the next.
         let whole = lines.rfind('\n').map_or("", |end| &lines[..=end]);

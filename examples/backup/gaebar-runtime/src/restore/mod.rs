@@ -4,6 +4,7 @@ mod batches;
 mod choose;
 mod execute;
 mod journal;
+mod named;
 mod pace;
 mod plan;
 mod report;

@@ -12,6 +12,7 @@ use thiserror::Error;
 use super::batches::{self, Batch, Work, by_kind, lock, look_up};
 use super::choose::{Choice, Namespaces, is_own_kind, references};
 use super::journal::Done;
+use super::named::Named;
 use super::report::{Failures, Progress};
 use super::rows::{RowRef, RowSource};
 use crate::model::{Entity, Key};
@@ -156,6 +157,12 @@ pub enum PlanError {
         /// Which.
         failures: Failures,
     },
+    /// Something was named that the backup does not have.
+    #[error("the backup has {0}. Nothing was restored")]
+    NotThere(String),
+    /// What was named is there, but nothing that meets all conditions.
+    #[error("no row of the backup meets all of these conditions. Nothing was restored")]
+    NoneChosen,
     /// The target has entities that were to be created.
     #[error("{count} of the entities exist in {target}, so nothing was restored: {}{}", .first.join(", "), if *.count > .first.len() as u64 { ", …" } else { "" })]
     Exist {
@@ -241,8 +248,9 @@ pub fn plan<'a>(
     progress: &dyn Progress,
     stop: &AtomicBool,
 ) -> Result<Plan<'a>, PlanError> {
+    let named = Named::new(&options);
     let chosen = if options.choice.with_references && !options.choice.is_everything() {
-        Some(with_references(source, &options.choice, folder, stop)?)
+        Some(with_references(source, &options.choice, &named, folder, stop)?)
     } else {
         None
     };
@@ -251,6 +259,7 @@ pub fn plan<'a>(
         store,
         folder,
         options: &options,
+        named: &named,
         chosen,
         done,
         progress,
@@ -272,10 +281,16 @@ pub fn plan<'a>(
     if stop.load(Ordering::Relaxed) {
         return Err(PlanError::Interrupted);
     }
+    let actions = planning.actions;
+    if let Some(missing) = named.missing() {
+        return Err(PlanError::NotThere(missing));
+    }
+    if kinds.is_empty() && !options.choice.is_everything() {
+        return Err(PlanError::NoneChosen);
+    }
     if existing > 0 {
         return Err(PlanError::Exist { target: store.place().to_string(), count: existing, first });
     }
-    let actions = planning.actions;
     let mut plan = Plan { source, store, folder, options, actions, deletes: KeySet::default(), covered: Vec::new(), kinds };
     if plan.options.mirror || plan.options.count_others {
         plan.look_for_others(&keys, &namespaces, stop)?;
@@ -336,6 +351,7 @@ struct Planning<'a> {
     store: &'a dyn Store,
     folder: Option<&'a Path>,
     options: &'a Options,
+    named: &'a Named<'a>,
     /// The rows that are chosen, if that is not told by their keys.
     chosen: Option<HashSet<RowRef>>,
     done: Option<&'a Done>,
@@ -398,8 +414,12 @@ impl Work for Planning<'_> {
     }
 
     fn prepare(&self, entity: Entity) -> Option<Entity> {
+        if is_own_kind(entity.kind()) {
+            return None;
+        }
+        self.named.see(entity.key());
         let is_chosen = self.chosen.is_some() || self.options.choice.includes(entity.key());
-        (is_chosen && !is_own_kind(entity.kind())).then(|| self.options.namespaces.entity(entity))
+        is_chosen.then(|| self.options.namespaces.entity(entity))
     }
 
     fn unreadable(&self, row: RowRef, problem: String) {
@@ -459,10 +479,11 @@ impl Work for Planning<'_> {
 fn with_references(
     source: &dyn RowSource,
     choice: &Choice,
+    named: &Named,
     folder: Option<&Path>,
     stop: &AtomicBool,
 ) -> Result<HashSet<RowRef>, PlanError> {
-    let gather = Gather { source, folder, choice, stop, gathered: Mutex::default(), hashers: KeySet::default() };
+    let gather = Gather { source, folder, choice, named, stop, gathered: Mutex::default(), hashers: KeySet::default() };
     batches::go(source, 1, &gather);
     let Gathered { rows, mut chosen, mut wanted, failures } = gather.gathered.into_inner().unwrap_or_default();
     if stop.load(Ordering::Relaxed) {
@@ -488,6 +509,7 @@ struct Gather<'a> {
     source: &'a dyn RowSource,
     folder: Option<&'a Path>,
     choice: &'a Choice,
+    named: &'a Named<'a>,
     stop: &'a AtomicBool,
     gathered: Mutex<Gathered>,
     hashers: KeySet,
@@ -509,6 +531,7 @@ impl Work for Gather<'_> {
     }
 
     fn prepare(&self, entity: Entity) -> Option<Entity> {
+        self.named.see(entity.key());
         Some(entity)
     }
 
