@@ -381,7 +381,7 @@ fn wanted(
 ) -> Result<BTreeSet<String>, BackupError> {
     let (mut wanted, mut rows) = (BTreeSet::new(), 0);
     for (manifest, kind) in known.iter().filter(|(_, kind)| selection.includes_kind(&kind.name)) {
-        if drafts.kind(&kind.file)?.done().is_none() {
+        if drafts.kind(&kind.file)?.lock().done().is_none() {
             rows += manifest.rows.max(reading.resumed_of(&kind.name));
             if rows > bite.rows() && !wanted.is_empty() {
                 break;

@@ -8,8 +8,9 @@ use gaebar_runtime::rows::Flags;
 use rayon::prelude::*;
 
 use crate::bite::Bite;
-use crate::draft::{Done, Drafts, KindDraft};
+use crate::draft::{Done, Drafts, KindDraft, SharedDraft};
 use crate::emit;
+use crate::fingerprint::Fingerprint;
 use crate::folder::{self, FolderError};
 use crate::locate::{Located, locate};
 use crate::manifest::{BackupManifest, FORMAT, KindManifest, MANIFEST, Origin};
@@ -119,9 +120,15 @@ pub fn stage(
     stop: &AtomicBool,
 ) -> Result<Staged, ShardError> {
     let kinds = shape(plan, spooled, stages, stop)?;
-    let progress = stages.writing(spooled.values().map(SpooledKind::rows).sum());
-    let done = plan.each(&kinds, |kind| stage_kind(plan, kind, &spooled[&kind.name], progress.as_ref(), stop))?;
-    drop(progress);
+    let done = loop {
+        let progress = stages.writing(spooled.values().map(SpooledKind::rows).sum());
+        let done = plan.each(&kinds, |kind| stage_kind(plan, kind, &spooled[&kind.name], progress.as_ref(), stop))?;
+        drop(progress);
+        // Whatever is not is staged again, once: then it is of this call.
+        if plan.each(&kinds, |kind| plan.is_sound(kind))?.into_iter().all(|is_sound| is_sound) {
+            break done;
+        }
+    };
     let is_written = |kind: &Kind| spooled.contains_key(&kind.name);
     let untouched: Vec<_> = plan.known.iter().filter(|(_, kind)| !is_written(kind)).collect();
     let structures = kinds.iter().chain(untouched.iter().map(|(_, kind)| kind));
@@ -156,8 +163,13 @@ impl Plan<'_> {
         if self.bite.is_some_and(Bite::is_over) { Err(ShardError::Paused) } else { Ok(()) }
     }
 
-    fn draft(&self, kind: &Kind) -> Result<KindDraft, FolderError> {
-        self.drafts.map_or_else(|| Ok(KindDraft::none()), |drafts| drafts.kind(&kind.file))
+    fn draft(&self, kind: &Kind) -> Result<SharedDraft, FolderError> {
+        self.drafts.map_or_else(|| Ok(SharedDraft::default()), |drafts| drafts.kind(&kind.file))
+    }
+
+    /// Whether what others have staged of a kind is what it was.
+    fn is_sound(&self, kind: &Kind) -> Result<bool, ShardError> {
+        self.drafts.map_or(Ok(true), |drafts| Ok(drafts.is_sound(&kind.file)?))
     }
 }
 
@@ -177,7 +189,8 @@ fn shape(
     if rows > 0 {
         let progress = stages.shaping(rows);
         kinds = plan.each(&named, |kind| {
-            let mut draft = plan.draft(kind)?;
+            let draft = plan.draft(kind)?;
+            let mut draft = draft.lock();
             if let Some(shaped) = draft.model().and_then(|model| reader::kind(&kind.file, model).ok()) {
                 progress.add(&kind.name, spooled[&kind.name].rows());
                 return Ok(shaped);
@@ -230,7 +243,8 @@ fn stage_kind(
     progress: &dyn Progress,
     stop: &AtomicBool,
 ) -> Result<Done, ShardError> {
-    let mut draft = plan.draft(kind)?;
+    let draft = plan.draft(kind)?;
+    let mut draft = draft.lock();
     if let Some(done) = draft.done() {
         progress.add(&kind.name, done.written.rows);
         return Ok(done.clone());
@@ -264,17 +278,18 @@ fn stage_kind(
     let removed = files.filter(|file| !written.files.contains_key(*file)).cloned().collect();
     // A kind in which nothing changed keeps its manifest, read time and all.
     let unchanged = before.is_some_and(|before| before.files == written.files);
-    let mut path = None;
+    let mut manifest = None;
     if let Some(origin) = plan.origin.clone().or_else(|| before.map(KindManifest::origin)).filter(|_| !unchanged) {
-        let path = path.insert(KindManifest::path(&kind.file));
+        let path = KindManifest::path(&kind.file);
         if before.is_none() {
-            job.check_free(path)?;
+            job.check_free(&path)?;
         }
-        let manifest = KindManifest::new(&kind.name, &origin, written.rows, written.next_row, written.files.clone());
-        folder::write_again(plan.staging, path, manifest.to_text().as_bytes())?;
+        let text = KindManifest::new(&kind.name, &origin, written.rows, written.next_row, written.files.clone()).to_text();
+        folder::write_again(plan.staging, &path, text.as_bytes())?;
+        manifest = Some((path, Fingerprint::of(text.as_bytes())));
     }
     let done = Done { written, is_reshaped: previous.is_some_and(|previous| previous.kind != *kind), removed };
-    draft.finish(path, done.clone())?;
+    draft.finish(manifest, done.clone())?;
     plan.pause()?;
     Ok(done)
 }
