@@ -23,7 +23,7 @@ use crate::reading::{Begin, Reading};
 use crate::schema::Kind;
 use crate::shards::{SHARD_BYTES, ShardError, Written};
 use crate::spool::{SpoolError, SpooledKind};
-use crate::stage::{Plan, Reshape, Staged, Stages, stage};
+use crate::stage::{Plan, Reshape, Staged, Stages, new_kinds, stage};
 use crate::templates;
 use crate::update::{PRIVATE, Update, UpdateError};
 use crate::verify::{Contents, Edit, structs};
@@ -371,7 +371,8 @@ fn what_decides(name: &str, options: &Options, origin: &Origin, known: &[(KindMa
     format!("{version} {name} {shard_bytes} {reshape:?} {compact} {origin:?} {before:?}")
 }
 
-/// The kinds of a backup that are written again in a bite: those that come next, as many as it has room for, and one at least.
+/// The kinds of a backup that are written again in a bite: those that come next, as many as it has room for, and one at least. None as long
+/// as it is a new kind's turn: to read what the backup has takes its time.
 fn wanted(
     bite: &Bite,
     known: &[(KindManifest, Kind)],
@@ -379,13 +380,29 @@ fn wanted(
     reading: &Reading,
     selection: &Selection,
 ) -> Result<BTreeSet<String>, BackupError> {
+    let read = || reading.resumed_kinds().into_iter().flatten();
+    let new = new_kinds(read().map(|(kind, _)| kind), known);
     let (mut wanted, mut rows) = (BTreeSet::new(), 0);
-    for (manifest, kind) in known.iter().filter(|(_, kind)| selection.includes_kind(&kind.name)) {
-        if drafts.kind(&kind.file)?.lock().done().is_none() {
-            rows += manifest.rows.max(reading.resumed_of(&kind.name));
-            if rows > bite.rows() && !wanted.is_empty() {
-                break;
-            }
+    for kind in &new {
+        if drafts.kind(&kind.file)?.lock().model().is_none() {
+            return Ok(wanted);
+        }
+    }
+    let known = known.iter().filter(|(_, kind)| selection.includes_kind(&kind.name));
+    let mut kinds: Vec<_> =
+        new.iter().map(|kind| (kind, None)).chain(known.map(|(manifest, kind)| (kind, Some(manifest.rows)))).collect();
+    kinds.sort_unstable_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+    for (kind, before) in kinds {
+        if drafts.kind(&kind.file)?.lock().done().is_some() {
+            continue;
+        }
+        let now = read().find(|(name, _)| **name == kind.name).map_or(0, |(_, rows)| *rows);
+        rows += now.max(before.unwrap_or_default());
+        let is_known = before.is_some();
+        if wanted.is_empty() && !is_known || rows > bite.rows() && !wanted.is_empty() {
+            break;
+        }
+        if is_known {
             wanted.insert(kind.name.clone());
         }
     }

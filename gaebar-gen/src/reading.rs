@@ -125,9 +125,9 @@ impl<'a> Reading<'a> {
         self.resumed.as_ref().map(|resumed| resumed.values().sum())
     }
 
-    /// How many entities of a kind an interrupted backup had read.
-    pub fn resumed_of(&self, kind: &str) -> u64 {
-        self.resumed.as_ref().and_then(|resumed| resumed.get(kind)).copied().unwrap_or_default()
+    /// The same, by kind.
+    pub fn resumed_kinds(&self) -> Option<&BTreeMap<String, u64>> {
+        self.resumed.as_ref()
     }
 
     /// Reads what is left, and gives all that was read, by kind.

@@ -180,10 +180,7 @@ fn shape(
     stages: &dyn Stages,
     stop: &AtomicBool,
 ) -> Result<Vec<Kind>, ShardError> {
-    let known = || plan.known.iter().map(|(_, kind)| kind);
-    let old: BTreeSet<_> = known().map(|kind| kind.name.as_str()).collect();
-    let new = spooled.keys().filter(|name| !old.contains(name.as_str())).map(|name| (name.clone(), Vec::new()));
-    let named = name_kinds(new, known());
+    let named = new_kinds(spooled.keys(), plan.known);
     let rows: u64 = named.iter().map(|kind| spooled[&kind.name].rows()).sum();
     let mut kinds = Vec::new();
     if rows > 0 {
@@ -202,9 +199,16 @@ fn shape(
             Ok(shaped)
         })?;
     }
-    kinds.extend(known().filter(|kind| spooled.contains_key(&kind.name)).cloned());
+    kinds.extend(plan.known.iter().map(|(_, kind)| kind).filter(|kind| spooled.contains_key(&kind.name)).cloned());
     kinds.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(kinds)
+}
+
+/// Those of the kinds that a backup does not have, with their names and no fields yet. Structs are found for all of them first.
+pub(crate) fn new_kinds<'n>(names: impl Iterator<Item = &'n String>, known: &[(KindManifest, Kind)]) -> Vec<Kind> {
+    let known = || known.iter().map(|(_, kind)| kind);
+    let old: BTreeSet<_> = known().map(|kind| kind.name.as_str()).collect();
+    name_kinds(names.filter(|name| !old.contains(name.as_str())).map(|name| (name.clone(), Vec::new())), known())
 }
 
 /// Goes through the entities of a kind, on from where its draft says.

@@ -251,6 +251,31 @@ fn writing_that_was_broken_off_anywhere_gives_the_same_bytes() {
 }
 
 #[test]
+fn new_kinds_get_their_structs_before_what_the_backup_has_is_read() {
+    let folder = with_store("jobs-new-kind");
+    run(&mut gaebar(&folder, &["backup", "from", "backups/nightly"]), 0);
+    change(&folder.join("from.db"));
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let program = Program(&served);
+    let job = id(&program.begin("do=backup&store=from&backup=nightly"));
+    program.steps(job, "shaping");
+    // Whoever reads one of them now has to refuse it.
+    let nightly = folder.join("backups/nightly");
+    let shards: Vec<_> =
+        timeless(&nightly).into_iter().filter(|(file, _)| file.starts_with("volumes/") && file.contains("/shard_")).collect();
+    let write =
+        |text: &dyn Fn(&str) -> String| shards.iter().for_each(|(file, old)| fs::write(nightly.join(file), text(old)).unwrap());
+    write(&|_| "no shard".to_owned());
+    for rows in [40, 80] {
+        let step = program.step(job, "");
+        assert_eq!((&step["problem"], &step["stage"], &step["rows"]), (&Value::Null, &"shaping".into(), &rows.into()), "{step}");
+    }
+    write(&str::to_owned);
+    program.steps(job, "done");
+    compare(&folder, "backups/nightly", "from", 0);
+}
+
+#[test]
 fn what_is_damaged_while_it_is_staged_is_written_again() {
     let folder = with_store("jobs-damaged");
     let served = Serving::start(&folder, Some(TOKEN), &[]);
