@@ -624,21 +624,58 @@ fn a_real_project_is_written_to_only_once_its_name_is_typed() {
     let program = Program(&served);
     let real = program.begin("do=restore&backup=nightly&target=real&confirm=yes");
     assert_eq!(real["work"]["project"], "my-app");
-    let job = id(&program.begin("do=restore&backup=nightly&target=to&confirm=yes"));
-    // As if the file were that project: here is no other real one.
+    program.ok("DELETE", &format!("/api/jobs/{}", id(&real)), "");
+    let job = id(&program.begin("do=restore&backup=nightly&target=to"));
+    program.steps(job, "confirming");
+    // As if it had been planned for that project: here is no real one. What its file says of a name to type counts for nothing.
     let file = folder.join(format!("backups/.gaebar/jobs/{job}.json"));
     let text = fs::read_to_string(&file).unwrap();
-    fs::write(&file, text.replace("\"project\": null", "\"project\": \"my-app\"")).unwrap();
-    program.steps(job, "confirming");
-    assert_eq!(program.step(job, "")["stage"], "confirming", "yes is not its name");
+    let text = text.replace("\"to\"", "\"real\"").replace("\"sqlite:to.db\"", "\"datastore://my-app\"");
+    fs::write(&file, &text).unwrap();
     for typed in ["yes", "my-app-staging", "MY-APP", "datastore:%2F%2Fmy-app"] {
         let answer = program.send("POST", &format!("/api/jobs/{job}/step"), &format!("confirm={typed}"));
         assert!(answer.status == 422 && answer.body.contains("Type the project's name"), "{answer:?}");
     }
-    assert!(!folder.join("to.db").exists());
+    assert_eq!(program.step(job, "")["stage"], "confirming");
+    // Nor does a stage that comes after it.
+    for said in ["", "yes"] {
+        for stage in ["restoring", "deleting"] {
+            let text = text.replace("\"confirm\": \"\"", &format!("\"confirm\": {said:?}"));
+            fs::write(&file, text.replace("\"confirming\"", &format!("{stage:?}"))).unwrap();
+            for typed in ["", "confirm=yes", "confirm=my-app"] {
+                let step = program.step(job, typed);
+                assert!(step["problem"].as_str().unwrap().contains("Nobody has said that this target is meant"), "{step}");
+                assert_eq!(step["work"]["written"], 0);
+            }
+        }
+    }
+    // It goes on once the name is typed, and ends where nobody is let in.
+    fs::write(&file, &text).unwrap();
     assert_eq!(program.step(job, "confirm=my-app")["stage"], "restoring");
+    assert!(!folder.join("to.db").exists());
+}
+
+#[test]
+fn a_job_whose_file_leads_elsewhere_is_refused() {
+    let folder = with_store("jobs-escape");
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let program = Program(&served);
+    let job = id(&program.begin("do=backup&store=from&backup=nightly"));
+    let file = folder.join(format!("backups/.gaebar/jobs/{job}.json"));
+    let text = fs::read_to_string(&file).unwrap();
+    let absolute = folder.join("escape").display().to_string();
+    let escapes = ["../escape", "../escape/x", "..", "", ".hidden", &absolute].map(|name| ("\"nightly\"", format!("{name:?}")));
+    for (what, other) in escapes.into_iter().chain([("\"id\": 1", "\"id\": 2".to_owned())]) {
+        assert!(text.contains(what));
+        fs::write(&file, text.replace(what, &other)).unwrap();
+        for (method, path) in [("GET", ""), ("POST", "/step"), ("DELETE", "")] {
+            let told = program.send(method, &format!("/api/jobs/{job}{path}"), "");
+            assert!(told.body.contains("the file of job 1 can't be read"), "{other}: {told:?}");
+        }
+        assert!(!folder.join("escape").exists() && !folder.join(".escape.gaebar").exists());
+    }
+    fs::write(&file, text).unwrap();
     program.steps(job, "done");
-    compare(&folder, "backups/nightly", "sqlite:to.db", 0);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::job::{Job, Rows, Stage, Work, utc};
+use super::job::{Job, Rows, Stage, Work, is_backup_name, utc};
 use super::restore::With;
 use super::state::{State, now};
 use super::turn::Claim;
@@ -93,7 +93,8 @@ impl Jobs {
     /// A job as its last step on this disk left it.
     fn here(&self, id: u64) -> Result<Job, StepError> {
         let bytes = folder::read_regular(&self.file(id))?.ok_or(StepError::Missing(id))?;
-        serde_json::from_slice(&bytes).map_err(|error| StepError::Damaged { id, problem: error.to_string() })
+        let job: Result<Job, _> = serde_json::from_slice(&bytes).map_err(|error| error.to_string());
+        job.and_then(|job| job.check(id)).map_err(|problem| StepError::Damaged { id, problem })
     }
 
     fn state(&self) -> Result<Option<State>, StepError> {
@@ -188,9 +189,7 @@ impl Jobs {
         {
             return refused(format!("No Gaebar is called {remote:?} here; [remotes] in gaebar.toml gives Gaebars their names."));
         }
-        // A part of a path that stays below the folder of backups, on every system, and that no shell or git trips over.
-        let is_plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-        if name.is_empty() || name.len() > 100 || name.starts_with(['.', '-']) || !name.chars().all(is_plain) {
+        if !is_backup_name(name) {
             return refused(format!(
                 "{name:?} can't be a backup's name: take letters, digits, `-`, `_` and `.`, and at most 100."
             ));
@@ -222,14 +221,18 @@ impl Jobs {
         if job.stage.has_ended() {
             return Ok(held.job);
         }
-        if let Work::Restore { confirm: said, project, .. } = &mut job.work
-            && !confirm.is_empty()
-        {
-            if job.stage == Stage::Confirming && project.as_ref().is_some_and(|project| project != confirm) {
-                let project = project.clone().unwrap_or_default();
-                return Err(StepError::Refused(format!("That is not {project}; nothing was written. Type the project's name.")));
+        if let Work::Restore { confirm: said, project, target, .. } = &mut job.work {
+            // What the job's file says of it may have been edited.
+            *project = stores.get(target).and_then(restore::project);
+            if job.stage <= Stage::Confirming && !confirm.is_empty() {
+                if job.stage == Stage::Confirming && project.as_ref().is_some_and(|project| project != confirm) {
+                    let project = project.clone().unwrap_or_default();
+                    return Err(StepError::Refused(format!(
+                        "That is not {project}; nothing was written. Type the project's name."
+                    )));
+                }
+                confirm.clone_into(said);
             }
-            confirm.clone_into(said);
         }
         let stop = self.stop_of(id);
         let (begun, before) = (Instant::now(), (job.stage, job.rows()));

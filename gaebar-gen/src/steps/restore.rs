@@ -51,8 +51,12 @@ pub(super) fn step(job: &mut Job, with: With) -> Result<(), String> {
     if *digest.get_or_insert_with(|| rows.digest()) != rows.digest() {
         return Err(OTHER.to_owned());
     }
-    if job.stage == Stage::Confirming {
-        confirm(job, rows);
+    match job.stage {
+        Stage::Confirming if is_confirmed(job, with.url) => begin(job, rows),
+        Stage::Restoring | Stage::Deleting if !is_confirmed(job, with.url) => {
+            return Err("Nobody has said that this target is meant. Cancel this, and begin anew.".to_owned());
+        }
+        _ => {}
     }
     match job.stage {
         Stage::Planning => planned(job, with),
@@ -63,12 +67,15 @@ pub(super) fn step(job: &mut Job, with: With) -> Result<(), String> {
     }
 }
 
-/// Goes on if somebody has said that the target is meant.
-fn confirm(job: &mut Job, rows: &dyn RowSource) {
-    let Work::Restore { confirm, project, at, .. } = &mut job.work else { return };
-    if project.as_ref().is_some_and(|project| project != confirm) || confirm.is_empty() {
-        return;
-    }
+/// Whether somebody has said that the target is meant.
+fn is_confirmed(job: &Job, url: &StoreUrl) -> bool {
+    let Work::Restore { confirm, .. } = &job.work else { return false };
+    project(url).map_or(!confirm.is_empty(), |project| project == *confirm)
+}
+
+/// Begins to write.
+fn begin(job: &mut Job, rows: &dyn RowSource) {
+    let Work::Restore { at, .. } = &mut job.work else { return };
     *at = (0, 0);
     job.enter(Stage::Restoring, Some(all(rows)));
 }

@@ -157,7 +157,7 @@ impl State {
         let list: List = serde_json::from_slice(&text).map_err(|error| self.damaged(&key, &error))?;
         match list.spool.keys().find(|name| !is_plain(name)) {
             Some(name) => Err(self.damaged(&key, &format!("{name:?} is no file of a spool"))),
-            None => Ok(list),
+            None => Ok(List { job: list.job.check(job).map_err(|problem| self.damaged(&key, &problem))?, ..list }),
         }
     }
 
