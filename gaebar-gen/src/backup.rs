@@ -22,7 +22,7 @@ use crate::read::{ReadError, Selection};
 use crate::reading::{Begin, Reading};
 use crate::schema::Kind;
 use crate::shards::{SHARD_BYTES, ShardError, Written};
-use crate::spool::{SpoolError, SpooledKind};
+use crate::spool::{Spool, SpoolError, SpooledKind};
 use crate::stage::{Plan, Reshape, Staged, Stages, new_kinds, stage};
 use crate::templates;
 use crate::update::{PRIVATE, Update, UpdateError};
@@ -270,7 +270,7 @@ fn into_new_folder(
     let (read_time, resumed) = (reading.read_time(), reading.resumed());
     let began_anew = options.begin.resumes() && resumed.is_none();
     let resumed = resumed.unwrap_or_default();
-    let spooled = spool(reading, store, &[], options, stages, stop)?;
+    let spooled = spool(reading, store, &[], BTreeMap::new(), options, stages, stop)?;
     let origin = Origin::new(store.place(), read_time);
     let name = names::backup_name(&folder_name(staging.place()), &templates::dependency_names());
     let drafts = Drafts::open(&staging.private().spool(), &what_decides(&name, options, &origin, &[]))?;
@@ -324,9 +324,11 @@ fn into_backup(
     let drafts = Drafts::open(&spool_folder, &what_decides(&manifest.name, options, &origin, &known))?;
     let wanted = bite.map(|bite| wanted(bite, &known, &drafts, &reading, &options.selection)).transpose()?;
     let is_wanted = |kind: &str| wanted.as_ref().is_none_or(|wanted| wanted.contains(kind));
-    let (contents, previous) = previous(folder, &options.selection, reading.spool(), options.memo.as_ref(), &is_wanted)?;
+    // They are of this call alone: the next one reads them again.
+    let kept = Spool::new(update.rows()?);
+    let (contents, previous) = previous(folder, &options.selection, &kept, options.memo.as_ref(), &is_wanted)?;
     let replaced_edits = replaced_edits(&contents, &options.selection)?;
-    let spooled = spool(reading, store, &known, options, stages, stop)?;
+    let spooled = spool(reading, store, &known, kept.into_kinds(), options, stages, stop)?;
     let rows = known.iter().map(|(manifest, _)| manifest.rows).sum();
     let everything = options.selection.kinds.is_none() && options.selection.namespaces.is_none();
     if rows > 0 && everything && !options.allow_empty && spooled.values().all(|kind| kind.rows() == 0) {
@@ -427,11 +429,12 @@ fn replaced_edits(contents: &Contents, selection: &Selection) -> Result<Vec<Edit
     }
 }
 
-/// Reads what is selected into the spool.
+/// Reads what is selected into the spool. Rows that are kept come with it.
 fn spool(
     reading: Reading,
     store: &dyn Store,
     known: &[(KindManifest, Kind)],
+    kept: BTreeMap<String, SpooledKind>,
     options: &Options,
     stages: &dyn Stages,
     stop: &AtomicBool,
@@ -440,6 +443,13 @@ fn spool(
     let chosen = options.selection.kinds.is_some() || options.selection.namespaces.is_some();
     if chosen && known.is_empty() && spooled.values().all(|kind| kind.rows() == 0) {
         return Err(BackupError::NothingChosen(store.place().clone()));
+    }
+    for (kind, rows) in kept {
+        let rows = match spooled.remove(&kind) {
+            Some(read) => read.with(rows),
+            None => rows,
+        };
+        spooled.insert(kind, rows);
     }
     // A kind that was read and has no entities any more keeps its struct and its numbers.
     for (_, kind) in known.iter().filter(|(_, kind)| options.selection.includes_kind(&kind.name)) {

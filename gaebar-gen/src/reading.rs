@@ -110,11 +110,6 @@ impl<'a> Reading<'a> {
         Ok(Self { spool, checkpoints, pending: None, snapshot: Some(snapshot), read_time, resumed: None })
     }
 
-    /// Where entities go. Others may be added that nobody has to read again.
-    pub fn spool(&self) -> &Spool {
-        &self.spool
-    }
-
     /// As of when the store is read.
     pub fn read_time(&self) -> ReadTime {
         self.read_time

@@ -121,7 +121,7 @@ pub fn stage(
 ) -> Result<Staged, ShardError> {
     let kinds = shape(plan, spooled, stages, stop)?;
     let done = loop {
-        let progress = stages.writing(spooled.values().map(SpooledKind::rows).sum());
+        let progress = stages.writing(plan.rows(&kinds, spooled)?);
         let done = plan.each(&kinds, |kind| stage_kind(plan, kind, &spooled[&kind.name], progress.as_ref(), stop))?;
         drop(progress);
         // Whatever is not is staged again, once: then it is of this call.
@@ -161,6 +161,22 @@ impl Plan<'_> {
     /// An error where the bite is over.
     fn pause(&self) -> Result<(), ShardError> {
         if self.bite.is_some_and(Bite::is_over) { Err(ShardError::Paused) } else { Ok(()) }
+    }
+
+    /// How many rows are written, or were before. Of a kind that is left for later, those that it keeps are not known yet: there, it is as
+    /// many as before.
+    fn rows(&self, kinds: &[Kind], spooled: &BTreeMap<String, SpooledKind>) -> Result<u64, ShardError> {
+        let before: BTreeMap<_, _> = self.known.iter().map(|(manifest, kind)| (kind.name.as_str(), manifest.rows)).collect();
+        let mut rows = 0;
+        for kind in kinds {
+            let now = spooled[&kind.name].rows();
+            rows += match (self.draft(kind)?.lock().done(), before.get(kind.name.as_str())) {
+                (Some(done), _) => done.written.rows,
+                (None, Some(before)) if !self.previous.contains_key(&kind.name) => now.max(*before),
+                (None, _) => now,
+            };
+        }
+        Ok(rows)
     }
 
     fn draft(&self, kind: &Kind) -> Result<SharedDraft, FolderError> {
