@@ -1,11 +1,12 @@
 //! What of a backup has been staged, written down as it happens, so that whoever was interrupted or has taken a bite goes on.
 //!
-//! It lies beside the runs of a spool, from which all of it can be made again: the files in `staged`, and in `drafts` a log for each kind, of
-//! JSON lines. A line counts once its end is written, and the files that it names are safe on disk before it is. What others have staged has lain
-//! there, and is held against its hashes before it becomes a backup.
+//! It lies beside the runs of a spool, from which all of it can be made again: the files in `staged`, and in `drafts` two for each kind. One
+//! says how far it was looked at for its struct, and is replaced. The other is a log of JSON lines. A line counts once its end is written, and
+//! the files that it names are safe on disk before it is. What others have staged has lain there, and is held against its hashes before it
+//! becomes a backup.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -83,6 +84,9 @@ impl Drafts {
         let failed = || FolderError::at("write", &path);
         let log = OpenOptions::new().create(true).append(true).open(&path).map_err(failed())?;
         log.set_len(length as u64).map_err(failed())?;
+        let looked = path.with_extension("looked");
+        // One that is damaged is begun anew.
+        draft.looked = folder::read_regular(&looked)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         Ok(KindDraft { log: Some((path, log)), ..draft })
     }
 
@@ -155,8 +159,6 @@ struct Files {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
-    /// Entities up to a position were looked at for the struct.
-    Looked(Position, Inference),
     /// The struct is known.
     Shaped(String),
     /// A shard was closed.
@@ -172,7 +174,6 @@ impl KindDraft {
             self.staged.extend(files.staged);
         };
         match line {
-            Line::Looked(position, inference) => self.looked = Some((position, inference)),
             Line::Shaped(model) => self.model = Some(model),
             Line::Closed(files, closed) => {
                 tell(files);
@@ -213,7 +214,15 @@ impl KindDraft {
 
     /// Its entities were looked at as far as that.
     pub fn look(&mut self, position: Position, inference: Inference) -> Result<(), FolderError> {
-        self.say(&Line::Looked(position, inference))
+        let Some((log, _)) = &self.log else { return Ok(()) };
+        let (place, new) = (log.with_extension("looked"), log.with_extension("new"));
+        let looked = (position, inference);
+        // Serialising strings and numbers can't fail.
+        let text = serde_json::to_vec(&looked).unwrap_or_default();
+        fs::write(&new, text).map_err(FolderError::at("write", &new))?;
+        fs::rename(&new, &place).map_err(FolderError::at("replace", &place))?;
+        self.looked = Some(looked);
+        Ok(())
     }
 
     /// Its struct is known.
@@ -275,7 +284,7 @@ pub fn volumes(files: &BTreeMap<String, Fingerprint>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use gaebar_runtime::model::{Entity, Key};
 
     use super::*;
 
@@ -321,6 +330,24 @@ mod tests {
         assert_eq!((draft.closed(), draft.files().len(), draft.model()), (Some(&closed(7)), 1, Some("a model")));
         draft.close(closed(8)).unwrap();
         assert_eq!(rows(&reopened(spool.path())), Some(8), "a line does not run into what was cut off");
+    }
+
+    #[test]
+    fn only_how_far_a_kind_was_looked_at_last_is_kept() {
+        let spool = tempfile::tempdir().unwrap();
+        let entity = Entity::new(Key::root("K", 1), [("a".to_owned(), 1_i64.into())].into()).unwrap();
+        let mut inference = Inference::default();
+        for rows in 1..=3 {
+            inference.add(&entity);
+            let draft = reopened(spool.path());
+            draft.lock().look(Position::default(), inference.clone()).unwrap();
+            assert_eq!(reopened(spool.path()).lock().looked().1.rows(), rows);
+        }
+        let folder = spool.path().join("drafts");
+        assert_eq!(folder::files(&folder).unwrap(), ["k.log", "k.looked", OF]);
+        assert_eq!(fs::read(folder.join("k.log")).unwrap(), b"");
+        fs::write(folder.join("k.looked"), "[").unwrap();
+        assert_eq!(reopened(spool.path()).lock().looked().1.rows(), 0, "one that is damaged is begun anew");
     }
 
     #[test]
