@@ -24,8 +24,8 @@ use crate::read::{ReadError, Selection};
 use crate::reading::{Begin, Reading};
 use crate::schema::Kind;
 use crate::shards::{SHARD_BYTES, ShardError, Written};
-use crate::spool::{SpoolError, SpooledKind};
-use crate::stage::{Plan, Reshape, Staged, Stages, stage};
+use crate::spool::{Spool, SpoolError, SpooledKind};
+use crate::stage::{Plan, Reshape, Staged, Stages, new_kinds, stage};
 use crate::templates;
 use crate::update::{PRIVATE, Update, UpdateError};
 use crate::verify::{Contents, Edit, structs};
@@ -287,7 +287,7 @@ fn into_new_folder(
     let (read_time, resumed) = (reading.read_time(), reading.resumed());
     let began_anew = options.begin.resumes() && resumed.is_none();
     let resumed = resumed.unwrap_or_default();
-    let spooled = spool(reading, store, &[], options, stages, stop)?;
+    let spooled = spool(reading, store, &[], BTreeMap::new(), options, stages, stop)?;
     let origin = Origin::new(store.place(), read_time);
     let name = names::backup_name(&folder_name(staging.place()), &templates::dependency_names());
     let drafts = Drafts::open(&staging.private().spool(), &what_decides(&name, options, &origin, &[]))?;
@@ -341,9 +341,11 @@ fn into_backup(
     let drafts = Drafts::open(&spool_folder, &what_decides(&manifest.name, options, &origin, &known))?;
     let wanted = bite.map(|bite| wanted(bite, &known, &drafts, &reading, &options.selection)).transpose()?;
     let is_wanted = |kind: &str| wanted.as_ref().is_none_or(|wanted| wanted.contains(kind));
-    let (contents, previous) = previous(folder, &options.selection, reading.spool(), options.memo.as_ref(), &is_wanted)?;
+    // They are of this call alone: the next one reads them again.
+    let kept = Spool::new(update.rows()?);
+    let (contents, previous) = previous(folder, &options.selection, &kept, options.memo.as_ref(), &is_wanted)?;
     let replaced_edits = replaced_edits(&contents, &options.selection)?;
-    let spooled = spool(reading, store, &known, options, stages, stop)?;
+    let spooled = spool(reading, store, &known, kept.into_kinds(), options, stages, stop)?;
     let rows = known.iter().map(|(manifest, _)| manifest.rows).sum();
     if rows > 0 && !options.selection.is_a_part() && !options.allow_empty && spooled.values().all(|kind| kind.rows() == 0) {
         return Err(BackupError::Emptied { store: store.place().clone(), rows });
@@ -387,7 +389,8 @@ fn what_decides(name: &str, options: &Options, origin: &Origin, known: &[(KindMa
     format!("{version} {name} {shard_bytes} {reshape:?} {compact} {origin:?} {before:?}")
 }
 
-/// The kinds of a backup that are written again in a bite: those that come next, as many as it has room for, and one at least.
+/// The kinds of a backup that are written again in a bite: those that come next, as many as it has room for, and one at least. None as long
+/// as it is a new kind's turn: to read what the backup has takes its time.
 fn wanted(
     bite: &Bite,
     known: &[(KindManifest, Kind)],
@@ -395,13 +398,29 @@ fn wanted(
     reading: &Reading,
     selection: &Selection,
 ) -> Result<BTreeSet<String>, BackupError> {
+    let read = || reading.resumed_kinds().into_iter().flatten();
+    let new = new_kinds(read().map(|(kind, _)| kind), known);
     let (mut wanted, mut rows) = (BTreeSet::new(), 0);
-    for (manifest, kind) in known.iter().filter(|(_, kind)| selection.includes_kind(&kind.name)) {
-        if drafts.kind(&kind.file)?.done().is_none() {
-            rows += manifest.rows.max(reading.resumed_of(&kind.name));
-            if rows > bite.rows() && !wanted.is_empty() {
-                break;
-            }
+    for kind in &new {
+        if drafts.kind(&kind.file)?.lock().model().is_none() {
+            return Ok(wanted);
+        }
+    }
+    let known = known.iter().filter(|(_, kind)| selection.includes_kind(&kind.name));
+    let mut kinds: Vec<_> =
+        new.iter().map(|kind| (kind, None)).chain(known.map(|(manifest, kind)| (kind, Some(manifest.rows)))).collect();
+    kinds.sort_unstable_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+    for (kind, before) in kinds {
+        if drafts.kind(&kind.file)?.lock().done().is_some() {
+            continue;
+        }
+        let now = read().find(|(name, _)| **name == kind.name).map_or(0, |(_, rows)| *rows);
+        rows += now.max(before.unwrap_or_default());
+        let is_known = before.is_some();
+        if wanted.is_empty() && !is_known || rows > bite.rows() && !wanted.is_empty() {
+            break;
+        }
+        if is_known {
             wanted.insert(kind.name.clone());
         }
     }
@@ -426,11 +445,12 @@ fn replaced_edits(contents: &Contents, selection: &Selection) -> Result<Vec<Edit
     }
 }
 
-/// Reads what is selected into the spool.
+/// Reads what is selected into the spool. Rows that are kept come with it.
 fn spool(
     reading: Reading,
     store: &dyn Store,
     known: &[(KindManifest, Kind)],
+    kept: BTreeMap<String, SpooledKind>,
     options: &Options,
     stages: &dyn Stages,
     stop: &AtomicBool,
@@ -445,6 +465,13 @@ fn spool(
     }
     if selection.is_a_part() && known.is_empty() && spooled.values().all(|kind| kind.rows() == 0) {
         return Err(BackupError::NothingChosen(store.place().clone()));
+    }
+    for (kind, rows) in kept {
+        let rows = match spooled.remove(&kind) {
+            Some(read) => read.with(rows),
+            None => rows,
+        };
+        spooled.insert(kind, rows);
     }
     // A kind that was read and has no entities any more keeps its struct and its numbers.
     for (_, kind) in known.iter().filter(|(_, kind)| selection.includes_kind(&kind.name)) {

@@ -1,12 +1,15 @@
 //! What of a backup has been staged, written down as it happens, so that whoever was interrupted or has taken a bite goes on.
 //!
-//! It lies beside the runs of a spool, from which all of it can be made again: the files in `staged`, and in `drafts` a log for each kind, of
-//! JSON lines. A line counts once its end is written, and the files that it names are safe on disk before it is.
+//! It lies beside the runs of a spool, from which all of it can be made again: the files in `staged`, and in `drafts` two for each kind. One
+//! says how far it was looked at for its struct, and is replaced. The other is a log of JSON lines. A line counts once its end is written, and
+//! the files that it names are safe on disk before it is. What others have staged has lain there, and is held against its hashes before it
+//! becomes a backup.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{File, OpenOptions};
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,12 +28,25 @@ const OF: &str = "of";
 pub struct Drafts {
     folder: PathBuf,
     staged: PathBuf,
+    /// Those that were opened, by the kinds' file names.
+    kinds: Mutex<BTreeMap<String, SharedDraft>>,
+}
+
+/// The draft of a kind, for all who ask for it.
+#[derive(Debug, Clone, Default)]
+pub struct SharedDraft(Arc<Mutex<KindDraft>>);
+
+impl SharedDraft {
+    /// To look at it, or go on with it.
+    pub fn lock(&self) -> MutexGuard<'_, KindDraft> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Drafts {
     /// Those in a spool. `of` says what decides the bytes of the backup; drafts of anything else are dropped.
     pub fn open(spool: &Path, of: &str) -> Result<Self, FolderError> {
-        let drafts = Self { folder: spool.join("drafts"), staged: spool.join("staged") };
+        let drafts = Self { folder: spool.join("drafts"), staged: spool.join("staged"), kinds: Mutex::default() };
         if folder::read_regular(&drafts.folder.join(OF))?.as_deref() != Some(of.as_bytes()) {
             folder::remove(&drafts.folder)?;
             folder::remove(&drafts.staged)?;
@@ -44,26 +60,48 @@ impl Drafts {
         &self.staged
     }
 
-    /// The draft of the kind with a file name.
-    pub fn kind(&self, file: &str) -> Result<KindDraft, FolderError> {
+    /// The draft of the kind with a file name. It is read once.
+    pub fn kind(&self, file: &str) -> Result<SharedDraft, FolderError> {
+        let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(draft) = kinds.get(file) {
+            return Ok(draft.clone());
+        }
+        let draft = SharedDraft(Arc::new(Mutex::new(self.open_kind(file)?)));
+        kinds.insert(file.to_owned(), draft.clone());
+        Ok(draft)
+    }
+
+    fn open_kind(&self, file: &str) -> Result<KindDraft, FolderError> {
         let path = self.folder.join(format!("{file}.log"));
         let bytes = folder::read_regular(&path)?.unwrap_or_default();
-        let mut draft = KindDraft::none();
-        let mut length = 0;
+        let (mut draft, mut length) = (KindDraft::default(), 0);
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             // What was cut off by a kill is done again.
             let Some(said) = serde_json::from_slice(line).ok().filter(|_| line.ends_with(b"\n")) else { break };
             draft.add(said);
             length += line.len();
         }
-        // Names of files are not synced until the end.
-        if !draft.staged.iter().all(|file| self.staged.join(file).is_file()) {
-            (draft, length) = (KindDraft::none(), 0);
-        }
         let failed = || FolderError::at("write", &path);
         let log = OpenOptions::new().create(true).append(true).open(&path).map_err(failed())?;
         log.set_len(length as u64).map_err(failed())?;
+        let looked = path.with_extension("looked");
+        // One that is damaged is begun anew.
+        draft.looked = folder::read_regular(&looked)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         Ok(KindDraft { log: Some((path, log)), ..draft })
+    }
+
+    /// Whether the files of a kind that others have staged are what they were. Else the kind is begun anew, with the struct that it has.
+    pub fn is_sound(&self, file: &str) -> Result<bool, FolderError> {
+        let draft = self.kind(file)?;
+        let mut draft = draft.lock();
+        for (file, fingerprint) in std::mem::take(&mut draft.staged) {
+            // Names of files are not synced until the end, so that a file may be gone, too.
+            if !folder::read_regular(&self.staged.join(file))?.is_some_and(|bytes| fingerprint.matches(&bytes)) {
+                draft.begin_anew()?;
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -77,7 +115,8 @@ pub struct KindDraft {
     closed: Option<Closed>,
     done: Option<Done>,
     files: BTreeMap<String, Fingerprint>,
-    staged: BTreeSet<String>,
+    /// Files that others have staged, and nobody has looked at since.
+    staged: BTreeMap<String, Fingerprint>,
     /// Files that no line has told yet.
     untold: Files,
 }
@@ -113,15 +152,13 @@ pub struct Done {
 struct Files {
     /// All, by name.
     all: BTreeMap<String, Fingerprint>,
-    /// Those that are new or changed.
-    staged: BTreeSet<String>,
+    /// The hashes of those that are new or changed, and of the kind's manifest.
+    staged: BTreeMap<String, Fingerprint>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
-    /// Entities up to a position were looked at for the struct.
-    Looked(Position, Inference),
     /// The struct is known.
     Shaped(String),
     /// A shard was closed.
@@ -131,18 +168,12 @@ enum Line {
 }
 
 impl KindDraft {
-    /// Nothing is written down.
-    pub fn none() -> Self {
-        Self::default()
-    }
-
     fn add(&mut self, line: Line) {
         let mut tell = |files: Files| {
             self.files.extend(files.all);
             self.staged.extend(files.staged);
         };
         match line {
-            Line::Looked(position, inference) => self.looked = Some((position, inference)),
             Line::Shaped(model) => self.model = Some(model),
             Line::Closed(files, closed) => {
                 tell(files);
@@ -150,8 +181,8 @@ impl KindDraft {
             }
             Line::Done(files, done) => {
                 tell(files);
-                let volumes = volumes(&self.files);
-                self.done = Some(Done { written: Written { volumes, files: self.files.clone(), ..done.written }, ..done });
+                let files = std::mem::take(&mut self.files);
+                self.done = Some(Done { written: Written { volumes: volumes(&files), files, ..done.written }, ..done });
             }
         }
     }
@@ -183,11 +214,20 @@ impl KindDraft {
 
     /// Its entities were looked at as far as that.
     pub fn look(&mut self, position: Position, inference: Inference) -> Result<(), FolderError> {
-        self.say(&Line::Looked(position, inference))
+        let Some((log, _)) = &self.log else { return Ok(()) };
+        let (place, new) = (log.with_extension("looked"), log.with_extension("new"));
+        let looked = (position, inference);
+        // Serialising strings and numbers can't fail.
+        let text = serde_json::to_vec(&looked).unwrap_or_default();
+        fs::write(&new, text).map_err(FolderError::at("write", &new))?;
+        fs::rename(&new, &place).map_err(FolderError::at("replace", &place))?;
+        self.looked = Some(looked);
+        Ok(())
     }
 
     /// Its struct is known.
     pub fn shape(&mut self, model: String) -> Result<(), FolderError> {
+        self.model = Some(model.clone());
         self.say(&Line::Shaped(model))
     }
 
@@ -196,7 +236,7 @@ impl KindDraft {
         if self.log.is_some() {
             self.untold.all.insert(file.to_owned(), fingerprint.clone());
             if is_staged {
-                self.untold.staged.insert(file.to_owned());
+                self.untold.staged.insert(file.to_owned(), fingerprint.of_the_file());
             }
         }
     }
@@ -208,10 +248,21 @@ impl KindDraft {
     }
 
     /// All is staged; its manifest is there too, if that is new.
-    pub fn finish(&mut self, manifest: Option<String>, done: Done) -> Result<(), FolderError> {
+    pub fn finish(&mut self, manifest: Option<(String, Fingerprint)>, done: Done) -> Result<(), FolderError> {
         let mut files = std::mem::take(&mut self.untold);
         files.staged.extend(manifest);
+        self.done = Some(done.clone());
         self.say(&Line::Done(files, done))
+    }
+
+    /// Nothing of it was written.
+    fn begin_anew(&mut self) -> Result<(), FolderError> {
+        let KindDraft { log, model, .. } = std::mem::take(self);
+        if let Some((path, log)) = &log {
+            log.set_len(0).map_err(FolderError::at("write", path))?;
+        }
+        self.log = log;
+        model.map_or(Ok(()), |model| self.shape(model))
     }
 
     fn say(&mut self, line: &Line) -> Result<(), FolderError> {
@@ -233,7 +284,7 @@ pub fn volumes(files: &BTreeMap<String, Fingerprint>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use gaebar_runtime::model::{Entity, Key};
 
     use super::*;
 
@@ -245,49 +296,87 @@ mod tests {
     /// Two shards of a kind, each with a file.
     fn drafted(spool: &Path) -> Drafts {
         let drafts = Drafts::open(spool, "this").unwrap();
-        let mut draft = drafts.kind("k").unwrap();
+        let draft = drafts.kind("k").unwrap();
+        let mut draft = draft.lock();
         draft.shape("a model".to_owned()).unwrap();
         for (rows, file) in [(7, "volumes/k_0/src/shard_0.rs"), (9, "volumes/k_0/src/shard_1.rs")] {
             folder::write_again(drafts.staged(), file, b"rows").unwrap();
             draft.file(file, &Fingerprint::of(b"rows"), true);
             draft.close(closed(rows)).unwrap();
         }
+        drop(draft);
         drafts
     }
 
-    fn rows(drafts: &Drafts) -> Option<u64> {
-        drafts.kind("k").unwrap().closed().map(|closed| closed.written.rows)
+    /// What the next step finds.
+    fn reopened(spool: &Path) -> SharedDraft {
+        Drafts::open(spool, "this").unwrap().kind("k").unwrap()
+    }
+
+    fn rows(draft: &SharedDraft) -> Option<u64> {
+        draft.lock().closed().map(|closed| closed.written.rows)
     }
 
     #[test]
     fn a_line_that_was_cut_off_is_done_again_and_what_came_before_is_not() {
         let spool = tempfile::tempdir().unwrap();
-        let drafts = drafted(spool.path());
-        assert_eq!(rows(&drafts), Some(9));
+        drafted(spool.path());
+        assert_eq!(rows(&reopened(spool.path())), Some(9));
         let log = spool.path().join("drafts/k.log");
         let bytes = fs::read(&log).unwrap();
         fs::write(&log, &bytes[..bytes.len() - 1]).unwrap();
-        let mut draft = drafts.kind("k").unwrap();
+        let draft = reopened(spool.path());
+        let mut draft = draft.lock();
         assert_eq!((draft.closed(), draft.files().len(), draft.model()), (Some(&closed(7)), 1, Some("a model")));
         draft.close(closed(8)).unwrap();
-        assert_eq!(rows(&drafts), Some(8), "a line does not run into what was cut off");
+        assert_eq!(rows(&reopened(spool.path())), Some(8), "a line does not run into what was cut off");
     }
 
     #[test]
-    fn a_kind_of_which_a_file_is_gone_is_begun_anew() {
+    fn only_how_far_a_kind_was_looked_at_last_is_kept() {
         let spool = tempfile::tempdir().unwrap();
-        let drafts = drafted(spool.path());
-        fs::remove_file(drafts.staged().join("volumes/k_0/src/shard_0.rs")).unwrap();
-        let draft = drafts.kind("k").unwrap();
-        assert!(draft.closed().is_none() && draft.model().is_none() && draft.files().is_empty());
+        let entity = Entity::new(Key::root("K", 1), [("a".to_owned(), 1_i64.into())].into()).unwrap();
+        let mut inference = Inference::default();
+        for rows in 1..=3 {
+            inference.add(&entity);
+            let draft = reopened(spool.path());
+            draft.lock().look(Position::default(), inference.clone()).unwrap();
+            assert_eq!(reopened(spool.path()).lock().looked().1.rows(), rows);
+        }
+        let folder = spool.path().join("drafts");
+        assert_eq!(folder::files(&folder).unwrap(), ["k.log", "k.looked", OF]);
+        assert_eq!(fs::read(folder.join("k.log")).unwrap(), b"");
+        fs::write(folder.join("k.looked"), "[").unwrap();
+        assert_eq!(reopened(spool.path()).lock().looked().1.rows(), 0, "one that is damaged is begun anew");
+    }
+
+    #[test]
+    fn a_kind_of_which_a_file_is_gone_or_another_is_begun_anew() {
+        let damages: [fn(&Path); 2] = [|file| fs::remove_file(file).unwrap(), |file| fs::write(file, "row").unwrap()];
+        for damage in damages {
+            let spool = tempfile::tempdir().unwrap();
+            drafted(spool.path());
+            let drafts = Drafts::open(spool.path(), "this").unwrap();
+            assert!(drafts.is_sound("k").unwrap());
+            assert_eq!(rows(&drafts.kind("k").unwrap()), Some(9));
+            damage(&drafts.staged().join("volumes/k_0/src/shard_0.rs"));
+            assert!(drafts.is_sound("k").unwrap(), "it has been looked at in this step");
+            let drafts = Drafts::open(spool.path(), "this").unwrap();
+            assert!(!drafts.is_sound("k").unwrap());
+            for draft in [drafts.kind("k").unwrap(), reopened(spool.path())] {
+                let draft = draft.lock();
+                assert!(draft.closed().is_none() && draft.files().is_empty());
+                assert_eq!(draft.model(), Some("a model"), "that was not staged");
+            }
+        }
     }
 
     #[test]
     fn drafts_of_something_else_are_dropped() {
         let spool = tempfile::tempdir().unwrap();
         drafted(spool.path());
-        assert_eq!(rows(&Drafts::open(spool.path(), "this").unwrap()), Some(9));
+        assert_eq!(rows(&reopened(spool.path())), Some(9));
         let other = Drafts::open(spool.path(), "that").unwrap();
-        assert!(rows(&other).is_none() && !other.staged().exists());
+        assert!(rows(&other.kind("k").unwrap()).is_none() && !other.staged().exists());
     }
 }

@@ -110,11 +110,6 @@ impl<'a> Reading<'a> {
         Ok(Self { spool, checkpoints, pending: None, snapshot: Some(snapshot), read_time, resumed: None })
     }
 
-    /// Where entities go. Others may be added that nobody has to read again.
-    pub fn spool(&self) -> &Spool {
-        &self.spool
-    }
-
     /// As of when the store is read.
     pub fn read_time(&self) -> ReadTime {
         self.read_time
@@ -125,9 +120,9 @@ impl<'a> Reading<'a> {
         self.resumed.as_ref().map(|resumed| resumed.values().sum())
     }
 
-    /// How many entities of a kind an interrupted backup had read.
-    pub fn resumed_of(&self, kind: &str) -> u64 {
-        self.resumed.as_ref().and_then(|resumed| resumed.get(kind)).copied().unwrap_or_default()
+    /// The same, by kind.
+    pub fn resumed_kinds(&self) -> Option<&BTreeMap<String, u64>> {
+        self.resumed.as_ref()
     }
 
     /// Reads what is left, and gives all that was read, by kind.

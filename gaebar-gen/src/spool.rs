@@ -135,23 +135,31 @@ impl Spool {
         for run in self.runs.into_inner().unwrap_or_else(PoisonError::into_inner) {
             kinds.entry(run.kind.clone()).or_default().push(run);
         }
-        let spooled = |runs| SpooledKind { folder: self.folder.clone(), groups: group(runs) };
+        let filed = |runs: Vec<Run>| runs.into_iter().map(|run| Filed { path: run.path(&self.folder), run }).collect();
+        let spooled = |runs| SpooledKind { folder: self.folder.clone(), groups: group(filed(runs)) };
         kinds.into_iter().map(|(kind, runs)| (kind, spooled(runs))).collect()
     }
 }
 
+/// A run that is whole, and its file.
+#[derive(Debug)]
+struct Filed {
+    path: PathBuf,
+    run: Run,
+}
+
 /// Puts runs in order, those that overlap together.
-fn group(mut runs: Vec<Run>) -> Vec<Vec<Run>> {
-    runs.sort_unstable_by(|a, b| a.first.cmp(&b.first));
-    let mut groups: Vec<Vec<Run>> = Vec::new();
+fn group(mut runs: Vec<Filed>) -> Vec<Vec<Filed>> {
+    runs.sort_unstable_by(|a, b| a.run.first.cmp(&b.run.first));
+    let mut groups: Vec<Vec<Filed>> = Vec::new();
     let mut end = Vec::new();
-    for run in runs {
-        if let Some(group) = groups.last_mut().filter(|_| run.first <= end) {
-            end = end.max(run.last.clone());
-            group.push(run);
+    for filed in runs {
+        if let Some(group) = groups.last_mut().filter(|_| filed.run.first <= end) {
+            end = end.max(filed.run.last.clone());
+            group.push(filed);
         } else {
-            end.clone_from(&run.last);
-            groups.push(vec![run]);
+            end.clone_from(&filed.run.last);
+            groups.push(vec![filed]);
         }
     }
     groups
@@ -245,13 +253,20 @@ fn read(file: &mut impl io::Read) -> io::Result<Encoded> {
 pub struct SpooledKind {
     folder: PathBuf,
     /// Each group is past the one before; the runs of a group overlap.
-    groups: Vec<Vec<Run>>,
+    groups: Vec<Vec<Filed>>,
 }
 
 impl SpooledKind {
+    /// These and others, which lie in another folder.
+    #[must_use]
+    pub fn with(self, others: Self) -> Self {
+        let runs = self.groups.into_iter().chain(others.groups).flatten().collect();
+        Self { folder: self.folder, groups: group(runs) }
+    }
+
     /// How many there are.
     pub fn rows(&self) -> u64 {
-        self.groups.iter().flatten().map(|run| run.rows).sum()
+        self.groups.iter().flatten().map(|filed| filed.run.rows).sum()
     }
 
     /// The entities, ascending by namespace and key. An entity that comes twice is an error.
@@ -269,7 +284,7 @@ impl SpooledKind {
         let Position { group: first, passed, last } = position;
         self.groups.iter().enumerate().skip(first).flat_map(move |(group, runs)| {
             let before = if group == first { (passed.clone(), last.clone()) } else { Default::default() };
-            Merge::new(&self.folder, runs, before)
+            Merge::new(runs, before)
                 .map(move |found| found.map(|(run, offset, record)| (Location { group, run, offset }, record)))
         })
     }
@@ -333,7 +348,7 @@ impl Finder<'_> {
     /// The entity at a place.
     pub fn record(&mut self, location: Location) -> Result<Encoded, SpoolError> {
         let Location { group, run, offset } = location;
-        let path = || self.kind.groups[group][run].path(&self.kind.folder);
+        let path = &self.kind.groups[group][run].path;
         // Rows come run after run, so that what is closed is seldom needed again.
         if self.open.len() >= MOST_OPEN && !self.open.contains_key(&(group, run)) {
             self.open.clear();
@@ -341,18 +356,18 @@ impl Finder<'_> {
         let found = |open: &mut BTreeMap<_, File>| -> io::Result<Encoded> {
             let file = match open.entry((group, run)) {
                 Entry::Occupied(entry) => entry.into_mut(),
-                Entry::Vacant(entry) => entry.insert(File::open(path())?),
+                Entry::Vacant(entry) => entry.insert(File::open(path)?),
             };
             file.seek(SeekFrom::Start(offset))?;
             read(file)
         };
-        found(&mut self.open).map_err(|source| SpoolError::Io { path: path(), source })
+        found(&mut self.open).map_err(|source| SpoolError::Io { path: path.clone(), source })
     }
 }
 
 /// Runs that overlap, merged. A run is opened when its turn comes, and closed at its end: mostly one is open.
 struct Merge<'a> {
-    runs: &'a [Run],
+    runs: &'a [Filed],
     readers: Vec<RunReader>,
     /// The runs whose turn has not come, the one with the smallest key last.
     waiting: Vec<usize>,
@@ -391,21 +406,21 @@ impl Ord for Head {
 
 impl<'a> Merge<'a> {
     /// `passed` says what is left out at the beginning of each run, and `last` is the key before.
-    fn new(folder: &Path, runs: &'a [Run], (passed, last): (BTreeMap<usize, (u64, u64)>, Vec<u8>)) -> Self {
-        let reader = |(number, run): (usize, &Run)| {
+    fn new(runs: &'a [Filed], (passed, last): (BTreeMap<usize, (u64, u64)>, Vec<u8>)) -> Self {
+        let reader = |(number, Filed { path, run }): (usize, &Filed)| {
             let (rows, offset) = passed.get(&number).copied().unwrap_or_default();
-            RunReader { path: run.path(folder), file: None, left: run.rows.saturating_sub(rows), offset }
+            RunReader { path: path.clone(), file: None, left: run.rows.saturating_sub(rows), offset }
         };
         let readers = runs.iter().enumerate().map(reader).collect();
         let mut waiting: Vec<_> = (0..runs.len()).collect();
-        waiting.sort_by(|a, b| runs[*b].first.cmp(&runs[*a].first));
+        waiting.sort_by(|a, b| runs[*b].run.first.cmp(&runs[*a].run.first));
         Self { runs, readers, waiting, heads: BinaryHeap::new(), failed: None, last }
     }
 
     /// Opens the runs that begin at or before the smallest key there is.
     fn open(&mut self) {
         while let Some(next) = self.waiting.last().copied() {
-            if self.heads.peek().is_some_and(|Reverse(head)| head.record.key < self.runs[next].first) {
+            if self.heads.peek().is_some_and(|Reverse(head)| head.record.key < self.runs[next].run.first) {
                 return;
             }
             self.waiting.pop();

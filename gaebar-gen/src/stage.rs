@@ -8,8 +8,9 @@ use gaebar_runtime::rows::Flags;
 use rayon::prelude::*;
 
 use crate::bite::Bite;
-use crate::draft::{Done, Drafts, KindDraft};
+use crate::draft::{Done, Drafts, KindDraft, SharedDraft};
 use crate::emit;
+use crate::fingerprint::Fingerprint;
 use crate::folder::{self, FolderError};
 use crate::locate::{Located, locate};
 use crate::manifest::{BackupManifest, FORMAT, KindManifest, MANIFEST, Origin};
@@ -119,9 +120,15 @@ pub fn stage(
     stop: &AtomicBool,
 ) -> Result<Staged, ShardError> {
     let kinds = shape(plan, spooled, stages, stop)?;
-    let progress = stages.writing(spooled.values().map(SpooledKind::rows).sum());
-    let done = plan.each(&kinds, |kind| stage_kind(plan, kind, &spooled[&kind.name], progress.as_ref(), stop))?;
-    drop(progress);
+    let done = loop {
+        let progress = stages.writing(plan.rows(&kinds, spooled)?);
+        let done = plan.each(&kinds, |kind| stage_kind(plan, kind, &spooled[&kind.name], progress.as_ref(), stop))?;
+        drop(progress);
+        // Whatever is not is staged again, once: then it is of this call.
+        if plan.each(&kinds, |kind| plan.is_sound(kind))?.into_iter().all(|is_sound| is_sound) {
+            break done;
+        }
+    };
     let is_written = |kind: &Kind| spooled.contains_key(&kind.name);
     let untouched: Vec<_> = plan.known.iter().filter(|(_, kind)| !is_written(kind)).collect();
     let structures = kinds.iter().chain(untouched.iter().map(|(_, kind)| kind));
@@ -156,8 +163,29 @@ impl Plan<'_> {
         if self.bite.is_some_and(Bite::is_over) { Err(ShardError::Paused) } else { Ok(()) }
     }
 
-    fn draft(&self, kind: &Kind) -> Result<KindDraft, FolderError> {
-        self.drafts.map_or_else(|| Ok(KindDraft::none()), |drafts| drafts.kind(&kind.file))
+    /// How many rows are written, or were before. Of a kind that is left for later, those that it keeps are not known yet: there, it is as
+    /// many as before.
+    fn rows(&self, kinds: &[Kind], spooled: &BTreeMap<String, SpooledKind>) -> Result<u64, ShardError> {
+        let before: BTreeMap<_, _> = self.known.iter().map(|(manifest, kind)| (kind.name.as_str(), manifest.rows)).collect();
+        let mut rows = 0;
+        for kind in kinds {
+            let now = spooled[&kind.name].rows();
+            rows += match (self.draft(kind)?.lock().done(), before.get(kind.name.as_str())) {
+                (Some(done), _) => done.written.rows,
+                (None, Some(before)) if !self.previous.contains_key(&kind.name) => now.max(*before),
+                (None, _) => now,
+            };
+        }
+        Ok(rows)
+    }
+
+    fn draft(&self, kind: &Kind) -> Result<SharedDraft, FolderError> {
+        self.drafts.map_or_else(|| Ok(SharedDraft::default()), |drafts| drafts.kind(&kind.file))
+    }
+
+    /// Whether what others have staged of a kind is what it was.
+    fn is_sound(&self, kind: &Kind) -> Result<bool, ShardError> {
+        self.drafts.map_or(Ok(true), |drafts| Ok(drafts.is_sound(&kind.file)?))
     }
 }
 
@@ -168,16 +196,14 @@ fn shape(
     stages: &dyn Stages,
     stop: &AtomicBool,
 ) -> Result<Vec<Kind>, ShardError> {
-    let known = || plan.known.iter().map(|(_, kind)| kind);
-    let old: BTreeSet<_> = known().map(|kind| kind.name.as_str()).collect();
-    let new = spooled.keys().filter(|name| !old.contains(name.as_str())).map(|name| (name.clone(), Vec::new()));
-    let named = name_kinds(new, known());
+    let named = new_kinds(spooled.keys(), plan.known);
     let rows: u64 = named.iter().map(|kind| spooled[&kind.name].rows()).sum();
     let mut kinds = Vec::new();
     if rows > 0 {
         let progress = stages.shaping(rows);
         kinds = plan.each(&named, |kind| {
-            let mut draft = plan.draft(kind)?;
+            let draft = plan.draft(kind)?;
+            let mut draft = draft.lock();
             if let Some(shaped) = draft.model().and_then(|model| reader::kind(&kind.file, model).ok()) {
                 progress.add(&kind.name, spooled[&kind.name].rows());
                 return Ok(shaped);
@@ -189,9 +215,16 @@ fn shape(
             Ok(shaped)
         })?;
     }
-    kinds.extend(known().filter(|kind| spooled.contains_key(&kind.name)).cloned());
+    kinds.extend(plan.known.iter().map(|(_, kind)| kind).filter(|kind| spooled.contains_key(&kind.name)).cloned());
     kinds.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(kinds)
+}
+
+/// Those of the kinds that a backup does not have, with their names and no fields yet. Structs are found for all of them first.
+pub(crate) fn new_kinds<'n>(names: impl Iterator<Item = &'n String>, known: &[(KindManifest, Kind)]) -> Vec<Kind> {
+    let known = || known.iter().map(|(_, kind)| kind);
+    let old: BTreeSet<_> = known().map(|kind| kind.name.as_str()).collect();
+    name_kinds(names.filter(|name| !old.contains(name.as_str())).map(|name| (name.clone(), Vec::new())), known())
 }
 
 /// Goes through the entities of a kind, on from where its draft says.
@@ -230,7 +263,8 @@ fn stage_kind(
     progress: &dyn Progress,
     stop: &AtomicBool,
 ) -> Result<Done, ShardError> {
-    let mut draft = plan.draft(kind)?;
+    let draft = plan.draft(kind)?;
+    let mut draft = draft.lock();
     if let Some(done) = draft.done() {
         progress.add(&kind.name, done.written.rows);
         return Ok(done.clone());
@@ -265,17 +299,18 @@ fn stage_kind(
     written.changed += removed.len() as u64;
     // A kind in which nothing changed keeps its manifest, read time and all.
     let unchanged = before.is_some_and(|before| before.files == written.files);
-    let mut path = None;
+    let mut manifest = None;
     if let Some(origin) = plan.origin.clone().or_else(|| before.map(KindManifest::origin)).filter(|_| !unchanged) {
-        let path = path.insert(KindManifest::path(&kind.file));
+        let path = KindManifest::path(&kind.file);
         if before.is_none() {
-            job.check_free(path)?;
+            job.check_free(&path)?;
         }
-        let manifest = KindManifest::new(&kind.name, &origin, written.rows, written.next_row, written.files.clone());
-        folder::write_again(plan.staging, path, manifest.to_text().as_bytes())?;
+        let text = KindManifest::new(&kind.name, &origin, written.rows, written.next_row, written.files.clone()).to_text();
+        folder::write_again(plan.staging, &path, text.as_bytes())?;
+        manifest = Some((path, Fingerprint::of(text.as_bytes())));
     }
     let done = Done { written, is_reshaped: previous.is_some_and(|previous| previous.kind != *kind), removed };
-    draft.finish(path, done.clone())?;
+    draft.finish(manifest, done.clone())?;
     plan.pause()?;
     Ok(done)
 }

@@ -74,12 +74,7 @@ fn wrong_usage_ends_with_2_and_other_errors_with_1() {
         ),
         ("[state]\nstore = \"stat\"", &["serve", "--listen", "127.0.0.1:0"], 2, "[state] store in gaebar.toml: `stat`"),
         ("[remotes]\noffice = \"http://x\"", &["serve"], 1, "expected `[remotes.NAME]` with `url`"),
-        (
-            "[remotes.office]\nurl = \"http://x\"\ntoken-file = \"nofile\"",
-            &["serve"],
-            1,
-            "there is no token in ",
-        ),
+        ("[remotes.office]\nurl = \"http://x\"\ntoken-file = \"nofile\"", &["serve"], 1, "there is no token in "),
     ] {
         fs::write(folder.join("gaebar.toml"), settings).unwrap();
         let (_, error) = run(&mut gaebar(&folder, arguments), code);

@@ -263,6 +263,107 @@ fn writing_that_was_broken_off_anywhere_gives_the_same_bytes() {
 }
 
 #[test]
+fn new_kinds_get_their_structs_before_what_the_backup_has_is_read() {
+    let folder = with_store("jobs-new-kind");
+    run(&mut gaebar(&folder, &["backup", "from", "backups/nightly"]), 0);
+    change(&folder.join("from.db"));
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let program = Program(&served);
+    let job = id(&program.begin("do=backup&store=from&backup=nightly"));
+    program.steps(job, "shaping");
+    // Whoever reads one of them now has to refuse it.
+    let nightly = folder.join("backups/nightly");
+    let shards: Vec<_> =
+        timeless(&nightly).into_iter().filter(|(file, _)| file.starts_with("volumes/") && file.contains("/shard_")).collect();
+    let write =
+        |text: &dyn Fn(&str) -> String| shards.iter().for_each(|(file, old)| fs::write(nightly.join(file), text(old)).unwrap());
+    write(&|_| "no shard".to_owned());
+    for rows in [40, 80] {
+        let step = program.step(job, "");
+        assert_eq!((&step["problem"], &step["stage"], &step["rows"]), (&Value::Null, &"shaping".into(), &rows.into()), "{step}");
+    }
+    write(&str::to_owned);
+    program.steps(job, "done");
+    compare(&folder, "backups/nightly", "from", 0);
+}
+
+#[test]
+fn an_update_of_some_namespaces_leaves_nothing_between_its_steps_and_counts_all_rows() {
+    let folder = with_store("jobs-namespaces");
+    let store = SqliteStore::open_or_create(&folder.join("from.db")).unwrap();
+    let row = |kind: &str, id| {
+        let namespace = if id % 3 == 0 { "tenant" } else { "" };
+        Entity::new(Key::root(kind, id).in_namespace(namespace), [("text".to_owned(), "new".into())].into()).unwrap()
+    };
+    store.upsert(&["Left", "Right"].iter().flat_map(|kind| (1..=90).map(|id| row(kind, id))).collect::<Vec<_>>()).unwrap();
+    run(&mut gaebar(&folder, &["backup", "from", "backups/nightly"]), 0);
+    let mut changed = row("Left", 1);
+    changed.properties.insert("changed".to_owned(), true.into());
+    store.upsert(&[changed]).unwrap();
+    fs::write(folder.join("gaebar.toml"), STORES.replace("[backup]\n", "[backup]\nnamespaces = [\"\"]\n")).unwrap();
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let program = Program(&served);
+    let job = id(&program.begin("do=backup&store=from&backup=nightly"));
+    program.steps(job, "shaping");
+    let private = folder.join("backups/nightly/.gaebar");
+    let runs = || files(&private).into_keys().filter(|file| file.ends_with(".run")).collect::<Vec<_>>();
+    let (before, mut steps) = (runs(), 0);
+    loop {
+        let step = program.step(job, "");
+        assert_eq!(step["problem"], Value::Null, "{step}");
+        if step["stage"] == "done" {
+            break;
+        }
+        assert_eq!(runs(), before, "rows that stay are of one step alone");
+        assert_eq!(step["total"], ROWS + 180, "{step}");
+        steps += 1;
+    }
+    assert!(steps > 3, "{steps}");
+    compare(&folder, "backups/nightly", "from", 0);
+}
+
+#[test]
+fn what_is_damaged_while_it_is_staged_is_written_again() {
+    let folder = with_store("jobs-damaged");
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let program = Program(&served);
+    let (expected, nightly) = (folder.join("at-once/nightly"), folder.join("backups/nightly"));
+    for (spool, change_first) in [("backups/.nightly.gaebar/spool", false), ("backups/nightly/.gaebar/spool", true)] {
+        if change_first {
+            change(&folder.join("from.db"));
+        }
+        run(&mut gaebar(&folder, &["backup", "from", "at-once/nightly"]), 0);
+        let job = id(&program.begin("do=backup&store=from&backup=nightly"));
+        let staged = folder.join(spool).join("staged");
+        // Within the grammar, a shard would pass for one that was edited by hand.
+        let mut damages = vec![("kinds/", "{}"), ("/src/shard_", ""), ("/src/shard_", "within")];
+        for round in 0.. {
+            let step = program.step(job, "");
+            assert_eq!(step["problem"], Value::Null, "{step}");
+            if step["stage"] == "done" {
+                break;
+            }
+            if let Some((part, damage)) = damages.last().copied().filter(|_| staged.is_dir())
+                && let Some((file, text)) = timeless(&staged).into_iter().find(|(file, _)| file.contains(part))
+            {
+                let damaged =
+                    if damage == "within" { text.replacen("key: Key(\"", "key: Key(\"{n}", 1) } else { damage.to_owned() };
+                assert_ne!(damaged, text);
+                fs::write(staged.join(file), damaged).unwrap();
+                damages.pop();
+            }
+            assert!(round < 300, "{step}");
+        }
+        assert!(damages.is_empty(), "{damages:?}");
+        for files in [&expected, &nightly] {
+            let _ = fs::remove_dir_all(files.join(".gaebar"));
+        }
+        assert_same_backup(&expected, &nightly);
+        run(&mut gaebar(&folder, &["verify", "backups/nightly"]), 0);
+    }
+}
+
+#[test]
 fn a_shard_that_changes_after_it_was_verified_is_refused() {
     let folder = with_store("jobs-tampered");
     run(&mut gaebar(&folder, &["backup", "from", "backups/nightly"]), 0);
@@ -605,26 +706,58 @@ fn a_real_project_is_written_to_only_once_its_name_is_typed() {
     let program = Program(&served);
     let real = program.begin("do=restore&backup=nightly&target=real&confirm=yes");
     assert_eq!(real["work"]["project"], "my-app");
-    let job = id(&program.begin("do=restore&backup=nightly&target=to&confirm=yes"));
-    // As if the file were that project: here is no other real one.
+    program.ok("DELETE", &format!("/api/jobs/{}", id(&real)), "");
+    let job = id(&program.begin("do=restore&backup=nightly&target=to"));
+    program.steps(job, "confirming");
+    // As if it had been planned for that project: here is no real one. What its file says of a name to type counts for nothing.
     let file = folder.join(format!("backups/.gaebar/jobs/{job}.json"));
     let text = fs::read_to_string(&file).unwrap();
-    fs::write(&file, text.replace("\"project\": null", "\"project\": \"my-app\"")).unwrap();
-    program.steps(job, "confirming");
-    let waiting = program.step(job, "");
-    assert_eq!(
-        (&waiting["stage"], &waiting["waiting_for"]["confirm"]),
-        (&"confirming".into(), &"my-app".into()),
-        "yes is not its name"
-    );
+    let text = text.replace("\"to\"", "\"real\"").replace("\"sqlite:to.db\"", "\"datastore://my-app\"");
+    fs::write(&file, &text).unwrap();
     for typed in ["yes", "my-app-staging", "MY-APP", "datastore:%2F%2Fmy-app"] {
         let answer = program.send("POST", &format!("/api/jobs/{job}/step"), &format!("confirm={typed}"));
         assert!(answer.status == 422 && answer.body.contains("Type my-app to go on"), "{answer:?}");
     }
-    assert!(!folder.join("to.db").exists());
+    assert_eq!(program.step(job, "")["stage"], "confirming");
+    // Nor does a stage that comes after it.
+    for said in ["", "yes"] {
+        for stage in ["restoring", "deleting"] {
+            let text = text.replace("\"confirm\": \"\"", &format!("\"confirm\": {said:?}"));
+            fs::write(&file, text.replace("\"confirming\"", &format!("{stage:?}"))).unwrap();
+            for typed in ["", "confirm=yes", "confirm=my-app"] {
+                let step = program.step(job, typed);
+                assert!(step["problem"].as_str().unwrap().contains("Nobody has said that this target is meant"), "{step}");
+                assert_eq!(step["work"]["written"], 0);
+            }
+        }
+    }
+    // It goes on once the name is typed, and ends where nobody is let in.
+    fs::write(&file, &text).unwrap();
     assert_eq!(program.step(job, "confirm=my-app")["stage"], "restoring");
+    assert!(!folder.join("to.db").exists());
+}
+
+#[test]
+fn a_job_whose_file_leads_elsewhere_is_refused() {
+    let folder = with_store("jobs-escape");
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let program = Program(&served);
+    let job = id(&program.begin("do=backup&store=from&backup=nightly"));
+    let file = folder.join(format!("backups/.gaebar/jobs/{job}.json"));
+    let text = fs::read_to_string(&file).unwrap();
+    let absolute = folder.join("escape").display().to_string();
+    let escapes = ["../escape", "../escape/x", "..", "", ".hidden", &absolute].map(|name| ("\"nightly\"", format!("{name:?}")));
+    for (what, other) in escapes.into_iter().chain([("\"id\": 1", "\"id\": 2".to_owned())]) {
+        assert!(text.contains(what));
+        fs::write(&file, text.replace(what, &other)).unwrap();
+        for (method, path) in [("GET", ""), ("POST", "/step"), ("DELETE", "")] {
+            let told = program.send(method, &format!("/api/jobs/{job}{path}"), "");
+            assert!(told.body.contains("the file of job 1 can't be read"), "{other}: {told:?}");
+        }
+        assert!(!folder.join("escape").exists() && !folder.join(".escape.gaebar").exists());
+    }
+    fs::write(&file, text).unwrap();
     program.steps(job, "done");
-    compare(&folder, "backups/nightly", "sqlite:to.db", 0);
 }
 
 #[test]

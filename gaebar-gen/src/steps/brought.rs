@@ -1,8 +1,8 @@
 //! Finished backups on this disk, which other instances keep in a store: they come here when somebody asks for them or a step needs them.
 
 use super::StepError;
-use super::job::Job;
-use super::jobs::{Jobs, is_name, lock};
+use super::job::{Job, is_backup_name};
+use super::jobs::{Jobs, lock};
 use super::state::State;
 use super::turn::Claim;
 use crate::folder;
@@ -24,7 +24,7 @@ impl Jobs {
         let _bringing = lock(&self.bringing);
         let place = self.backups.join(name);
         // The name becomes a folder's.
-        while let Some(kept) = state.kept()?.remove(name).filter(|_| is_name(name)) {
+        while let Some(kept) = state.kept()?.remove(name).filter(|_| is_backup_name(name)) {
             let here = folder::read_regular(&self.folder.join(brought(name)))?;
             if here.is_some_and(|token| token == kept.token.as_bytes()) && place.join(MANIFEST).is_file() {
                 break;

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::folder::bytes;
 use crate::pull::Watch;
 
+/// The word that says that a store is meant which is no real project.
+pub(super) const YES: &str = "yes";
 /// Lines of the log that are kept.
 const MOST_LINES: usize = 30;
 
@@ -348,6 +350,15 @@ impl Job {
         }
     }
 
+    /// Whether it is the job that was asked for, and stays among the backups: what is on disk or in a store may have been edited.
+    pub(super) fn check(self, id: u64) -> Result<Self, String> {
+        match self.backup() {
+            _ if self.id != id => Err(format!("it says that it is job {}", self.id)),
+            name if !is_backup_name(name) => Err(format!("{name:?} can't be a backup's name")),
+            _ => Ok(self),
+        }
+    }
+
     /// The name of the backup that it makes or restores.
     pub fn backup(&self) -> &str {
         match &self.work {
@@ -358,7 +369,7 @@ impl Job {
     /// The word that it waits for, as [`super::Jobs::step`]'s `confirm`: a real project's name, or `yes`.
     pub fn waits_for(&self) -> Option<&str> {
         match &self.work {
-            Work::Restore { project, .. } if self.stage == Stage::Confirming => Some(project.as_deref().unwrap_or("yes")),
+            Work::Restore { project, .. } if self.stage == Stage::Confirming => Some(project.as_deref().unwrap_or(YES)),
             _ => None,
         }
     }
@@ -463,6 +474,12 @@ impl Job {
         let more = self.log.len().saturating_sub(MOST_LINES);
         self.log.drain(..more);
     }
+}
+
+/// Whether a name is a part of a path that stays below the folder of backups, on every system, and that no shell or git trips over.
+pub(super) fn is_backup_name(name: &str) -> bool {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    !name.is_empty() && name.len() <= 100 && !name.starts_with(['.', '-']) && name.chars().all(is_plain)
 }
 
 /// The time, in UTC.

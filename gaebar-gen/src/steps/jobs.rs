@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::job::{Job, Rows, Stage, Work, utc};
+use super::job::{Job, Rows, Stage, Work, is_backup_name, utc};
 use super::replaced::replaced;
 use super::restore::With;
 use super::state::{State, now};
@@ -96,7 +96,8 @@ impl Jobs {
     /// A job as its last step on this disk left it.
     fn here(&self, id: u64) -> Result<Job, StepError> {
         let bytes = folder::read_regular(&self.file(id))?.ok_or(StepError::Missing(id))?;
-        serde_json::from_slice(&bytes).map_err(|error| StepError::Damaged { id, problem: error.to_string() })
+        let job: Result<Job, _> = serde_json::from_slice(&bytes).map_err(|error| error.to_string());
+        job.and_then(|job| job.check(id)).map_err(|problem| StepError::Damaged { id, problem })
     }
 
     pub(super) fn state(&self) -> Result<Option<State>, StepError> {
@@ -198,7 +199,7 @@ impl Jobs {
         {
             return refused(format!("No Gaebar is called {remote:?} here; [remotes] in gaebar.toml gives Gaebars their names."));
         }
-        if !is_name(name) {
+        if !is_backup_name(name) {
             return refused(format!(
                 "{name:?} can't be a backup's name: take letters, digits, `-`, `_` and `.`, and at most 100."
             ));
@@ -230,11 +231,17 @@ impl Jobs {
         if job.stage.has_ended() {
             return Ok(held.job);
         }
+        if let Work::Restore { project, target, .. } = &mut job.work {
+            // What the job's file says of it may have been edited.
+            *project = stores.get(target).and_then(restore::project);
+        }
         if !confirm.is_empty() {
             if let Some(word) = job.waits_for().filter(|word| *word != confirm) {
                 return Err(StepError::Refused(format!("{confirm:?} is not {word}; nothing was written. Type {word} to go on.")));
             }
-            if let Work::Restore { confirm: said, .. } = &mut job.work {
+            if job.stage <= Stage::Confirming
+                && let Work::Restore { confirm: said, .. } = &mut job.work
+            {
                 confirm.clone_into(said);
             }
         }
@@ -471,12 +478,6 @@ impl Jobs {
     fn file(&self, id: u64) -> PathBuf {
         self.folder.join(format!("{id}.json"))
     }
-}
-
-/// Whether a name is a part of a path that stays below the folder of backups, on every system, and that no shell or git trips over.
-pub(super) fn is_name(name: &str) -> bool {
-    let is_plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-    !name.is_empty() && name.len() <= 100 && !name.starts_with(['.', '-']) && name.chars().all(is_plain)
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

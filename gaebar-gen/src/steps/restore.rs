@@ -15,7 +15,7 @@ use gaebar_runtime::restore::{
 use gaebar_runtime::store::{self, MemoryStore, Place, Realm, Store, StoreError, StoreUrl};
 
 use super::Rules;
-use super::job::{Job, Stage, Work};
+use super::job::{Job, Stage, Work, YES};
 use super::others::{self, Keys};
 use crate::previous::KeyHash;
 
@@ -51,8 +51,12 @@ pub(super) fn step(job: &mut Job, with: With) -> Result<(), String> {
     if *digest.get_or_insert_with(|| rows.digest()) != rows.digest() {
         return Err(OTHER.to_owned());
     }
-    if job.stage == Stage::Confirming {
-        confirm(job, rows);
+    match job.stage {
+        Stage::Confirming if is_confirmed(job, with.url) => begin(job, rows),
+        Stage::Restoring | Stage::Deleting if !is_confirmed(job, with.url) => {
+            return Err("Nobody has said that this target is meant. Cancel this, and begin anew.".to_owned());
+        }
+        _ => {}
     }
     match job.stage {
         Stage::Planning => planned(job, with),
@@ -63,13 +67,15 @@ pub(super) fn step(job: &mut Job, with: With) -> Result<(), String> {
     }
 }
 
-/// Goes on if somebody has said that the target is meant.
-fn confirm(job: &mut Job, rows: &dyn RowSource) {
-    let word = job.waits_for().map(str::to_owned);
-    let Work::Restore { confirm, at, has_begun, .. } = &mut job.work else { return };
-    if word.as_ref() != Some(confirm) {
-        return;
-    }
+/// Whether somebody has said that the target is meant.
+fn is_confirmed(job: &Job, url: &StoreUrl) -> bool {
+    let Work::Restore { confirm, .. } = &job.work else { return false };
+    *confirm == project(url).unwrap_or_else(|| YES.to_owned())
+}
+
+/// Begins to write.
+fn begin(job: &mut Job, rows: &dyn RowSource) {
+    let Work::Restore { at, has_begun, .. } = &mut job.work else { return };
     (*at, *has_begun) = ((0, 0), true);
     job.enter(Stage::Restoring, Some(all(rows)));
 }

@@ -158,7 +158,7 @@ impl State {
         let list: List = serde_json::from_slice(&text).map_err(|error| self.damaged(&key, &error))?;
         match list.files.keys().find(|name| !is_plain(name)) {
             Some(name) => Err(self.damaged(&key, &format!("{name:?} is no file of a spool or a backup"))),
-            None => Ok(list),
+            None => Ok(List { job: list.job.check(job).map_err(|problem| self.damaged(&key, &problem))?, ..list }),
         }
     }
 
@@ -191,7 +191,22 @@ pub(super) fn now() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::job::{Stage, Work};
+    use super::super::turn::Claim;
     use super::*;
+
+    #[test]
+    fn a_job_that_leads_elsewhere_is_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateStore::new(StoreUrl::Sqlite(folder.path().join("state.db")), None).unwrap();
+        for (id, said, backup) in [(7, 7, "../nightly"), (8, 8, "/nightly"), (9, 10, "nightly")] {
+            let mut job = Job::new(said, Work::backup("from".to_owned(), backup.to_owned(), false));
+            job.stage = Stage::Writing;
+            Claim::take(state.open().unwrap(), id).unwrap().end(&List { job, files: BTreeMap::new() }).unwrap();
+            assert!(matches!(state.open().unwrap().job(id), Err(StateError::Damaged { .. })), "{backup}");
+            assert!(matches!(Claim::take(state.open().unwrap(), id), Err(StateError::Damaged { .. })), "{backup}");
+        }
+    }
 
     #[test]
     fn only_a_kind_of_gaebars_own_holds_its_state() {
