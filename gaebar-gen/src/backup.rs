@@ -398,8 +398,8 @@ fn wanted(
     reading: &Reading,
     selection: &Selection,
 ) -> Result<BTreeSet<String>, BackupError> {
-    let read = || reading.resumed_kinds().into_iter().flatten();
-    let new = new_kinds(read().map(|(kind, _)| kind), known);
+    let read = reading.resumed_kinds();
+    let new = new_kinds(read.into_iter().flatten().map(|(kind, _)| kind), known);
     let (mut wanted, mut rows) = (BTreeSet::new(), 0);
     for kind in &new {
         if drafts.kind(&kind.file)?.lock().model().is_none() {
@@ -414,7 +414,7 @@ fn wanted(
         if drafts.kind(&kind.file)?.lock().done().is_some() {
             continue;
         }
-        let now = read().find(|(name, _)| **name == kind.name).map_or(0, |(_, rows)| *rows);
+        let now = read.and_then(|read| read.get(&kind.name)).copied().unwrap_or_default();
         rows += now.max(before.unwrap_or_default());
         let is_known = before.is_some();
         if wanted.is_empty() && !is_known || rows > bite.rows() && !wanted.is_empty() {
