@@ -652,7 +652,7 @@ fn two_at_once_are_told_who_is_running() {
 fn a_backup_is_replaced_by_another_stores_only_where_that_is_said() {
     let folder = with_store("jobs-another-source");
     run(&mut gaebar(&folder, &["backup", "from", "backups/nightly"]), 0);
-    run(&mut gaebar(&folder, &["seed", "headline", "--to", "sqlite:other.db", "--rows", "20"]), 0);
+    run(&mut gaebar(&folder, &["--config", "/dev/null", "seed", "headline", "--to", "sqlite:other.db", "--rows", "20"]), 0);
     let served = Serving::start(&folder, Some(TOKEN), &[]);
     let program = Program(&served);
     let page = get(served.address, "/backups/nightly").with("Authorization", &format!("Bearer {TOKEN}")).send().body;
