@@ -179,9 +179,9 @@ class World:
         return path
 
     def compile(self, command, backup, touched=None, **more):
-        """Compiles a backup. If the copy of it that is compiled is `touched`, all its own crates are compiled, none else."""
+        """Compiles a backup. If the copy of it that is compiled is `touched`, its models and all that needs them are compiled, none else."""
         if touched:
-            os.utime(touched / "gaebar-runtime/src/lib.rs")
+            os.utime(touched / "models/src/lib.rs")
         log = self.fresh("rustc")
         log.mkdir()
         name = json.loads((backup / "manifest.json").read_text())["name"].replace("-", "_")
