@@ -69,7 +69,7 @@ fn a_backup_that_is_compiled_in_is_restored_by_pressing_restore() {
     };
     // Both are restored into the application's own store, which stays open.
     for name in ["release", "backup"] {
-        let begun = send("/admin/backup/jobs", &format!("do=restore&linked={name}&target=guestbook&on-conflict=overwrite"));
+        let begun = send("/admin/backup/jobs", &format!("do=restore&linked={name}&target=guestbook&on_conflict=overwrite"));
         assert_eq!(begun.status, 303, "{begun:?}");
         let job = resolve("/admin/backup/jobs", begun.header("location")).replace("/backup/", "/backup/api/");
         let step = |form: &str| -> Value {
@@ -77,7 +77,7 @@ fn a_backup_that_is_compiled_in_is_restored_by_pressing_restore() {
             assert_eq!(answer.status, 200, "{answer:?}");
             serde_json::from_str(&answer.body).unwrap()
         };
-        let planned = step("x=");
+        let planned = step("");
         assert_eq!((&planned["stage"], &planned["work"]["from"]), (&"confirming".into(), &"linked".into()), "{planned}");
         assert_eq!(step("confirm=yes")["stage"], "done");
     }
