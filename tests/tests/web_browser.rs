@@ -95,7 +95,7 @@ fn a_comparison_shows_how_far_it_is_and_then_what_differs() {
 
 /// Begins to back up the first of the stores, which is not there.
 fn fail_to_back_up(browser: &Browser) {
-    back_up(browser, "production");
+    back_up(browser, "another");
     browser.wait_for("#job .problem");
     assert!(browser.text("[role=status]").starts_with("The last step failed."), "{}", browser.text("main"));
 }
