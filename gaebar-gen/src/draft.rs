@@ -17,8 +17,9 @@ use crate::fingerprint::Fingerprint;
 use crate::folder::{self, FolderError};
 use crate::previous::index;
 use crate::schema::Inference;
-use crate::shards::{Weight, Written};
+use crate::shards::Written;
 use crate::spool::Position;
+use crate::volume::Weight;
 
 /// Says what the drafts are of.
 const OF: &str = "of";

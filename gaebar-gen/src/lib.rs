@@ -34,6 +34,7 @@ pub mod update;
 pub mod compile;
 pub mod reader;
 pub mod verify;
+pub mod volume;
 
 pub mod interpret;
 pub mod linked;

@@ -25,8 +25,9 @@ pub(super) fn copy(backup: &Path, place: &BuildPlace) -> Result<Verified, Verify
     let memo = Memo::new(&super::cache()?);
     let copy = Copy { workspace: place.source(), member: place.member(), memo, wanted: Mutex::default() };
     let verified = verify::verify(backup, &copy)?;
-    copy.manifests(&verified)?;
-    copy.runtime(verified.foundation())?;
+    let runtime = runtime_folder(verified.foundation());
+    copy.manifests(&verified, &runtime)?;
+    copy.runtime(verified.foundation(), &runtime)?;
     let wanted = copy.wanted.into_inner().unwrap_or_else(PoisonError::into_inner);
     remove_others(&copy.workspace, &copy.workspace, &wanted)?;
     Ok(verified)
@@ -47,8 +48,7 @@ impl Visitor for Copy<'_> {
             // The copy has its own; they follow from what is verified.
             return Ok(());
         }
-        self.put(format!("{}/{file}", self.member), bytes)?;
-        Ok(())
+        self.put(format!("{}/{file}", self.member), bytes).map(drop)
     }
 
     /// A shard that this Gaebar wrote, to the byte, is not read again. One that includes blobs is, since they are files of their own.
@@ -59,11 +59,10 @@ impl Visitor for Copy<'_> {
 
 impl Copy<'_> {
     /// Cargo's files: those of a workspace around the backup and the runtime.
-    fn manifests(&self, verified: &Verified) -> Result<(), FolderError> {
+    fn manifests(&self, verified: &Verified, runtime: &str) -> Result<(), FolderError> {
         let contents = verified.contents();
         let volumes = verify::volumes(contents.kinds.iter().map(|kind| &kind.manifest));
-        let runtime = runtime_folder(verified.foundation());
-        let packages = Packages::of_copy(&contents.manifest.name, self.member, &runtime);
+        let packages = Packages::of_copy(&contents.manifest.name, self.member, runtime);
         let own =
             [("", packages.package(&volumes)), ("models/", packages.models())].map(|(folder, text)| (folder.to_owned(), text));
         let own = own.into_iter().chain(volumes.iter().map(|volume| (format!("volumes/{volume}/"), packages.volume(volume))));
@@ -77,8 +76,7 @@ impl Copy<'_> {
 
     /// The runtime's source. Its folder is named after what is in it, so that it can be of one time in all copies: cargo, which goes by
     /// times, then compiles it for the first of them alone.
-    fn runtime(&self, foundation: &Foundation) -> Result<(), FolderError> {
-        let folder = runtime_folder(foundation);
+    fn runtime(&self, foundation: &Foundation, folder: &str) -> Result<(), FolderError> {
         for (file, bytes) in foundation.files(templates::LOCK_NAME) {
             let file = file.strip_prefix(templates::RUNTIME).unwrap_or(&file);
             let path = self.put(format!("{folder}{file}"), &bytes)?;
