@@ -18,7 +18,7 @@ use crate::stop::{self, Interrupted};
 
 /// Bytes of entities a page should come to, going by those of the page before, which bounds the memory of a scan.
 const PAGE_BYTES: usize = 4 << 20;
-/// Entities of the first page, before anything is known of their size. Pages grow to twice the one before at most.
+/// Entities of the first page, before anything is known of their size.
 const FIRST_PAGE: usize = 16;
 /// Scans at once. Each holds a page.
 pub(crate) const SCANS: usize = 4;
@@ -235,7 +235,7 @@ impl Reading<'_> {
             let bytes = writer.write(page.entities)?;
             self.progress.add(&scan.kind, rows as u64);
             if let Some(average) = bytes.checked_div(rows) {
-                limit = (PAGE_BYTES / average.max(1)).clamp(1, most.min(limit * 2));
+                limit = (PAGE_BYTES / average.max(1)).clamp(1, most);
             }
             *cursor = page.next;
             if cursor.is_none() {
