@@ -237,7 +237,7 @@ pub fn forget(folder: &Path) -> Result<(), BackupError> {
 }
 
 /// Where what is read for a backup lies until it is written.
-pub(crate) fn spool_of(folder: &Path) -> PathBuf {
+pub fn spool_of(folder: &Path) -> PathBuf {
     let private = match (folder.parent(), folder.file_name()) {
         (Some(parent), Some(name)) if !folder.join(MANIFEST).exists() => beside(parent, name),
         _ => folder.join(PRIVATE),

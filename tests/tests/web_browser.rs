@@ -301,7 +301,7 @@ fn back_up_and_restore_by_clicking(stores: &Stores, keeps_pictures: bool) {
     browser.click("#restore button");
     browser.wait_for("form.confirm");
     assert!(browser.text("main").contains("This is the plan. Nothing was written yet."), "{}", browser.text("main"));
-    let plan = format!("It creates {rows}, replaces 0 and deletes 0 entities in to.");
+    let plan = format!("It creates {rows}, replaces 0 and deletes 0 entities in to, which is sqlite:");
     assert!(browser.text("main").contains(&plan), "{}", browser.text("main"));
     picture("plan");
     is_accessible(&browser, &browser.path());

@@ -3,14 +3,9 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use gaebar_gen::backup::Options;
-use gaebar_gen::compile::cache;
-use gaebar_gen::config::{Config, RemoteConfig};
-use gaebar_gen::memo::Memo;
-use gaebar_gen::read::Selection;
-use gaebar_gen::shards::SHARD_BYTES;
-use gaebar_gen::steps::{Budget, Elsewhere, StateStore};
-use gaebar_gen::web::{self, Access, Settings, Token, VARIABLE};
+use gaebar_gen::config::Config;
+use gaebar_gen::steps::Budget;
+use gaebar_gen::web::{self, Access, Settings, SettingsError, Token, VARIABLE};
 use gaebar_runtime::cli::Format;
 use gaebar_runtime::say;
 use serde::Serialize;
@@ -21,33 +16,9 @@ use super::{STOP, Usage};
 pub(super) fn run(args: &ServeArgs, config: &Config, format: Format) -> anyhow::Result<ExitCode> {
     let token = Token::from(args.token_file.as_deref())?;
     let access = token.map_or(Access::Elsewhere, Access::Token);
-    let mut settings = Settings::new(&args.backups, access);
+    let mut settings = Settings::from_config(config, &args.backups, access).map_err(usage)?;
     settings.hosts.clone_from(&args.host);
-    for name in config.stores.keys() {
-        settings.stores.insert(name.clone(), config.store(name).map_err(Usage::from)?);
-    }
-    let of = &config.backup;
-    let selection = Selection {
-        kinds: of.kinds.clone(),
-        exclude_kinds: of.exclude_kinds.clone(),
-        namespaces: of.namespaces.clone(),
-        ..Selection::default()
-    };
-    settings.rules.backup = Options {
-        shard_bytes: of.shard_size.unwrap_or(SHARD_BYTES),
-        memo: cache().ok().map(|cache| Memo::new(&cache)),
-        ..Options::new(selection)
-    };
-    settings.rules.budget = budget(args, config);
-    settings.rules.targets = config.targets().map_err(Usage::from)?;
-    for (name, RemoteConfig { url, token_file }) in &config.remotes {
-        // Not the variable: that token is this page's own.
-        let token = token_file.as_deref().map(|file| Token::of_remote(name, file)).transpose()?;
-        settings.rules.remotes.insert(name.clone(), Elsewhere { url: url.clone(), token });
-    }
-    if let Some((store, kind)) = config.state().map_err(Usage::from)? {
-        settings.state = Some(StateStore::new(store, kind).map_err(|error| Usage(error.to_string()))?);
-    }
+    settings.rules.budget = budget(args, settings.rules.budget);
     if !args.backups.is_dir() {
         say!("note: there is no folder {} yet", args.backups.display());
     }
@@ -66,12 +37,17 @@ pub(super) fn run(args: &ServeArgs, config: &Config, format: Format) -> anyhow::
 }
 
 /// What a step does at the most: as options say, or else settings.
-fn budget(args: &ServeArgs, config: &Config) -> Budget {
-    let usual = Budget::default();
-    let rows = args.rows_per_step.map(|rows| rows as usize);
-    let rows = rows.or(config.serve.rows_per_step).or(config.backup.rows_per_step);
-    let seconds = args.step_seconds.or(config.serve.step_seconds);
-    Budget { rows: rows.unwrap_or(usual.rows), time: seconds.map_or(usual.time, Duration::from_secs) }
+fn budget(args: &ServeArgs, Budget { rows, time }: Budget) -> Budget {
+    let of_option = args.rows_per_step.map(|rows| rows as usize);
+    Budget { rows: of_option.unwrap_or(rows), time: args.step_seconds.map_or(time, Duration::from_secs) }
+}
+
+/// A file of settings that makes no sense is wrong usage; a token that can't be read is not.
+fn usage(error: SettingsError) -> anyhow::Error {
+    match error {
+        SettingsError::Token(error) => error.into(),
+        error => Usage(error.to_string()).into(),
+    }
 }
 
 /// What `--format json` says.
@@ -89,18 +65,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_win_over_settings_and_those_over_what_is_usual() {
-        let settings = "[serve]\nrows-per-step = 200\nstep-seconds = 2\n[backup]\nrows-per-step = 50\n";
-        for (options, settings, rows, seconds) in [
-            (&[][..], "", 500, 5),
-            (&[], "[backup]\nrows-per-step = 50\n", 50, 5),
-            (&[], settings, 200, 2),
-            (&["--rows-per-step", "8"], settings, 8, 2),
-            (&["--step-seconds", "9"], settings, 200, 9),
-        ] {
+    fn options_win_over_settings() {
+        let settings = Budget { rows: 200, time: Duration::from_secs(2) };
+        for (options, rows, seconds) in [(&[][..], 200, 2), (&["--rows-per-step", "8"], 8, 2), (&["--step-seconds", "9"], 200, 9)]
+        {
             let Command::Serve(args) = Cli::parse_from(["gaebar", "serve"].iter().chain(options)).command else { unreachable!() };
-            let config: Config = toml::from_str(settings).unwrap();
-            assert_eq!(budget(&args, &config), Budget { rows, time: Duration::from_secs(seconds) }, "{options:?}: {settings}");
+            assert_eq!(budget(&args, settings), Budget { rows, time: Duration::from_secs(seconds) }, "{options:?}");
         }
     }
 }

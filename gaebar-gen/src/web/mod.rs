@@ -16,6 +16,7 @@
 mod api;
 mod assets;
 mod comparisons;
+mod configured;
 mod connections;
 mod downloads;
 mod find;
@@ -42,6 +43,7 @@ use gaebar_runtime::store::StoreUrl;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
+pub use configured::SettingsError;
 pub(crate) use links::part;
 pub use serve::{ServeError, bind, serve};
 pub use session::{Token, TokenError, VARIABLE};

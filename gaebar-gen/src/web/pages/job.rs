@@ -220,12 +220,12 @@ fn ended(visitor: &Visitor, job: &Job) -> Markup {
 
 /// The form that says that the plan is meant.
 fn confirm(visitor: &Visitor, job: &Job) -> Markup {
-    let Work::Restore { target, project, plan, .. } = &job.work else { return html! {} };
+    let Work::Restore { target, project, place, plan, .. } = &job.work else { return html! {} };
     let sum = |of: fn(&Planned) -> u64| thousands(plan.values().map(of).sum());
     html! {
         p {
             "It creates " (sum(|kind| kind.create)) ", replaces " (sum(|kind| kind.replace)) " and deletes " (sum(|kind| kind.delete))
-            " entities in " (visible(target)) "."
+            " entities in " (visible(target)) ", which is " code { (visible(place)) } "."
         }
         form.confirm method="post" action={ (visitor.links.job(job.id)) "/step" } {
             (form_token(visitor))
