@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use memchr::memchr;
+
 /// Characters that are escaped because they don't show, or change how what stands around them shows. The ranges are
 /// fixed here, not taken from a Unicode library, so that the same text gives the same source with every version.
 const HIDDEN: &[(u32, u32)] = &[
@@ -62,7 +64,7 @@ pub fn one_line_literal(text: &str) -> String {
 
 /// Writes what [`string_literal`] gives.
 pub(super) fn string(out: &mut String, text: &str) {
-    if text.contains('\n') && !hides(text) && !text.lines().any(looks_like_item) {
+    if memchr(b'\n', text.as_bytes()).is_some() && !hides(text) && !text.lines().any(looks_like_item) {
         raw(out, text);
     } else {
         one_line(out, text);
@@ -149,8 +151,15 @@ fn raw(out: &mut String, text: &str) {
 
 /// Whether something in a text would be hidden, line ends aside.
 fn hides(text: &str) -> bool {
-    let shown = run(text.as_bytes(), |byte| is_plain(byte) || byte == b'\n');
-    text[shown..].chars().any(|c| c != '\n' && is_hidden(c))
+    let mut rest = text;
+    loop {
+        rest = &rest[run(rest.as_bytes(), |byte| is_plain(byte) || byte == b'\n')..];
+        let Some(c) = rest.chars().next() else { return false };
+        if is_hidden(c) {
+            return true;
+        }
+        rest = &rest[c.len_utf8()..];
+    }
 }
 
 /// How many bytes from the first on belong together. Whole blocks are looked at in one go, which the processor does at once.
