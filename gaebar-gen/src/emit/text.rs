@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 /// Characters that are escaped because they don't show, or change how what stands around them shows. The ranges are
 /// fixed here, not taken from a Unicode library, so that the same text gives the same source with every version.
@@ -64,7 +64,7 @@ pub fn one_line_literal(text: &str) -> String {
 
 /// Writes what [`string_literal`] gives.
 pub(super) fn string(out: &mut String, text: &str) {
-    if memchr(b'\n', text.as_bytes()).is_some() && !hides(text) && !text.lines().any(looks_like_item) {
+    if memchr(b'\n', text.as_bytes()).is_some() && !hides(text) && !lines(text).any(looks_like_item) {
         raw(out, text);
     } else {
         one_line(out, text);
@@ -185,6 +185,12 @@ pub fn is_hidden(c: char) -> bool {
     HIDDEN.get(at).is_some_and(|(first, _)| *first <= c) || (c & 0xfffe) == 0xfffe
 }
 
+/// The lines of a text in which nothing hides, no carriage return either.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let ends = memchr_iter(b'\n', text.as_bytes()).chain([text.len()]);
+    ends.scan(0, |from, end| Some(&text[std::mem::replace(from, end + 1)..end]))
+}
+
 fn looks_like_item(line: &str) -> bool {
     const BETWEEN_WORDS: [char; 6] = [' ', '\t', '<', '(', ')', '"'];
     let line = line.trim_start_matches(BETWEEN_WORDS);
@@ -220,6 +226,9 @@ mod tests {
             ("a\n\u{feff}b", r#""a\n\u{feff}b""#),
             ("}\npub fn row_2() {", r#""}\npub fn row_2() {""#),
             ("x\n  mod y", r#""x\n  mod y""#),
+            ("mod x\ny\n", r#""mod x\ny\n""#),
+            ("\nx\n\nmod", "\"\\nx\\n\\nmod\""),
+            ("\nx\n\n", "r\"\nx\n\n\""),
             ("tab\tnul\0", r#""tab\tnul\0""#),
             ("größe 🦀 日本", "\"größe 🦀 日本\""),
             ("\u{1_fffe}", "\"\\u{1fffe}\""),

@@ -6,9 +6,9 @@
 use gaebar_runtime::model::{Data, Double, Embedded, Entity, GeoPoint, Key, Properties, Value};
 use gaebar_runtime::rows::Flags;
 
-use super::DEEPEST;
-use memchr::memmem;
+use memchr::{memchr_iter, memmem};
 
+use super::DEEPEST;
 use super::row::on;
 use super::shard::{Blobs, ReadRow};
 use crate::emit::{self, ROW};
@@ -28,7 +28,7 @@ pub fn quick(kind: &Kind, models_crate: &str, text: &str, blobs: &dyn Blobs) -> 
         if emitted != source {
             return None;
         }
-        line += text[from..start].bytes().filter(|byte| *byte == b'\n').count();
+        line += memchr_iter(b'\n', &text.as_bytes()[from..start]).count();
         from = start;
         rows.push(ReadRow { number, line, entity, text: emitted });
     }
