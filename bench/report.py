@@ -43,7 +43,13 @@ def measure(stage, world):
 
 
 BY = {"seconds": "time", "cpu": "CPU", "volumes_cpu": "CPU of rustc"}
-LIMITS = {"rss": "MB", "seconds": "s", "shards_written_unchanged": "unchanged shards written"}
+LIMITS = {
+    "rss": "MB",
+    "seconds": "s",
+    "shards_written_unchanged": "unchanged shards written",
+    "slowest_ms": "ms a page",
+    "heaviest_kb": "kB a page",
+}
 
 
 def value(sample, name):

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import page
 from measure import Failed, Sample
 from world import PROJECT, SOURCE, told
 
@@ -172,6 +173,10 @@ def cold(world):
     return sample
 
 
+def pages(world):
+    return page.crawl(world.gaebar, world.backup, world.rows, world.env())
+
+
 # With the emulator
 
 
@@ -288,6 +293,7 @@ STAGES = [
     Stage("restore", "the restore binary into SQLite", restore_to_sqlite, sqlite_import, at_most=2, limits=MEMORY),
     Stage("restore-check", "the same, and read back and compared", restore_and_check, sqlite_import, limits=MEMORY),
     Stage("interpret", "restore into SQLite without a compiler", interpret, sqlite_import, limits=MEMORY),
+    Stage("pages", "pages of the backup", pages, limits=(("slowest_ms", 50), ("heaviest_kb", 60))),
     Stage("ceiling-reads", f"the emulator, read by {CLIENTS} clients that drop what comes", emulator_reads),
     Stage("ceiling-writes", f"the emulator, written by {CLIENTS} clients that send bytes made before", emulator_writes),
     Stage("emulator-read", "read from the emulator", read_from_emulator, python_reads, times_less=2, ceiling=emulator_reads),
