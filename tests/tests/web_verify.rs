@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use gaebar_gen::emit::rows;
+use gaebar_gen::fingerprint::{Fingerprint, digest};
+use gaebar_gen::manifest::KindManifest;
 use gaebar_runtime::model::{Entity, Key};
 use gaebar_runtime::store::{SqliteStore, Store as _};
 use gaebar_tests::command::{folder, gaebar, run};
@@ -112,6 +115,35 @@ fn what_two_shards_may_not_share_is_found_though_they_are_verified_in_different_
     }
     assert!(!folder.join("to.db").exists(), "nothing was written");
     program.steps(id(&program.begin(RESTORE)), "done");
+}
+
+#[test]
+fn a_kind_in_the_files_of_two_is_refused() {
+    let folder = folder("verify-kind-twice");
+    let backup = with_small_shards(&folder);
+    // Keys are looked at kind by kind: this one would be found in neither.
+    let other = KindManifest::read_all(&backup).unwrap().into_iter().find(|kind| kind.kind == "Other").unwrap();
+    let mut files = other.files.clone();
+    for (file, from, to) in [
+        ("models/src/other.rs", "(\"Other\")", "(\"Note\")"),
+        ("volumes/other_0/src/shard_0.rs", "Key(\"Other/1\")", "Key(\"Note/1\")"),
+    ] {
+        let text = fs::read_to_string(backup.join(file)).unwrap();
+        assert!(text.contains(from), "{text}");
+        let text = text.replace(from, to);
+        let digests = rows(&text).into_iter().map(|(_, row)| digest(row)).collect::<Vec<_>>();
+        files.insert(file.to_owned(), Fingerprint::of_shard(text.as_bytes(), digests));
+        fs::write(backup.join(file), text).unwrap();
+    }
+    let forged = KindManifest::new("Note", &other.origin(), other.rows, other.next_row, files);
+    fs::write(backup.join(&other.path), forged.to_text()).unwrap();
+    let served = serve(&folder);
+    let program = Program(&served);
+    let told = "kind \"Note\" has other files, too";
+    let step = program.step(id(&program.begin(RESTORE)), "");
+    assert!(step["problem"].as_str().unwrap().contains(told), "{step}");
+    let (_, said) = run(&mut gaebar(&folder, &["verify", "backups/nightly"]), 1);
+    assert!(said.contains(told) && said.contains("Note/1 is there twice"), "{said}");
 }
 
 #[test]

@@ -41,6 +41,8 @@ use rows::Rows;
 
 /// The folder in which files wait.
 const PULLED: &str = "pulled";
+/// Beside them, what the remote has listed, once all of it is here.
+const LISTING: &str = "listing.json";
 /// Files of a backup: more than a thousand kinds and ten million rows come to.
 const MOST_FILES: usize = 200_000;
 /// The largest file of a backup: many times what the generator writes.
@@ -161,7 +163,10 @@ impl Pull<'_> {
         if let Some(store) = self.store {
             drive::back_up(self, store, &Begun::beside(pulled, self.remote))?;
         }
-        let listing = self.remote.files(self.backup, self.stop)?;
+        let listing = match self.kept_listing(pulled)? {
+            Some(kept) => kept,
+            None => self.remote.files(self.backup, self.stop)?,
+        };
         let bytes = check(&listing)?;
         std::fs::create_dir_all(pulled).map_err(FolderError::at("create the folder", pulled))?;
         drop_others(pulled, &listing)?;
@@ -182,6 +187,11 @@ impl Pull<'_> {
         let left = download::all(self, pulled, &missing)?;
         // Files and rows are not of the same step.
         if !left.is_empty() || matches!(self.reach, Reach::Step { .. }) && !missing.is_empty() {
+            if left.is_empty() {
+                // Serialising strings and numbers can't fail.
+                let text = serde_json::to_vec(&listing).unwrap_or_default();
+                folder::write_again(pulled.parent().unwrap_or(pulled), LISTING, &text)?;
+            }
             let files = listing.files.len();
             let (left, bytes_left) = (left.len(), bytes_of(left));
             let came = needed - bytes_left;
@@ -195,6 +205,20 @@ impl Pull<'_> {
         }
         let pulling = Pulled { folder: pulled.to_owned(), files: listing.files.len(), bytes, kept, updated: None };
         Ok((pulling, listing.sha256()))
+    }
+
+    /// What the remote had listed when all of it was here, which it still is: the remote is not needed any more.
+    fn kept_listing(&self, pulled: &Path) -> Result<Option<Listing>, FolderError> {
+        // In one go, what the remote has now is pulled.
+        let (Reach::Step { .. }, None) = (self.reach, self.store) else { return Ok(None) };
+        let kept = folder::read_regular(&pulled.with_file_name(LISTING))?;
+        let Some(kept) = kept.and_then(|text| serde_json::from_slice::<Listing>(&text).ok()) else { return Ok(None) };
+        for file in &kept.files {
+            if !self.sums.is(&pulled.join(&file.path), file.bytes, &file.sha256)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(kept))
     }
 }
 

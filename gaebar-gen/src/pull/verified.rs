@@ -1,4 +1,4 @@
-//! What was downloaded is verified, some shards at a time: who is interrupted goes on from there, as long as the remote lists the same files.
+//! What was downloaded is verified, some shards at a time: who is interrupted goes on from there, as long as the same files were listed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -133,13 +133,14 @@ impl Bites {
                 };
                 let fit = left.iter().take(rayon::current_num_threads()).take_while(fits).count();
                 let files: Vec<_> = left.drain(..fit).collect();
-                behind.extend(files.iter().map(|file| ahead[file.as_str()].0));
+                let these = files.iter().map(|file| ahead[file.as_str()]);
+                behind.extend(these.clone().map(|(shard, _)| shard));
+                bite.take(these.map(|(_, rows)| rows).sum());
                 for shard in gate.shards(&kind.manifest, &kind.kind, &files, &blobs)?.into_iter().flatten() {
                     if let Some(edit) = shard.edits.into_iter().next() {
-                        return Err(VerifyError::Edited(edit));
+                        return Err(VerifyError::Edited(Box::new(edit)));
                     }
                     gate.numbers(&mut numbers, &shard.shard.file, &shard.numbers);
-                    bite.take(shard.shard.rows as u64);
                 }
             }
             let used = blobs.used();

@@ -245,8 +245,8 @@ pub enum VerifyError {
         more: usize,
     },
     /// A row is not as it was backed up, and nobody has accepted that.
-    #[error("the backup was edited since it was made: {0}")]
-    Edited(Edit),
+    #[error("the backup was edited since it was made: {0}; undo that, or back it up again")]
+    Edited(Box<Edit>),
 }
 
 fn list(problems: &[Problem], more: usize) -> String {

@@ -108,7 +108,7 @@ fn what_changes_while_it_is_verified_comes_again_here_or_there() {
     let there = folder("pull-changing-there");
     let remote = with_small_shards(&there);
     let files: Vec<_> = shards(&remote).into_iter().map(|(file, _)| file.strip_prefix(&remote).unwrap().to_owned()).collect();
-    let far = Serving::start(&there, Some(TOKEN), &[]);
+    let mut far = Serving::start(&there, Some(TOKEN), &[]);
     let through = Proxy::before(far.address, |_, raw| raw);
     let here = knows("pull-changing-here", through.address, usize::try_from(MOST).unwrap());
     let near = start(&here);
@@ -128,13 +128,22 @@ fn what_changes_while_it_is_verified_comes_again_here_or_there() {
     let before = told(&near, "POST", &format!("{job}/step"), "");
     assert_eq!(before["stage"], "verifying", "{before}");
 
-    // The remote's is another by now.
+    // The remote's is another by now, which what comes again is of.
     let note = Entity::new(Key::root("Note", 1), [("text".to_owned(), "changed".into())].into()).unwrap();
     SqliteStore::open_or_create(&there.join("from.db")).unwrap().upsert(&[note]).unwrap();
     run(&mut gaebar(&there, &["backup", "from", "backups/nightly"]), 0);
-    let again = steps(&near, &job, &["downloading", "verifying"]);
-    let rows = verified(&again);
-    assert!(rows[0] < before["rows"].as_u64().unwrap() && rows.last() == Some(&(NOTES + 1)), "it begins anew: {rows:?}");
-    assert!(backup(&here.join("backups/nightly")) == backup(&remote));
+    let shard = here.join(SPOOL).join("pulled").join(files.last().unwrap());
+    spoil(&shard);
+    let again = steps(&near, &job, &["downloading"]).pop().unwrap();
+    let (before, rows) = (before["rows"].as_u64().unwrap(), again["rows"].as_u64().unwrap());
+    assert!(again["stage"] == "verifying" && rows < before, "{before} rows, and it begins anew with {again}");
+    assert!(here.join(SPOOL).exists() && !here.join("backups/nightly").exists());
+
+    // Once all of it is here, nobody needs the remote.
+    let expected = backup(&remote);
+    far.signal("-KILL");
+    let rows = verified(&steps(&near, &job, &["verifying"]));
+    assert_eq!(rows.last(), Some(&(NOTES + 1)));
+    assert!(backup(&here.join("backups/nightly")) == expected);
     run(&mut gaebar(&here, &["verify", "backups/nightly"]), 0);
 }
