@@ -7,7 +7,7 @@ use std::path::Path;
 use gaebar_gen::emit::rows;
 use gaebar_gen::fingerprint::{Fingerprint, digest};
 use gaebar_gen::manifest::KindManifest;
-use gaebar_runtime::model::{Entity, Key};
+use gaebar_runtime::model::{Entity, Key, Value as Property};
 use gaebar_runtime::store::{SqliteStore, Store as _};
 use gaebar_tests::command::{folder, gaebar, run};
 use gaebar_tests::forge::{MOST, NOTES, forge, rows_of, shards, with_first_row, with_small_shards};
@@ -115,6 +115,33 @@ fn what_two_shards_may_not_share_is_found_though_they_are_verified_in_different_
     }
     assert!(!folder.join("to.db").exists(), "nothing was written");
     program.steps(id(&program.begin(RESTORE)), "done");
+}
+
+#[test]
+fn blobs_are_held_against_their_hashes_whichever_steps_their_shards_are_of() {
+    let folder = folder("verify-blobs");
+    let backup = with_small_shards(&folder);
+    let blob = |id: u8| Property::from(vec![id; 3_000]).unindexed();
+    let file = |id: u8| Entity::new(Key::root("File", i64::from(id)), [("blob".to_owned(), blob(id))].into()).unwrap();
+    let store = SqliteStore::open_or_create(&folder.join("from.db")).unwrap();
+    store.upsert(&(1..=40).map(file).collect::<Vec<_>>()).unwrap();
+    run(&mut gaebar(&folder, &["backup", "from", "backups/nightly"]), 0);
+    let first = fs::read_to_string(backup.join("volumes/file_0/src/shard_0.rs")).unwrap();
+    assert!(rows_of(&first) < MOST && backup.join("volumes/file_0/src/shard_3.rs").exists());
+    let served = serve(&folder);
+    let program = Program(&served);
+    let job = id(&program.begin(RESTORE));
+    program.step(job, "");
+    // Its shard is behind.
+    let name = first.split("blobs/").nth(1).unwrap().split('"').next().unwrap();
+    let path = backup.join("volumes/file_0/src/blobs").join(name);
+    let good = fs::read(&path).unwrap();
+    fs::write(&path, "another").unwrap();
+    let (told, rows) = problem(&program, job);
+    assert!(told.contains(name) && told.contains("is not as it was backed up") && rows >= rows_of(&first), "{told}");
+    fs::write(&path, good).unwrap();
+    program.steps(job, "done");
+    run(&mut gaebar(&folder, &["diff", "backups/nightly", "sqlite:to.db"]), 0);
 }
 
 #[test]

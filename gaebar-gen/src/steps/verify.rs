@@ -35,12 +35,11 @@ pub(super) fn step(job: &mut Job, folder: &Path, own: &Path, budget: Budget) -> 
         }
         error => error.to_string(),
     })?;
-    match far.filter(|far| !far.is_all) {
-        Some(far) => (job.kinds, job.total) = (far.kinds, Some(far.total)),
-        None => {
-            folder::remove(&verified).map_err(|error| error.to_string())?;
-            job.enter(Stage::Planning, Some(all));
-        }
+    if let Some(far) = far.filter(|far| !far.is_all) {
+        (job.kinds, job.total) = (far.kinds, Some(far.total));
+    } else {
+        folder::remove(&verified).map_err(|error| error.to_string())?;
+        job.enter(Stage::Planning, Some(all));
     }
     Ok(())
 }

@@ -143,13 +143,12 @@ impl Bites {
                     gate.numbers(&mut numbers, &shard.shard.file, &shard.numbers);
                 }
             }
-            let used = blobs.used();
-            gate.blobs_are_listed(&name, &volume, &used);
+            blobs.are_listed(&volume);
             if !left.is_empty() {
                 break;
             }
             // Those that shards before this bite have used are read once more.
-            gate.other_blobs(&kind.manifest, &name, &volume, &used, false)?;
+            blobs.others(&kind.manifest, &volume, false)?;
         }
         Ok(())
     }

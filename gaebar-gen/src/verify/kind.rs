@@ -1,15 +1,15 @@
 //! One kind: its model, its volumes, its shards.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
+use super::blobs::BlobFiles;
 use super::{Edit, Gate, VerifiedKind, VerifiedShard};
 use crate::fingerprint::Fingerprint;
 use crate::folder::FolderError;
 use crate::manifest::KindManifest;
-use crate::reader::{self, Blobs};
+use crate::reader;
 use crate::schema::Kind;
 use crate::templates;
 
@@ -17,7 +17,7 @@ use crate::templates;
 #[derive(Default)]
 pub(super) struct Volume {
     pub(super) shards: BTreeMap<u32, String>,
-    blobs: BTreeSet<String>,
+    pub(super) blobs: BTreeSet<String>,
 }
 
 /// A shard that was read.
@@ -68,9 +68,8 @@ impl Gate<'_> {
                 shards.push(shard);
                 edits.extend(found);
             }
-            let used = blobs.used();
-            self.blobs_are_listed(name, volume, &used);
-            self.other_blobs(&manifest, name, volume, &used, !edits.is_empty())?;
+            blobs.are_listed(volume);
+            blobs.others(&manifest, volume, !edits.is_empty())?;
         }
         let rows: usize = shards.iter().map(|shard| shard.rows).sum();
         if all_read && edits.is_empty() {
@@ -112,41 +111,6 @@ impl Gate<'_> {
         if rows as u64 != manifest.rows {
             self.refuse(&manifest.path, format!("says {} rows, and there are {rows}", manifest.rows));
         }
-    }
-
-    /// The blobs of a volume, for who reads its shards.
-    pub(super) fn blobs(&self, volume: &str) -> BlobFiles<'_> {
-        BlobFiles { gate: self, folder: blobs_of(volume), used: Mutex::default() }
-    }
-
-    /// The manifest knows the blobs that shards of a volume have used.
-    pub(super) fn blobs_are_listed(&self, name: &str, volume: &Volume, used: &BTreeSet<String>) {
-        for blob in used.difference(&volume.blobs) {
-            self.refuse(format!("{}/{blob}", blobs_of(name)), "is in no manifest");
-        }
-    }
-
-    /// The other blobs of a volume are as the manifest says.
-    pub(super) fn other_blobs(
-        &self,
-        manifest: &KindManifest,
-        name: &str,
-        volume: &Volume,
-        used: &BTreeSet<String>,
-        is_edited: bool,
-    ) -> Result<(), FolderError> {
-        for blob in volume.blobs.difference(used) {
-            let file = format!("{}/{blob}", blobs_of(name));
-            // An edit may have taken the last row that had it, and the blob too. What is left goes with the next backup.
-            let is_gone = is_edited && self.backup.join(&file).symlink_metadata().is_err();
-            if !is_gone
-                && let Some(bytes) = self.read(&file)?
-                && !manifest.files[&file].matches(&bytes)
-            {
-                self.refuse(file, "is not as it was backed up");
-            }
-        }
-        Ok(())
     }
 
     pub(super) fn model(&self, manifest: &KindManifest) -> Result<Option<Kind>, FolderError> {
@@ -288,32 +252,4 @@ impl Gate<'_> {
 /// A number as it is written: `0`, `12`, and not `012`.
 fn canonical(text: &str) -> Option<u32> {
     text.parse().ok().filter(|number: &u32| number.to_string() == text)
-}
-
-fn blobs_of(volume: &str) -> String {
-    format!("volumes/{volume}/src/blobs")
-}
-
-/// The blobs of a volume. Each is what its name says, whoever reads it, and however often.
-pub(super) struct BlobFiles<'a> {
-    gate: &'a Gate<'a>,
-    folder: String,
-    used: Mutex<BTreeSet<String>>,
-}
-
-impl BlobFiles<'_> {
-    /// Those that were read.
-    pub(super) fn used(self) -> BTreeSet<String> {
-        self.used.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Blobs for BlobFiles<'_> {
-    fn blob(&self, sha256: &str) -> Result<Vec<u8>, String> {
-        let bytes = super::read_blob(&self.gate.backup.join(&self.folder), sha256)?;
-        let file = format!("{}/{sha256}", self.folder);
-        self.gate.visitor.file(&file, &bytes).map_err(|error| error.to_string())?;
-        self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(sha256.to_owned());
-        Ok(bytes)
-    }
 }

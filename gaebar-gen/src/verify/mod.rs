@@ -5,6 +5,7 @@
 //! edited within it is an entity like any other, and is named. Nothing of the backup is run.
 
 mod bites;
+mod blobs;
 mod claimed;
 mod entities;
 mod kind;
