@@ -58,6 +58,12 @@ impl Listing {
         }
         Ok(Self { files })
     }
+
+    /// A hash over all that is listed, in the order in which it is.
+    pub fn sha256(&self) -> String {
+        // Serialising strings and numbers can't fail.
+        Fingerprint::of(&serde_json::to_vec(self).unwrap_or_default()).sha256().to_owned()
+    }
 }
 
 /// Whether a path is one that a file of a backup has: below its folder, and nothing that cargo or git would take for more.

@@ -98,6 +98,11 @@ pub trait Stages {
         Box::new(Silent)
     }
 
+    /// So many rows, which were downloaded, are being verified.
+    fn verifying(&self, _rows: u64) -> Box<dyn Progress + '_> {
+        Box::new(Silent)
+    }
+
     /// So many rows are being written as code.
     fn writing(&self, rows: u64) -> Box<dyn Progress + '_>;
 }

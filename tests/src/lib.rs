@@ -6,6 +6,7 @@ pub mod compare;
 pub mod emulator;
 pub mod example;
 pub mod faulty;
+pub mod forge;
 pub mod fuzz;
 pub mod http;
 pub mod kills;

@@ -36,6 +36,10 @@ impl Stages for BackupBars {
         Box::new(Downloads { steps: Steps::new("downloading"), came: AtomicU64::new(0), files })
     }
 
+    fn verifying(&self, rows: u64) -> Box<dyn Progress + '_> {
+        Box::new(Bar(Bars::new("verifying", Some(rows))))
+    }
+
     fn writing(&self, rows: u64) -> Box<dyn Progress + '_> {
         Box::new(Bar(Bars::new("writing", Some(rows))))
     }

@@ -10,7 +10,7 @@ use crate::emit::visible;
 use crate::folder::{FolderError, bytes};
 use crate::private::PrivateError;
 use crate::publish::PublishError;
-use crate::verify::VerifyError;
+use crate::verify::{Far, VerifyError};
 
 /// Why a backup was not downloaded. Nothing is in its place then, or what was there before.
 #[derive(Debug, Error)]
@@ -233,7 +233,7 @@ pub enum PullError {
 }
 
 /// How far a pull came within its budget.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Paused {
     /// The remote makes the backup: its job, and how far that is.
     Reading(Watch),
@@ -250,4 +250,6 @@ pub enum Paused {
         /// Bytes that came in this step.
         came: u64,
     },
+    /// All files are here, and some of their rows are verified.
+    Verifying(Far),
 }

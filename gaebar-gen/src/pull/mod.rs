@@ -4,8 +4,8 @@
 //! ([`begun`]).
 //!
 //! The [`Remote`] is not trusted: what it lists is checked before anything is asked for ([`check`]), each file is checked as it comes
-//! ([`download`]), and the whole is read by the reader before it is put in its place. Files that were checked stay in Gaebar's own
-//! folder in or beside the backup, so that the next pull goes on from there.
+//! ([`download`]), and the whole is read by the reader before it is put in its place ([`verified`]). Files that were checked stay in
+//! Gaebar's own folder in or beside the backup, so that the next pull goes on from there.
 //!
 //! Where a backup stands already, what was downloaded is a store like any other ([`rows`]), from which that backup is updated: its rows
 //! keep their numbers.
@@ -17,6 +17,7 @@ mod drive;
 mod error;
 mod remote;
 mod rows;
+mod verified;
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Display};
@@ -35,12 +36,13 @@ use crate::private::{Private, PrivateError, no_links_in};
 use crate::publish::Staging;
 use crate::stage::Stages;
 use crate::steps::{Budget, Sums};
-use crate::verify::{JustLooking, read};
 use begun::Begun;
 use rows::Rows;
 
 /// The folder in which files wait.
 const PULLED: &str = "pulled";
+/// Beside them, what the remote has listed, once all of it is here.
+const LISTING: &str = "listing.json";
 /// Files of a backup: more than a thousand kinds and ten million rows come to.
 const MOST_FILES: usize = 200_000;
 /// The largest file of a backup: many times what the generator writes.
@@ -62,7 +64,7 @@ pub struct Pull<'a> {
     pub options: &'a Options,
     /// The hashes of files that were downloaded before.
     pub sums: &'a Sums,
-    /// Hear of rows that are read there, of files that come, and of rows that are read here.
+    /// Hear of rows that are read there, of files that come, and of rows that are verified and read here.
     pub stages: &'a dyn Stages,
     /// Hears what became of the remote's job that an earlier pull had begun.
     pub hear: &'a dyn Fn(Earlier),
@@ -75,7 +77,7 @@ pub struct Pull<'a> {
 pub enum Reach {
     /// To the end. Which job of the remote's makes the backup is written down beside what is downloaded.
     End,
-    /// A step, and then it is [`PullError::Paused`]: a step there, or so many files.
+    /// A step, and then it is [`PullError::Paused`]: a step there, or so many files, or shards of so many rows that are verified.
     Step {
         /// What is done at the most.
         budget: Budget,
@@ -125,9 +127,10 @@ impl Pull<'_> {
         }
         let staging = Staging::new(self.place)?;
         let pulled = staging.private().spool().join(PULLED);
-        let pulling = self.download(&pulled)?;
+        let (pulling, listed) = self.download(&pulled)?;
         // Where it is downloaded to, it outlives a kill.
-        read(&pulled, &JustLooking)?;
+        verified::verify(self, &pulled, &listed)?;
+        self.sums.forget(&pulled);
         folder::remove(&staging.folder())?;
         std::fs::rename(&pulled, staging.folder()).map_err(FolderError::at("move", &pulled))?;
         let folder = staging.publish()?;
@@ -140,8 +143,8 @@ impl Pull<'_> {
         let folder = self.place.canonicalize().map_err(FolderError::at("find", self.place))?;
         let private = own(&folder)?;
         let pulled = private.folder().join(PULLED);
-        let pulling = self.download(&pulled)?;
-        let rows = Rows::new(&pulled)?;
+        let (pulling, listed) = self.download(&pulled)?;
+        let rows = Rows::new(&pulled, verified::verify(self, &pulled, &listed)?)?;
         let updated = backup(&rows, &folder, self.options, self.stages, self.stop).map_err(|error| match error {
             // Reading it again is less than going on would be.
             BackupError::Unfinished { source, .. } => {
@@ -151,15 +154,19 @@ impl Pull<'_> {
             error => error,
         })?;
         folder::remove(private.folder())?;
+        self.sums.forget(private.folder());
         Ok(Pulled { folder, updated: Some(updated), ..pulling })
     }
 
-    /// Downloads what is missing of the backup in a folder for that.
-    fn download(&self, pulled: &Path) -> Result<Pulled, PullError> {
+    /// Downloads what is missing of the backup in a folder for that. Returns a hash of what the remote has listed, too.
+    fn download(&self, pulled: &Path) -> Result<(Pulled, String), PullError> {
         if let Some(store) = self.store {
             drive::back_up(self, store, &Begun::beside(pulled, self.remote))?;
         }
-        let listing = self.remote.files(self.backup, self.stop)?;
+        let listing = match self.kept_listing(pulled)? {
+            Some(kept) => kept,
+            None => self.remote.files(self.backup, self.stop)?,
+        };
         let bytes = check(&listing)?;
         std::fs::create_dir_all(pulled).map_err(FolderError::at("create the folder", pulled))?;
         drop_others(pulled, &listing)?;
@@ -178,7 +185,13 @@ impl Pull<'_> {
         }
         let kept = listing.files.len() - missing.len();
         let left = download::all(self, pulled, &missing)?;
-        if !left.is_empty() {
+        // Files and rows are not of the same step.
+        if !left.is_empty() || matches!(self.reach, Reach::Step { .. }) && !missing.is_empty() {
+            if left.is_empty() {
+                // Serialising strings and numbers can't fail.
+                let text = serde_json::to_vec(&listing).unwrap_or_default();
+                folder::write_again(pulled.parent().unwrap_or(pulled), LISTING, &text)?;
+            }
             let files = listing.files.len();
             let (left, bytes_left) = (left.len(), bytes_of(left));
             let came = needed - bytes_left;
@@ -190,8 +203,22 @@ impl Pull<'_> {
                 came,
             }));
         }
-        self.sums.forget(pulled);
-        Ok(Pulled { folder: pulled.to_owned(), files: listing.files.len(), bytes, kept, updated: None })
+        let pulling = Pulled { folder: pulled.to_owned(), files: listing.files.len(), bytes, kept, updated: None };
+        Ok((pulling, listing.sha256()))
+    }
+
+    /// What the remote had listed when all of it was here, which it still is: the remote is not needed any more.
+    fn kept_listing(&self, pulled: &Path) -> Result<Option<Listing>, FolderError> {
+        // In one go, what the remote has now is pulled.
+        let (Reach::Step { .. }, None) = (self.reach, self.store) else { return Ok(None) };
+        let kept = folder::read_regular(&pulled.with_file_name(LISTING))?;
+        let Some(kept) = kept.and_then(|text| serde_json::from_slice::<Listing>(&text).ok()) else { return Ok(None) };
+        for file in &kept.files {
+            if !self.sums.is(&pulled.join(&file.path), file.bytes, &file.sha256)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(kept))
     }
 }
 

@@ -2,18 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use gaebar_runtime::model::{Entity, Key, Timestamp, order_key};
 use gaebar_runtime::restore::{RowRef, RowSource as _};
 use gaebar_runtime::store::{Cursor, Page, Place, ReadTime, Realm, Scan, Snapshot, Store, StoreError, StoreUrl, View, WriteMode};
 
 use super::PullError;
+use super::verified::Accepted;
 use crate::emit::visible;
-use crate::folder::FolderError;
 use crate::interpret::InterpretedRows;
-use crate::reader::ReadRow;
-use crate::verify::{Contents, Visitor, read};
+use crate::verify::Contents;
 
 /// The rows of a backup, which the reader has accepted.
 pub(super) struct Rows {
@@ -26,19 +24,16 @@ pub(super) struct Rows {
 
 impl Rows {
     /// Those of the backup in a folder.
-    pub(super) fn new(backup: &Path) -> Result<Self, PullError> {
-        let looking = Looking::default();
-        let contents = read(backup, &looking)?;
+    pub(super) fn new(backup: &Path, Accepted { contents, namespaces }: Accepted) -> Result<Self, PullError> {
         let (place, read_time) = (place(&contents)?, read_time(&contents)?);
-        let rows = InterpretedRows::new(backup, contents);
-        let found = looking.0.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut shards: BTreeMap<String, BTreeMap<String, Vec<usize>>> = BTreeMap::new();
-        for shard in 0..rows.shards() {
-            for (namespace, kind) in found.get(rows.file(shard)).into_iter().flatten() {
-                shards.entry(namespace.clone()).or_default().entry(kind.clone()).or_default().push(shard);
+        let kinds = contents.kinds.iter().flat_map(|kind| kind.shards.iter().map(|_| &kind.manifest.kind));
+        for (shard, (kind, namespaces)) in kinds.zip(namespaces).enumerate() {
+            for namespace in namespaces {
+                shards.entry(namespace).or_default().entry(kind.clone()).or_default().push(shard);
             }
         }
-        Ok(Self { place, read_time, rows, shards })
+        Ok(Self { place, read_time, rows: InterpretedRows::new(backup, contents), shards })
     }
 
     fn failed(&self, action: &str, message: String) -> StoreError {
@@ -76,22 +71,6 @@ fn read_time(contents: &Contents) -> Result<ReadTime, PullError> {
     let consistent = times.len() == 1 && contents.kinds.iter().all(|kind| kind.manifest.consistent);
     let time = times.pop_last().ok_or_else(|| PullError::Source("no store".to_owned()))?;
     Ok(ReadTime { time, consistent })
-}
-
-/// Finds out which namespaces and kinds a shard has.
-#[derive(Default)]
-struct Looking(Mutex<BTreeMap<String, BTreeSet<(String, String)>>>);
-
-impl Visitor for Looking {
-    fn file(&self, _: &str, _: &[u8]) -> Result<(), FolderError> {
-        Ok(())
-    }
-
-    fn rows(&self, shard: &str, rows: &[ReadRow]) {
-        let of = |row: &ReadRow| (row.entity.key().namespace().to_owned(), row.entity.kind().to_owned());
-        let found = rows.iter().map(of).collect();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(shard.to_owned(), found);
-    }
 }
 
 impl Store for Rows {

@@ -255,9 +255,9 @@ pub enum Stage {
     Shaping,
     /// What was read is written as code, to the end of a shard at least; of a kind that the backup has already, to its end.
     Writing,
-    /// Files come from the Gaebar elsewhere; with the last of them the backup is read, and put in its place.
+    /// Files come from the Gaebar elsewhere.
     Downloading,
-    /// The backup is verified, some kinds at a time.
+    /// The backup is verified, to the end of a shard at least. One that was downloaded is put in its place after that.
     Verifying,
     /// The backup is compared with the target.
     Planning,

@@ -104,12 +104,13 @@ impl Jobs {
         Ok(self.state.as_ref().map(StateStore::open).transpose()?)
     }
 
-    /// Where what a job has found out lies, beside its file: what it has read, until that is written, or the keys that a mirror knows.
+    /// Where what a job has found out lies, beside its file: what it has read, until that is written, or what a restore
+    /// knows of keys.
     fn spool(&self, job: &Job) -> Option<PathBuf> {
         match job.work {
             Work::Backup { .. } => Some(spool_of(&self.backups.join(job.backup()))),
-            Work::Restore { mirror: true, .. } => Some(self.own(job.id)),
-            Work::Restore { .. } | Work::Pull { .. } => None,
+            Work::Restore { .. } => Some(self.own(job.id)),
+            Work::Pull { .. } => None,
         }
     }
 
@@ -324,7 +325,7 @@ impl Jobs {
                 }
                 let own = self.own(job.id);
                 let done = match from {
-                    Rows::Folder if job.stage == Stage::Verifying => verify::step(job, &folder, rules.budget),
+                    Rows::Folder if job.stage == Stage::Verifying => verify::step(job, &folder, &own, rules.budget),
                     Rows::Folder => verify::rows(&folder, digest.as_deref()).and_then(|rows| {
                         restore::step(job, With { url, rows: &rows, folder: Some(&folder), own: &own, rules, stop })
                     }),

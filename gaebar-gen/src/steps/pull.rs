@@ -1,5 +1,5 @@
-//! A step of a pull: a step of the backup that the Gaebar elsewhere makes, or some of the backup's files; with the last of them it is
-//! put in its place. And its end before that, which is the end of the job elsewhere, too.
+//! A step of a pull: a step of the backup that the Gaebar elsewhere makes, or some of the backup's files, or shards of it that are
+//! verified; once all are, it is put in its place. And its end before that, which is the end of the job elsewhere, too.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -67,11 +67,25 @@ pub(super) fn step(
             (*files, bytes.here, bytes.of) = ((here, of), bytes_here, of_bytes);
             if store.take().is_some() {
                 there.made();
-                job.enter(Stage::Downloading, None);
+            }
+            if job.stage == Stage::Downloading {
+                bytes.came += came;
             } else {
                 // Of the step that began this stage, the time is not known by itself.
-                bytes.came += came;
+                bytes.came = 0;
+                job.enter(Stage::Downloading, None);
             }
+            Ok(())
+        }
+        Err(PullError::Paused(Paused::Verifying(far))) => {
+            // All of it was here already.
+            if store.take().is_some() {
+                there.made();
+            }
+            if job.stage != Stage::Verifying {
+                job.enter(Stage::Verifying, None);
+            }
+            (job.kinds, job.total) = (far.kinds, Some(far.total));
             Ok(())
         }
         Err(

@@ -1,8 +1,8 @@
-//! What a backup says of itself, for who reads it kind by kind, in several goes.
+//! What a backup says of itself, for who reads it shard by shard, in several goes.
 
 use std::path::Path;
 
-use super::{Contents, Dangling, Gate, JustLooking, Scope, VerifiedKind, VerifiedShard, VerifyError};
+use super::{Contents, Gate, JustLooking, Scope, VerifiedKind, VerifiedShard, VerifyError};
 use crate::manifest::KindManifest;
 
 /// What the manifests of a backup say that it holds. Nothing of that was read yet, but the structs.
@@ -19,11 +19,12 @@ impl Claimed {
                 && let Some(volumes) = gate.volumes(&manifest, &kind)
             {
                 let files = volumes.values().flat_map(|volume| volume.shards.values());
-                let shards = files.map(|file| VerifiedShard::claimed(file, &manifest.files[file])).collect();
+                let shards: Vec<_> = files.map(|file| VerifiedShard::claimed(file, &manifest.files[file])).collect();
+                gate.rows_are(&manifest, shards.iter().map(|shard| shard.rows).sum());
                 kinds.push(VerifiedKind { manifest, kind, shards });
             }
         }
-        gate.no_struct_twice(kinds.iter().map(|kind| &kind.kind));
+        gate.nothing_twice(kinds.iter().map(|kind| &kind.kind));
         Ok(Self(gate.finish(kinds, Vec::new())?))
     }
 
@@ -32,19 +33,23 @@ impl Claimed {
         self.0.digest()
     }
 
-    /// The kinds, sorted, and how many rows each has.
-    pub fn kinds(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.0.kinds.iter().map(|kind| (kind.manifest.kind.as_str(), kind.manifest.rows))
+    /// The kinds, sorted, with their shards.
+    pub(super) fn kinds(&self) -> &[VerifiedKind] {
+        &self.0.kinds
     }
 
-    /// Whether that is what was read of some kinds.
-    pub fn includes(&self, read: &Contents) -> bool {
-        let is_claimed = |kind: &VerifiedKind| self.0.kinds.iter().any(|claimed| claimed.manifest.sha256 == kind.manifest.sha256);
-        read.manifest == self.0.manifest && read.kinds.iter().all(is_claimed)
+    /// The shards of all kinds, in order.
+    pub(super) fn shards(&self) -> impl Iterator<Item = &VerifiedShard> {
+        self.0.kinds.iter().flat_map(|kind| &kind.shards)
     }
 
-    /// The contents of a backup that had this digest when all of its kinds were read, and no edit was found. `None`: it has another now.
-    pub fn accepted(self, digest: &str) -> Option<Contents> {
-        (self.digest() == digest).then_some(Contents { over_limit: Vec::new(), dangling: Dangling::default(), ..self.0 })
+    /// How many rows all kinds have.
+    pub fn rows(&self) -> u64 {
+        self.0.kinds.iter().map(|kind| kind.manifest.rows).sum()
+    }
+
+    /// The contents of a backup of which all that is claimed was read, and is so.
+    pub fn accepted(self) -> Contents {
+        self.0
     }
 }

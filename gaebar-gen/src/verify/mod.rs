@@ -4,6 +4,8 @@
 //! the backup must be there byte for byte; manifests must match their files; rows must be within the grammar. A row that was
 //! edited within it is an entity like any other, and is named. Nothing of the backup is run.
 
+mod bites;
+mod blobs;
 mod claimed;
 mod entities;
 mod kind;
@@ -21,6 +23,7 @@ use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+pub use bites::{Bites, Far};
 pub use claimed::Claimed;
 pub use entities::{Dangling, OverLimit};
 
@@ -242,6 +245,9 @@ pub enum VerifyError {
         /// How many more there are.
         more: usize,
     },
+    /// A row is not as it was backed up, and nobody has accepted that.
+    #[error("the backup was edited since it was made: {0}; undo that, or back it up again")]
+    Edited(Box<Edit>),
 }
 
 fn list(problems: &[Problem], more: usize) -> String {
@@ -301,7 +307,7 @@ pub fn structs(backup: &Path) -> Result<(BackupManifest, Vec<(KindManifest, Kind
             kinds.push((manifest, kind));
         }
     }
-    gate.no_struct_twice(kinds.iter().map(|(_, kind)| kind));
+    gate.nothing_twice(kinds.iter().map(|(_, kind)| kind));
     let Contents { manifest, .. } = gate.finish(Vec::new(), Vec::new())?;
     Ok((manifest, kinds))
 }
@@ -387,9 +393,15 @@ impl<'a> Gate<'a> {
         manifests.retain(|manifest| wanted(&manifest.kind));
         let kinds: Result<Vec<_>, FolderError> = manifests.into_par_iter().map(|manifest| self.kind(manifest)).collect();
         let (kinds, edits): (Vec<_>, Vec<_>) = kinds?.into_iter().flatten().unzip();
-        self.no_struct_twice(kinds.iter().map(|kind| &kind.kind));
+        self.nothing_twice(kinds.iter().map(|kind| &kind.kind));
+        self.nothing_is_missing(&listed)?;
+        Ok((kinds, edits.into_iter().flatten().collect()))
+    }
+
+    /// No kind's manifest is missing, by the files that all of them list, and by the list of models.
+    fn nothing_is_missing(&self, listed: &BTreeSet<String>) -> Result<(), FolderError> {
         if self.scope == Scope::Rows && self.problems.lock().is_ok_and(|problems| problems.is_empty()) {
-            self.no_code_of_other_kinds(&listed)?;
+            self.no_code_of_other_kinds(listed)?;
         }
         if let Some(library) = self.read(templates::MODELS_LIBRARY)? {
             let modules = String::from_utf8_lossy(&library);
@@ -400,7 +412,7 @@ impl<'a> Gate<'a> {
                 }
             }
         }
-        Ok((kinds, edits.into_iter().flatten().collect()))
+        Ok(())
     }
 
     /// Were a kind's manifest lost, its rows would be missed. (Where everything is looked at, any stray file is told.)
@@ -416,10 +428,15 @@ impl<'a> Gate<'a> {
         Ok(())
     }
 
-    /// Two people may have given the same name to different kinds.
-    fn no_struct_twice<'k>(&self, kinds: impl Iterator<Item = &'k Kind>) {
-        let mut names = BTreeSet::new();
+    /// Two people may have given the same name to different kinds, or different names to files of the same kind.
+    fn nothing_twice<'k>(&self, kinds: impl Iterator<Item = &'k Kind>) {
+        let (mut names, mut known) = (BTreeSet::new(), BTreeSet::new());
         for kind in kinds {
+            if !known.insert(&kind.name) {
+                let problem =
+                    format!("kind {:?} has other files, too; remove one of them, and back the kind up again", kind.name);
+                self.refuse(format!("models/src/{}.rs", kind.file), problem);
+            }
             if !names.insert(kind.structure.to_ascii_lowercase()) {
                 let problem =
                     format!("{} is another kind's struct too; remove the kind's files, and back it up again", kind.structure);

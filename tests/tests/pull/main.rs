@@ -4,6 +4,7 @@ mod https;
 mod killed;
 mod made_there;
 mod page;
+mod verified;
 
 use std::collections::BTreeMap;
 use std::fs;

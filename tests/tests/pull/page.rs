@@ -19,7 +19,7 @@ use crate::made_there::{jobs, with_store};
 const HERE: &str = "another-token-for-this-page";
 
 /// A folder whose Gaebar knows another one by the name `far`.
-fn knows(test: &str, far: SocketAddr, rows_per_step: usize) -> PathBuf {
+pub(crate) fn knows(test: &str, far: SocketAddr, rows_per_step: usize) -> PathBuf {
     let here = folder(test);
     let remotes = format!("[remotes.far]\nurl = \"http://{far}\"\ntoken-file = \"token\"\n");
     fs::write(here.join("gaebar.toml"), format!("{remotes}[backup]\nrows-per-step = {rows_per_step}\n")).unwrap();
@@ -27,18 +27,18 @@ fn knows(test: &str, far: SocketAddr, rows_per_step: usize) -> PathBuf {
     here
 }
 
-fn start(here: &Path) -> Serving {
+pub(crate) fn start(here: &Path) -> Serving {
     Serving::start(here, Some(HERE), &[])
 }
 
-fn send(served: &Serving, method: &'static str, path: &str, form: &str) -> (u16, String) {
+pub(crate) fn send(served: &Serving, method: &'static str, path: &str, form: &str) -> (u16, String) {
     let request = post(served.address, path, form).method(method);
     let answer = request.with("Authorization", &format!("Bearer {HERE}")).send();
     (answer.status, answer.body)
 }
 
 /// What a request about a job is answered, which is no problem.
-fn told(served: &Serving, method: &'static str, path: &str, form: &str) -> Value {
+pub(crate) fn told(served: &Serving, method: &'static str, path: &str, form: &str) -> Value {
     let (status, body) = send(served, method, path, form);
     let told: Value = serde_json::from_str(&body).unwrap();
     assert!((200..300).contains(&status) && told["problem"].is_null(), "{body}");
@@ -46,7 +46,7 @@ fn told(served: &Serving, method: &'static str, path: &str, form: &str) -> Value
 }
 
 /// Begins a pull; returns the path of its job.
-fn begin(served: &Serving, form: &str) -> String {
+pub(crate) fn begin(served: &Serving, form: &str) -> String {
     format!("/api/jobs/{}", told(served, "POST", "/api/jobs", &format!("do=pull&remote=far&{form}"))["id"])
 }
 
@@ -82,7 +82,7 @@ fn the_page_pulls_in_small_steps_which_outlive_its_server() {
             near = start(&here);
         }
         let of = |stage: &str| stages.iter().filter(|found| *found == stage).count();
-        assert!(of("reading") > 7 && of("downloading") > 1, "{round}: {stages:?}");
+        assert!(of("reading") > 7 && of("downloading") > 1 && of("verifying") > 4, "{round}: {stages:?}");
         run(&mut gaebar(&here, &["verify", "backups/nightly"]), 0);
         run(gaebar(&there, &["diff", "from"]).arg(here.join("backups/nightly")), 0);
         let store = SqliteStore::open_or_create(&there.join("from.db")).unwrap();

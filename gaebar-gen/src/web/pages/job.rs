@@ -148,6 +148,9 @@ fn state(job: &Job) -> String {
         Stage::Shaping => "Looking for the structs of new kinds.".to_owned(),
         Stage::Writing => "Writing what was read as code.".to_owned(),
         Stage::Downloading => "Downloading.".to_owned(),
+        Stage::Verifying if matches!(job.work, Work::Pull { .. }) => {
+            "Verifying what came. It is not in its place yet.".to_owned()
+        }
         Stage::Verifying => "Verifying the backup. Nothing is written yet.".to_owned(),
         Stage::Planning => "Comparing with the target. Nothing is written yet.".to_owned(),
         Stage::Counting => "Counting what only the target has. Nothing is written yet.".to_owned(),
@@ -245,8 +248,9 @@ fn confirm(visitor: &Visitor, job: &Job) -> Markup {
 
 fn progress(job: &Job) -> Markup {
     let most = job.kinds.values().copied().max().unwrap_or_default();
-    // Of another Gaebar's rows the kinds are not known.
-    let has_kinds = !job.kinds.is_empty() && !matches!(job.work, Work::Pull { .. });
+    // Of rows that another Gaebar reads, the kinds are not known.
+    let is_elsewhere = job.stage == Stage::Reading && matches!(job.work, Work::Pull { .. });
+    let has_kinds = !job.kinds.is_empty() && !is_elsewhere;
     html! {
         @if has_kinds {
             table.chart aria-label="Rows of each kind" {
