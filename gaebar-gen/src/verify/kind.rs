@@ -21,10 +21,29 @@ pub(super) struct Volume {
 }
 
 /// A shard that was read.
-struct ReadShard {
-    shard: VerifiedShard,
-    numbers: Vec<u32>,
-    edits: Vec<Edit>,
+pub(super) struct ReadShard {
+    pub(super) shard: VerifiedShard,
+    pub(super) numbers: Vec<u32>,
+    pub(super) edits: Vec<Edit>,
+}
+
+/// The numbers of a kind's rows.
+pub(super) struct Numbers {
+    /// The first that no row can have.
+    next: u64,
+    known: BTreeSet<u32>,
+}
+
+impl Numbers {
+    /// None yet.
+    pub(super) fn of(manifest: &KindManifest) -> Self {
+        Self { next: manifest.next_row, known: BTreeSet::new() }
+    }
+
+    /// Adds one; whether it was not there before.
+    pub(super) fn insert(&mut self, number: u32) -> bool {
+        self.known.insert(number)
+    }
 }
 
 impl Gate<'_> {
@@ -32,59 +51,102 @@ impl Gate<'_> {
     pub(super) fn kind(&self, manifest: KindManifest) -> Result<Option<(VerifiedKind, Vec<Edit>)>, FolderError> {
         let Some(kind) = self.model(&manifest)? else { return Ok(None) };
         let Some(volumes) = self.volumes(&manifest, &kind) else { return Ok(None) };
-        let mut numbers = BTreeSet::new();
+        let mut numbers = Numbers::of(&manifest);
         let (mut shards, mut edits) = (Vec::new(), Vec::new());
         let mut all_read = true;
         for (name, volume) in &volumes {
-            let blobs = BlobFiles { gate: self, folder: format!("volumes/{name}/src/blobs"), used: Mutex::default() };
             let cargo = templates::Packages::of_backup(&self.manifest.name).volume(name);
             self.exact(&format!("volumes/{name}/Cargo.toml"), cargo.as_bytes())?;
             let modules: Vec<_> = volume.shards.keys().map(|number| format!("shard_{number}")).collect();
-            let models = templates::crate_name(&self.manifest.name, "models");
-            let library = templates::volume_library(&models, &kind.structure, &modules);
+            let library = templates::volume_library(&self.models(), &kind.structure, &modules);
             self.exact(&format!("volumes/{name}/src/lib.rs"), library.as_bytes())?;
-            let read: Result<Vec<_>, FolderError> = volume
-                .shards
-                .values()
-                .collect::<Vec<_>>()
-                .into_par_iter()
-                .map(|file| self.shard(&kind, &models, file, &manifest.files[file], &blobs))
-                .collect();
-            let read = read?;
+            let blobs = self.blobs(name);
+            let read = self.shards(&manifest, &kind, &volume.shards.values().collect::<Vec<_>>(), &blobs)?;
             all_read &= read.iter().all(Option::is_some);
             for ReadShard { shard, numbers: own, edits: found } in read.into_iter().flatten() {
-                for number in own {
-                    if u64::from(number) >= manifest.next_row {
-                        self.refuse(&shard.file, format!("row_{number} is past the last row that the manifest knows"));
-                    } else if !numbers.insert(number) {
-                        self.refuse(&shard.file, format!("row_{number} is there twice in its kind"));
-                    }
-                }
+                self.numbers(&mut numbers, &shard.file, &own);
                 shards.push(shard);
                 edits.extend(found);
             }
-            let used = blobs.used.into_inner().unwrap_or_else(PoisonError::into_inner);
-            for blob in volume.blobs.symmetric_difference(&used) {
-                let file = format!("volumes/{name}/src/blobs/{blob}");
-                if !volume.blobs.contains(blob) {
-                    self.refuse(file, "is in no manifest");
-                    continue;
-                }
-                // An edit may have taken the last row that had it, and the blob too. What is left goes with the next backup.
-                let is_gone = !edits.is_empty() && self.backup.join(&file).symlink_metadata().is_err();
-                if !is_gone
-                    && let Some(bytes) = self.read(&file)?
-                    && !manifest.files[&file].matches(&bytes)
-                {
-                    self.refuse(file, "is not as it was backed up");
-                }
-            }
+            let used = blobs.used();
+            self.blobs_are_listed(name, volume, &used);
+            self.other_blobs(&manifest, name, volume, &used, !edits.is_empty())?;
         }
         let rows: usize = shards.iter().map(|shard| shard.rows).sum();
-        if all_read && edits.is_empty() && rows as u64 != manifest.rows {
-            self.refuse(KindManifest::path(&kind.file), format!("says {} rows, and there are {rows}", manifest.rows));
+        if all_read && edits.is_empty() {
+            self.rows_are(&manifest, rows);
         }
         Ok(Some((VerifiedKind { manifest, kind, shards }, edits)))
+    }
+
+    /// The crate of the backup's models.
+    fn models(&self) -> String {
+        templates::crate_name(&self.manifest.name, "models")
+    }
+
+    /// Reads shards of a volume. Those that were refused are `None`.
+    pub(super) fn shards(
+        &self,
+        manifest: &KindManifest,
+        kind: &Kind,
+        files: &[&String],
+        blobs: &BlobFiles,
+    ) -> Result<Vec<Option<ReadShard>>, FolderError> {
+        let models = self.models();
+        files.par_iter().map(|file| self.shard(kind, &models, file, &manifest.files[*file], blobs)).collect()
+    }
+
+    /// Takes the numbers of a shard's rows into account.
+    pub(super) fn numbers(&self, known: &mut Numbers, shard: &str, rows: &[u32]) {
+        for number in rows {
+            if u64::from(*number) >= known.next {
+                self.refuse(shard, format!("row_{number} is past the last row that the manifest knows"));
+            } else if !known.insert(*number) {
+                self.refuse(shard, format!("row_{number} is there twice in its kind"));
+            }
+        }
+    }
+
+    /// The kind has so many rows.
+    pub(super) fn rows_are(&self, manifest: &KindManifest, rows: usize) {
+        if rows as u64 != manifest.rows {
+            self.refuse(&manifest.path, format!("says {} rows, and there are {rows}", manifest.rows));
+        }
+    }
+
+    /// The blobs of a volume, for who reads its shards.
+    pub(super) fn blobs(&self, volume: &str) -> BlobFiles<'_> {
+        BlobFiles { gate: self, folder: blobs_of(volume), used: Mutex::default() }
+    }
+
+    /// The manifest knows the blobs that shards of a volume have used.
+    pub(super) fn blobs_are_listed(&self, name: &str, volume: &Volume, used: &BTreeSet<String>) {
+        for blob in used.difference(&volume.blobs) {
+            self.refuse(format!("{}/{blob}", blobs_of(name)), "is in no manifest");
+        }
+    }
+
+    /// The other blobs of a volume are as the manifest says.
+    pub(super) fn other_blobs(
+        &self,
+        manifest: &KindManifest,
+        name: &str,
+        volume: &Volume,
+        used: &BTreeSet<String>,
+        is_edited: bool,
+    ) -> Result<(), FolderError> {
+        for blob in volume.blobs.difference(used) {
+            let file = format!("{}/{blob}", blobs_of(name));
+            // An edit may have taken the last row that had it, and the blob too. What is left goes with the next backup.
+            let is_gone = is_edited && self.backup.join(&file).symlink_metadata().is_err();
+            if !is_gone
+                && let Some(bytes) = self.read(&file)?
+                && !manifest.files[&file].matches(&bytes)
+            {
+                self.refuse(file, "is not as it was backed up");
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn model(&self, manifest: &KindManifest) -> Result<Option<Kind>, FolderError> {
@@ -190,6 +252,10 @@ impl Gate<'_> {
                 return Ok(None);
             }
         };
+        if is_as_backed_up && rows.len() != fingerprint.rows() {
+            self.refuse(file, format!("has {} rows, and the manifest knows {} of it", rows.len(), fingerprint.rows()));
+            return Ok(None);
+        }
         let mut edits = Vec::new();
         if !is_as_backed_up {
             let (edited, gone) = fingerprint.edits(&rows, |row| &row.text);
@@ -224,11 +290,22 @@ fn canonical(text: &str) -> Option<u32> {
     text.parse().ok().filter(|number: &u32| number.to_string() == text)
 }
 
+fn blobs_of(volume: &str) -> String {
+    format!("volumes/{volume}/src/blobs")
+}
+
 /// The blobs of a volume. Each is what its name says, whoever reads it, and however often.
-struct BlobFiles<'a> {
+pub(super) struct BlobFiles<'a> {
     gate: &'a Gate<'a>,
     folder: String,
     used: Mutex<BTreeSet<String>>,
+}
+
+impl BlobFiles<'_> {
+    /// Those that were read.
+    pub(super) fn used(self) -> BTreeSet<String> {
+        self.used.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Blobs for BlobFiles<'_> {

@@ -7,6 +7,7 @@
 mod claimed;
 mod entities;
 mod kind;
+mod one;
 mod stray;
 
 use std::borrow::Cow;
@@ -23,6 +24,7 @@ use thiserror::Error;
 
 pub use claimed::Claimed;
 pub use entities::{Dangling, OverLimit};
+pub use one::OneKind;
 
 use crate::emit::visible;
 use crate::fingerprint::Fingerprint;
