@@ -221,7 +221,7 @@ fn bites_of_any_size_give_the_bytes_of_one_go_whatever_is_asked_for() {
         let expected = copy(name);
         backup(&store, &expected, &options, &Silent, &stop).unwrap();
         use Meanwhile::{Damaged, Nothing, Torn};
-        for (rows, meanwhile) in [(1, Nothing), (7, Torn), (7, Damaged), (30, Nothing), (30, Torn)] {
+        for (rows, meanwhile) in [(3, Nothing), (7, Torn), (7, Damaged), (30, Nothing), (30, Torn)] {
             let bitten = copy(&format!("{name}-{rows}-{meanwhile:?}"));
             in_bites(&store, &bitten, &options, rows, meanwhile);
             for place in [&expected, &bitten] {

@@ -176,3 +176,57 @@ fn note_of(shard: &str) -> String {
     let (volume, file) = (parts.nth(1).unwrap_or_default(), parts.next_back().unwrap_or_default());
     format!("{volume}.{}", file.trim_end_matches(".rs"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::{Drafts, SharedDraft};
+    use super::*;
+
+    const SHARD: &str = "volumes/k_0/src/shard_1.rs";
+
+    fn rows() -> Vec<KnownRow> {
+        [3, 4].map(|number| KnownRow { number, key: [7; 16], entity: None, expressions: 5, has_exceptions: true }).to_vec()
+    }
+
+    /// What the next step finds.
+    fn reopened(spool: &tempfile::TempDir) -> SharedDraft {
+        Drafts::open(spool.path(), "this").unwrap().kind("k").unwrap()
+    }
+
+    #[test]
+    fn what_is_known_is_found_by_the_next_and_what_is_damaged_is_not_known() {
+        let spool = tempfile::tempdir().unwrap();
+        let draft = reopened(&spool);
+        draft.lock().know(SHARD, &rows(), true, Vec::new()).unwrap();
+        draft.lock().know_all().unwrap();
+        draft.lock().find(b"some", Position::default()).unwrap();
+        let draft = reopened(&spool);
+        assert!(draft.lock().knows_all() && draft.lock().is_edited("volumes/k_0/") && !draft.lock().is_edited("volumes/k_1/"));
+        assert_eq!(draft.lock().rows_of(SHARD).unwrap(), Some(rows()));
+        assert_eq!(draft.lock().rows_of("volumes/k_0/src/shard_0.rs").unwrap(), None);
+        draft.lock().find(b" more", Position::default()).unwrap();
+        assert_eq!((draft.lock().found().unwrap(), draft.lock().found_to().is_some()), (Some(b"some more".to_vec()), true));
+        draft.lock().find_all().unwrap();
+        assert!(reopened(&spool).lock().found_to().is_none());
+        let known = spool.path().join("drafts/k.known");
+        fs::write(known.join("1"), " mare").unwrap();
+        fs::remove_file(known.join("k_0.shard_1")).unwrap();
+        let draft = reopened(&spool);
+        assert_eq!((draft.lock().found().unwrap(), draft.lock().rows_of(SHARD).unwrap()), (None, None));
+    }
+
+    #[test]
+    fn a_kind_that_is_begun_anew_knows_nothing_of_what_the_backup_had() {
+        let spool = tempfile::tempdir().unwrap();
+        let draft = reopened(&spool);
+        draft.lock().know(SHARD, &rows(), false, Vec::new()).unwrap();
+        draft.lock().shape("a model".to_owned()).unwrap();
+        draft.lock().begin_anew().unwrap();
+        for draft in [draft, reopened(&spool)] {
+            let draft = draft.lock();
+            assert!(draft.rows_of(SHARD).unwrap().is_none() && draft.model().is_none());
+        }
+    }
+}
