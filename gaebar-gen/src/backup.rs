@@ -16,16 +16,17 @@ use crate::folder::FolderError;
 use crate::manifest::{KindManifest, MANIFEST, Origin};
 use crate::memo::Memo;
 use crate::names;
-use crate::previous::{PreviousError, previous};
+use crate::previous::{InBites, PreviousError, is_replaced, previous};
 use crate::private::{Private, SPOOL};
 use crate::progress::Progress;
 use crate::publish::{PublishError, Staging, beside, sweep};
 use crate::read::{ReadError, Selection};
 use crate::reading::{Begin, Reading};
 use crate::schema::Kind;
+use crate::shape::Reshape;
 use crate::shards::{SHARD_BYTES, ShardError, Written};
 use crate::spool::{Spool, SpoolError, SpooledKind};
-use crate::stage::{Plan, Reshape, Staged, Stages, new_kinds, stage};
+use crate::stage::{Before, Plan, Staged, Stages, stage};
 use crate::templates;
 use crate::update::{PRIVATE, Update, UpdateError};
 use crate::verify::{Contents, Edit, structs};
@@ -126,17 +127,12 @@ pub enum BackupError {
         /// The rows.
         rows: u64,
     },
-    /// A row that the update would keep was edited by hand.
-    #[error(
-        "rows that this update would keep were edited, which it would hide: {0}\nPut them back (`git checkout`), or back up all namespaces of the kind"
-    )]
-    Edited(Box<Edit>),
     /// The store was not read to its end.
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The shards were not written.
     #[error(transparent)]
-    Shard(#[from] ShardError),
+    Shard(ShardError),
     /// It came to an end before the backup was there, and may go on.
     #[error(
         "{source}\nNo backup was written, and what was read is kept in {spool}. Say --resume to go on from it; without it, the next backup begins anew", spool = .spool.display()
@@ -161,6 +157,15 @@ impl BackupError {
     }
 }
 
+impl From<ShardError> for BackupError {
+    fn from(error: ShardError) -> Self {
+        match error {
+            ShardError::Previous(error) => error.into(),
+            error => Self::Shard(error),
+        }
+    }
+}
+
 impl From<FolderError> for BackupError {
     fn from(error: FolderError) -> Self {
         Self::Publish(error.into())
@@ -180,7 +185,7 @@ pub fn backup(
 
 /// Writes a bite of what [`read_ahead`] has read. `None`: more is left; else it was the last, and the backup is in its place.
 ///
-/// A bite ends with a shard. Of a kind that the backup has already it ends with the kind: which rows changed is found for all of it at once.
+/// A bite ends with a shard that is read or written, or with an entity that is looked at.
 pub fn write_ahead(
     store: &dyn Store,
     folder: &Path,
@@ -296,7 +301,7 @@ fn into_new_folder(
         present: None,
         name: &name,
         known: &[],
-        previous: &BTreeMap::new(),
+        before: Before::Known(&BTreeMap::new()),
         origin: Some(origin),
         reshape: options.reshape,
         shard_bytes: options.shard_bytes,
@@ -339,28 +344,28 @@ fn into_backup(
     let origin = Origin::new(store.place(), read_time);
     let (manifest, known) = structs(folder).map_err(PreviousError::from)?;
     let drafts = Drafts::open(&spool_folder, &what_decides(&manifest.name, options, &origin, &known))?;
-    let wanted = bite.map(|bite| wanted(bite, &known, &drafts, &reading, &options.selection)).transpose()?;
-    let is_wanted = |kind: &str| wanted.as_ref().is_none_or(|wanted| wanted.contains(kind));
-    // They are of this call alone: the next one reads them again.
     let kept = Spool::new(update.rows()?);
-    let (contents, previous) = previous(folder, &options.selection, &kept, options.memo.as_ref(), &is_wanted)?;
+    let memo = options.memo.as_ref();
+    let (contents, previous) = previous(folder, &options.selection, &kept, memo, &|_| bite.is_none())?;
     let replaced_edits = replaced_edits(&contents, &options.selection)?;
     let spooled = spool(reading, store, &known, kept.into_kinds(), options, stages, stop)?;
     let rows = known.iter().map(|(manifest, _)| manifest.rows).sum();
     if rows > 0 && !options.selection.is_a_part() && !options.allow_empty && spooled.values().all(|kind| kind.rows() == 0) {
         return Err(BackupError::Emptied { store: store.place().clone(), rows });
     }
+    let in_bites = |bite| Before::InBites(InBites { backup: folder, selection: &options.selection, memo, bite });
+    let before = bite.map_or(Before::Known(&previous), in_bites);
     let plan = Plan {
         staging: drafts.staged(),
         present: Some(folder),
         name: &manifest.name,
         known: &known,
-        previous: &previous,
+        before,
         origin: Some(origin),
         reshape: options.reshape,
         shard_bytes: options.shard_bytes,
         compact: options.compact,
-        memo: options.memo.as_ref(),
+        memo,
         drafts: Some(&drafts),
         bite,
     };
@@ -389,44 +394,6 @@ fn what_decides(name: &str, options: &Options, origin: &Origin, known: &[(KindMa
     format!("{version} {name} {shard_bytes} {reshape:?} {compact} {origin:?} {before:?}")
 }
 
-/// The kinds of a backup that are written again in a bite: those that come next, as many as it has room for, and one at least. None as long
-/// as it is a new kind's turn: to read what the backup has takes its time.
-fn wanted(
-    bite: &Bite,
-    known: &[(KindManifest, Kind)],
-    drafts: &Drafts,
-    reading: &Reading,
-    selection: &Selection,
-) -> Result<BTreeSet<String>, BackupError> {
-    let read = reading.resumed_kinds();
-    let new = new_kinds(read.into_iter().flatten().map(|(kind, _)| kind), known);
-    let (mut wanted, mut rows) = (BTreeSet::new(), 0);
-    for kind in &new {
-        if drafts.kind(&kind.file)?.lock().model().is_none() {
-            return Ok(wanted);
-        }
-    }
-    let known = known.iter().filter(|(_, kind)| selection.includes_kind(&kind.name));
-    let mut kinds: Vec<_> =
-        new.iter().map(|kind| (kind, None)).chain(known.map(|(manifest, kind)| (kind, Some(manifest.rows)))).collect();
-    kinds.sort_unstable_by(|(a, _), (b, _)| a.name.cmp(&b.name));
-    for (kind, before) in kinds {
-        if drafts.kind(&kind.file)?.lock().done().is_some() {
-            continue;
-        }
-        let now = read.and_then(|read| read.get(&kind.name)).copied().unwrap_or_default();
-        rows += now.max(before.unwrap_or_default());
-        let is_known = before.is_some();
-        if wanted.is_empty() && !is_known || rows > bite.rows() && !wanted.is_empty() {
-            break;
-        }
-        if is_known {
-            wanted.insert(kind.name.clone());
-        }
-    }
-    Ok(wanted)
-}
-
 /// The edits that the update replaces by what the store holds. Edits in kinds that are not read stay edits; a row that is kept in a
 /// kind that is written anew must not be edited, for it would pass as backed up.
 fn replaced_edits(contents: &Contents, selection: &Selection) -> Result<Vec<Edit>, BackupError> {
@@ -434,13 +401,14 @@ fn replaced_edits(contents: &Contents, selection: &Selection) -> Result<Vec<Edit
         let kind = contents.kinds.iter().find(|kind| kind.shards.iter().any(|shard| shard.file == edit.file()));
         kind.map_or("", |kind| kind.kind.name.as_str())
     };
-    let (read, kept): (Vec<_>, Vec<_>) =
-        contents.edits.iter().filter(|edit| selection.includes_kind(kind_of(edit))).cloned().partition(|edit| match edit {
-            Edit::Row { key, .. } => selection.includes_namespace(key.namespace()),
-            Edit::Gone { .. } => selection.namespaces.is_none(),
-        });
+    let (read, kept): (Vec<_>, Vec<_>) = contents
+        .edits
+        .iter()
+        .filter(|edit| selection.includes_kind(kind_of(edit)))
+        .cloned()
+        .partition(|edit| is_replaced(edit, selection));
     match kept.into_iter().next() {
-        Some(edit) => Err(BackupError::Edited(Box::new(edit))),
+        Some(edit) => Err(ShardError::Edited(Box::new(edit)).into()),
         None => Ok(read),
     }
 }

@@ -3,7 +3,9 @@
 //! It lies beside the runs of a spool, from which all of it can be made again: the files in `staged`, and in `drafts` two for each kind. One
 //! says how far it was looked at for its struct, and is replaced. The other is a log of JSON lines. A line counts once its end is written, and
 //! the files that it names are safe on disk before it is. What others have staged has lain there, and is held against its hashes before it
-//! becomes a backup.
+//! becomes a backup. A kind that the backup has already has more files, for what is known of that ([`known`]).
+
+mod known;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -16,10 +18,12 @@ use serde::{Deserialize, Serialize};
 use crate::fingerprint::Fingerprint;
 use crate::folder::{self, FolderError};
 use crate::previous::index;
-use crate::schema::Inference;
+use crate::reader;
+use crate::schema::{Inference, Kind};
 use crate::shards::Written;
-use crate::spool::Position;
+use crate::spool::{Location, Position};
 use crate::volume::Weight;
+use known::Known;
 
 /// Says what the drafts are of.
 const OF: &str = "of";
@@ -113,20 +117,23 @@ pub struct KindDraft {
     log: Option<(PathBuf, File)>,
     looked: Option<(Position, Inference)>,
     model: Option<String>,
+    known: Known,
     closed: Option<Closed>,
     done: Option<Done>,
     files: BTreeMap<String, Fingerprint>,
     /// Files that others have staged, and nobody has looked at since.
     staged: BTreeMap<String, Fingerprint>,
-    /// Files that no line has told yet.
-    untold: Files,
+    /// Rows that found no room in their shards.
+    left: Vec<(u32, Location)>,
+    /// What no line has told yet.
+    untold: Parts,
 }
 
 /// A kind of which some shards are closed, and none is open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closed {
-    /// The entities that are written.
-    pub at: Position,
+    /// What is written.
+    pub at: Behind,
     /// What was written of them.
     pub written: Written,
     /// The number that the next new shard gets.
@@ -135,6 +142,16 @@ pub struct Closed {
     pub next_volume: u32,
     /// The volume that is open, and what is in it.
     pub open: Option<(String, Weight)>,
+}
+
+/// How far a kind is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Behind {
+    /// One that is new, to there in its entities.
+    Entities(Position),
+    /// One that the backup has: so many of the shards that it had, and so many of the rows that come after them.
+    Shards(usize, usize),
 }
 
 /// A kind that is staged to its end.
@@ -148,13 +165,15 @@ pub struct Done {
     pub removed: Vec<String>,
 }
 
-/// Files of a kind.
+/// Parts of a kind.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Files {
-    /// All, by name.
+struct Parts {
+    /// All files, by name.
     all: BTreeMap<String, Fingerprint>,
     /// The hashes of those that are new or changed, and of the kind's manifest.
     staged: BTreeMap<String, Fingerprint>,
+    /// Rows that found no room in their shards, with their numbers.
+    left: Vec<(u32, Location)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -162,26 +181,30 @@ struct Files {
 enum Line {
     /// The struct is known.
     Shaped(String),
+    /// More is known of what the backup has.
+    Known(known::Line),
     /// A shard was closed.
-    Closed(Files, Closed),
+    Closed(Parts, Closed),
     /// All is there.
-    Done(Files, Done),
+    Done(Parts, Done),
 }
 
 impl KindDraft {
     fn add(&mut self, line: Line) {
-        let mut tell = |files: Files| {
-            self.files.extend(files.all);
-            self.staged.extend(files.staged);
+        let mut tell = |parts: Parts| {
+            self.files.extend(parts.all);
+            self.staged.extend(parts.staged);
+            self.left.extend(parts.left);
         };
         match line {
             Line::Shaped(model) => self.model = Some(model),
-            Line::Closed(files, closed) => {
-                tell(files);
+            Line::Known(line) => self.known.add(line),
+            Line::Closed(parts, closed) => {
+                tell(parts);
                 self.closed = Some(closed);
             }
-            Line::Done(files, done) => {
-                tell(files);
+            Line::Done(parts, done) => {
+                tell(parts);
                 let files = std::mem::take(&mut self.files);
                 self.done = Some(Done { written: Written { volumes: volumes(&files), files, ..done.written }, ..done });
             }
@@ -198,6 +221,11 @@ impl KindDraft {
         self.model.as_deref()
     }
 
+    /// Its struct, if that is known. `file` is the kind's name for files.
+    pub fn shaped(&self, file: &str) -> Option<Kind> {
+        reader::kind(file, self.model.as_deref()?).ok()
+    }
+
     /// Where it goes on, if it was begun.
     pub fn closed(&self) -> Option<&Closed> {
         self.closed.as_ref()
@@ -206,6 +234,11 @@ impl KindDraft {
     /// The files that were written up to there.
     pub fn files(&self) -> &BTreeMap<String, Fingerprint> {
         &self.files
+    }
+
+    /// Rows that found no room in their shards, with their numbers.
+    pub fn left(&self) -> &[(u32, Location)] {
+        &self.left
     }
 
     /// What came of it, if it is done.
@@ -242,28 +275,35 @@ impl KindDraft {
         }
     }
 
+    /// A row found no room in its shard.
+    pub fn leave(&mut self, number: u32, location: Location) {
+        self.left.push((number, location));
+        self.untold.left.push((number, location));
+    }
+
     /// A shard was closed.
     pub fn close(&mut self, closed: Closed) -> Result<(), FolderError> {
-        let files = std::mem::take(&mut self.untold);
-        self.say(&Line::Closed(files, closed))
+        let parts = std::mem::take(&mut self.untold);
+        self.say(&Line::Closed(parts, closed))
     }
 
     /// All is staged; its manifest is there too, if that is new.
     pub fn finish(&mut self, manifest: Option<(String, Fingerprint)>, done: Done) -> Result<(), FolderError> {
-        let mut files = std::mem::take(&mut self.untold);
-        files.staged.extend(manifest);
+        let mut parts = std::mem::take(&mut self.untold);
+        parts.staged.extend(manifest);
         self.done = Some(done.clone());
-        self.say(&Line::Done(files, done))
+        self.say(&Line::Done(parts, done))
     }
 
-    /// Nothing of it was written.
-    fn begin_anew(&mut self) -> Result<(), FolderError> {
-        let KindDraft { log, model, .. } = std::mem::take(self);
+    /// Nothing of it was written, and of what the backup has nothing is known. A new kind has the struct that was found.
+    pub fn begin_anew(&mut self) -> Result<(), FolderError> {
+        let KindDraft { log, model, known, .. } = std::mem::take(self);
         if let Some((path, log)) = &log {
             log.set_len(0).map_err(FolderError::at("write", path))?;
+            folder::remove_file(&path.with_extension("looked"))?;
         }
         self.log = log;
-        model.map_or(Ok(()), |model| self.shape(model))
+        model.filter(|_| known.is_nothing()).map_or(Ok(()), |model| self.shape(model))
     }
 
     fn say(&mut self, line: &Line) -> Result<(), FolderError> {
@@ -291,7 +331,7 @@ mod tests {
 
     fn closed(rows: u64) -> Closed {
         let written = Written { rows, ..Written::default() };
-        Closed { at: Position::default(), written, next_shard: 1, next_volume: 1, open: None }
+        Closed { at: Behind::Entities(Position::default()), written, next_shard: 1, next_volume: 1, open: None }
     }
 
     /// Two shards of a kind, each with a file.

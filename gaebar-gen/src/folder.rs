@@ -43,10 +43,15 @@ pub fn write(folder: &Path, file: &str, bytes: &[u8]) -> Result<(), FolderError>
 
 /// The same, in the place of a file that a kill may have cut off.
 pub fn write_again(folder: &Path, file: &str, bytes: &[u8]) -> Result<(), FolderError> {
-    let path = folder.join(file);
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FolderError::at("replace", &path)(error)),
-        _ => write(folder, file, bytes),
+    remove_file(&folder.join(file))?;
+    write(folder, file, bytes)
+}
+
+/// Removes a file; there need not be one.
+pub fn remove_file(path: &Path) -> Result<(), FolderError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FolderError::at("remove", path)(error)),
+        _ => Ok(()),
     }
 }
 

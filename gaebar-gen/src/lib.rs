@@ -9,6 +9,7 @@ pub mod read;
 pub mod reading;
 pub mod spool;
 
+pub mod changes;
 pub mod locate;
 pub mod memo;
 pub mod previous;
@@ -19,6 +20,7 @@ pub mod schema;
 pub mod draft;
 pub mod emit;
 pub mod releases;
+pub mod shape;
 pub mod shards;
 pub mod stage;
 pub mod templates;

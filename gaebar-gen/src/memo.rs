@@ -43,7 +43,8 @@ const EXCEPTIONS: u32 = 1 << 31;
 const ROW: usize = 40;
 
 impl KnownRow {
-    fn to_bytes(self) -> [u8; ROW] {
+    /// Its bytes.
+    pub fn to_bytes(self) -> [u8; ROW] {
         let mut bytes = [0; ROW];
         bytes[..4].copy_from_slice(&self.number.to_le_bytes());
         bytes[4..20].copy_from_slice(&self.key);
@@ -51,6 +52,11 @@ impl KnownRow {
         let exceptions = if self.has_exceptions { EXCEPTIONS } else { 0 };
         bytes[36..].copy_from_slice(&(self.expressions.min(EXCEPTIONS - 1) | exceptions).to_le_bytes());
         bytes
+    }
+
+    /// The rows that have these bytes.
+    pub fn all_from_bytes(bytes: &[u8]) -> Vec<Self> {
+        bytes.as_chunks::<ROW>().0.iter().map(Self::from_bytes).collect()
     }
 
     fn from_bytes(bytes: &[u8; ROW]) -> Self {

@@ -1,6 +1,8 @@
 //! What a backup held before it is updated: the numbers and shards that its rows keep, and the structs of its kinds.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod in_bites;
+
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -15,7 +17,9 @@ use crate::read::Selection;
 use crate::reader::ReadRow;
 use crate::schema::Kind;
 use crate::spool::{Spool, SpoolError};
-use crate::verify::{Contents, VerifyError, Visitor, read_kinds};
+use crate::verify::{Contents, Edit, VerifyError, Visitor, read_kinds};
+
+pub use in_bites::InBites;
 
 /// 128 bits of a key's hash: all that is kept of each key.
 pub type KeyHash = [u8; 16];
@@ -29,7 +33,7 @@ pub fn key_hash(key: &[u8]) -> KeyHash {
 }
 
 /// A kind as it was.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct PreviousKind {
     /// Its manifest.
     pub manifest: KindManifest,
@@ -37,8 +41,6 @@ pub struct PreviousKind {
     pub kind: Kind,
     /// Its shards, in order.
     pub shards: Vec<PreviousShard>,
-    /// Shards that somebody edited: whatever the manifest says of them is not what is there.
-    pub edited: BTreeSet<String>,
 }
 
 /// A shard as it was.
@@ -50,6 +52,24 @@ pub struct PreviousShard {
     pub name: String,
     /// What is known of its rows, in order: at least their numbers and keys.
     pub rows: Vec<KnownRow>,
+}
+
+impl PreviousShard {
+    /// The one in a file of a backup, with no rows yet.
+    fn of(file: &str) -> Self {
+        let volume = file.split('/').nth(1).unwrap_or_default().to_owned();
+        let name = file.rsplit('/').next().unwrap_or_default().trim_end_matches(".rs").to_owned();
+        Self { volume, name, rows: Vec::new() }
+    }
+
+    /// Its file.
+    pub fn file(&self) -> String {
+        format!("volumes/{}/src/{}.rs", self.volume, self.name)
+    }
+
+    fn order(&self) -> (u32, u32) {
+        (index(&self.volume), index(&self.name))
+    }
 }
 
 impl PreviousKind {
@@ -79,17 +99,13 @@ pub fn previous(
         return Err(error.into());
     }
     let mut rows = gather.rows.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let edited: BTreeSet<_> = contents.edits.iter().map(|edit| edit.file().to_owned()).collect();
     let kinds = contents.kinds.iter().map(|kind| {
-        let shard = |file: &str| {
-            let volume = file.split('/').nth(1).unwrap_or_default().to_owned();
-            let name = file.rsplit('/').next().unwrap_or_default().trim_end_matches(".rs").to_owned();
-            PreviousShard { volume, name, rows: rows.remove(file).unwrap_or_default() }
-        };
-        let mut shards: Vec<_> = kind.shards.iter().map(|verified| verified.file.as_str()).map(shard).collect();
-        shards.sort_by_key(|shard| (index(&shard.volume), index(&shard.name)));
-        let previous = PreviousKind { manifest: kind.manifest.clone(), kind: kind.kind.clone(), shards, edited: edited.clone() };
-        (kind.kind.name.clone(), previous)
+        let mut shards: Vec<_> = kind.shards.iter().map(|verified| PreviousShard::of(&verified.file)).collect();
+        shards.sort_by_key(PreviousShard::order);
+        for shard in &mut shards {
+            shard.rows = rows.remove(&shard.file()).unwrap_or_default();
+        }
+        (kind.kind.name.clone(), PreviousKind { manifest: kind.manifest.clone(), kind: kind.kind.clone(), shards })
     });
     let kinds = kinds.collect();
     Ok((contents, kinds))
@@ -99,6 +115,14 @@ pub fn previous(
 pub fn index(name: &str) -> u32 {
     // The gate has seen to it that there is one.
     name.rsplit('_').next().and_then(|number| number.parse().ok()).unwrap_or_default()
+}
+
+/// Whether an edit is one that an update replaces by what the store holds. Of a kind that is written anew, others would pass as backed up.
+pub fn is_replaced(edit: &Edit, selection: &Selection) -> bool {
+    match edit {
+        Edit::Row { key, .. } => selection.includes_namespace(key.namespace()),
+        Edit::Gone { .. } => selection.namespaces.is_none(),
+    }
 }
 
 /// Why an earlier state can't be read.

@@ -120,11 +120,6 @@ impl<'a> Reading<'a> {
         self.resumed.as_ref().map(|resumed| resumed.values().sum())
     }
 
-    /// The same, by kind.
-    pub fn resumed_kinds(&self) -> Option<&BTreeMap<String, u64>> {
-        self.resumed.as_ref()
-    }
-
     /// Reads what is left, and gives all that was read, by kind.
     pub fn finish(
         self,

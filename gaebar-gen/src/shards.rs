@@ -2,7 +2,7 @@
 //!
 //! Rows are made in parallel, a chunk at a time, and appended in order; what is held is a chunk and the open shard.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -13,18 +13,19 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::bite::Bite;
-use crate::draft::{self, Closed, KindDraft};
+use crate::draft::{self, Behind, Closed, KindDraft};
 use crate::emit::{self, Row, Sidecar};
 use crate::fingerprint::{Fingerprint, RowDigest, digest};
 use crate::folder::{self, FolderError};
 use crate::locate::{Located, Placed};
 use crate::memo::{KnownRow, Memo, entity_hash};
-use crate::previous::{PreviousKind, PreviousShard, index, key_hash};
+use crate::previous::{PreviousError, PreviousKind, PreviousShard, index, key_hash};
 use crate::progress::Progress;
 use crate::schema::Kind;
 use crate::spool::{Finder, Location, Position, SpoolError, SpooledKind};
 use crate::stop::{self, Interrupted};
 use crate::templates;
+use crate::verify::Edit;
 use crate::volume::{Room, Volume, Weight};
 
 /// A shard closes before it would pass this many bytes of source.
@@ -45,6 +46,14 @@ pub enum ShardError {
     /// The disk failed.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// What the backup held is not to be understood.
+    #[error(transparent)]
+    Previous(#[from] PreviousError),
+    /// A row that the update would keep was edited by hand.
+    #[error(
+        "rows that this update would keep were edited, which it would hide: {0}\nPut them back (`git checkout`), or back up all namespaces of the kind"
+    )]
+    Edited(Box<Edit>),
     /// Somebody asked to stop.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
@@ -145,28 +154,19 @@ fn is_read(file: &str) -> bool {
     file.starts_with("models/") || file.contains("/src/shard_")
 }
 
-/// Writes the volumes of a kind. Rows that were there, and where they stood was `located`, keep their numbers and their shards; new ones go
-/// to the end of the last shard, in the order of their keys. A kind that was not there is gone on with where its draft ends.
+/// Writes the volumes of a kind, on from where its draft ends. Rows that were there, and where they stood was `located`, keep their numbers
+/// and their shards; new ones go to the end of the last shard, in the order of their keys.
 pub fn write<'a>(
     job: Job<'a>,
     spooled: &'a SpooledKind,
     located: Option<&Located>,
     draft: &'a mut KindDraft,
 ) -> Result<Written, ShardError> {
-    let Some((previous, located)) = job.previous.zip(located) else {
-        let mut writer = Writer::go_on(job, spooled, draft);
-        writer.append_spooled()?;
-        return writer.finish();
-    };
-    let mut writer = Writer::new(job, spooled, draft);
-    let mut finder = spooled.finder();
-    let mut overflow = Vec::new();
-    for (shard, rows) in previous.shards.iter().zip(&located.shards) {
-        let kept = writer.rewrite(shard, rows, &mut finder)?;
-        overflow.extend(rows[kept..].iter().map(|row| (shard.rows[row.at].number, row.location)));
+    let mut writer = Writer::go_on(job, spooled, draft);
+    match job.previous.zip(located) {
+        Some((previous, located)) => writer.write_again(previous, located)?,
+        None => writer.append_spooled()?,
     }
-    writer.append_numbered(&overflow, &mut finder)?;
-    writer.append_located(&located.new, &mut finder)?;
     writer.finish()
 }
 
@@ -179,6 +179,8 @@ struct Writer<'a> {
     draft: &'a mut KindDraft,
     shard: Option<Shard>,
     volume: Option<Volume>,
+    /// Files that are not as the manifest says.
+    edited: BTreeSet<String>,
     /// The numbers that the next new shard and volume get.
     next_shard: u32,
     next_volume: u32,
@@ -234,6 +236,7 @@ impl<'a> Writer<'a> {
             draft,
             shard: None,
             volume: None,
+            edited: BTreeSet::new(),
             next_shard: after(&mut shards.iter().map(|shard| index(&shard.name))),
             next_volume: after(&mut shards.iter().map(|shard| index(&shard.volume))),
         }
@@ -254,11 +257,14 @@ impl<'a> Writer<'a> {
 
     /// The rows of a kind that had none, in the order of their keys.
     fn append_spooled(&mut self) -> Result<(), ShardError> {
-        let mut at = self.draft.closed().map(|closed| closed.at.clone()).unwrap_or_default();
+        let mut at = match self.draft.closed().map(|closed| &closed.at) {
+            Some(Behind::Entities(at)) => at.clone(),
+            _ => Position::default(),
+        };
         let spooled = self.spooled.located_from(at.clone()).zip(self.written.next_row..);
         let numbered = spooled.map(|(found, number)| found.map(|(location, record)| Source::Spooled(number, location, record)));
         self.each(numbered, |writer, source, made| {
-            writer.append(made, Some(&at))?;
+            writer.append(made, || Behind::Entities(at.clone()))?;
             writer.written.next_row += 1;
             if let Source::Spooled(_, location, record) = source {
                 at.pass(location, &record);
@@ -267,28 +273,35 @@ impl<'a> Writer<'a> {
         })
     }
 
-    /// New rows of a kind that had some.
-    fn append_located(&mut self, new: &[Location], finder: &mut Finder) -> Result<(), ShardError> {
-        let first = self.written.next_row;
-        let numbered = new.iter().zip(first..).map(|(location, number)| Ok(Source::Entity(number, finder.record(*location)?)));
-        self.each(numbered, |writer, _, made| {
-            writer.written.next_row += 1;
-            writer.append(made, None)?;
+    /// The rows of a kind that had some: those in the shards that there were, then those that found no room there, then new ones.
+    fn write_again(&mut self, previous: &PreviousKind, located: &Located) -> Result<(), ShardError> {
+        let (shards, mut appended) = match self.draft.closed().map(|closed| &closed.at) {
+            Some(Behind::Shards(shards, appended)) => (*shards, *appended),
+            _ => (0, 0),
+        };
+        let mut finder = self.spooled.finder();
+        for (at, (shard, rows)) in previous.shards.iter().zip(&located.shards).enumerate().skip(shards) {
+            let kept = self.rewrite(at, shard, rows, &mut finder)?;
+            for row in &rows[kept..] {
+                self.draft.leave(shard.rows[row.at].number, row.location);
+            }
+        }
+        let left: Vec<_> = self.draft.left().iter().map(|(number, location)| (u64::from(*number), *location)).collect();
+        let new = (previous.manifest.next_row..).zip(located.new.iter().copied());
+        let last = left.into_iter().chain(new).skip(appended);
+        let last = last.map(|(number, location)| Ok(Source::Entity(number, finder.record(location)?)));
+        self.each(last, |writer, source, made| {
+            writer.append(made, || Behind::Shards(previous.shards.len(), appended))?;
+            appended += 1;
+            if let Source::Entity(number, _) = source {
+                writer.written.next_row = writer.written.next_row.max(number + 1);
+            }
             Ok(ControlFlow::Continue(()))
         })
     }
 
-    /// Rows that move to the end, with the numbers that they have.
-    fn append_numbered(&mut self, rows: &[(u32, Location)], finder: &mut Finder) -> Result<(), ShardError> {
-        let found = rows.iter().map(|(number, location)| Ok(Source::Entity(u64::from(*number), finder.record(*location)?)));
-        self.each(found, |writer, _, made| {
-            writer.append(made, None)?;
-            Ok(ControlFlow::Continue(()))
-        })
-    }
-
-    /// The rows of a shard that was there. Returns how many are within its bound; the others are left.
-    fn rewrite(&mut self, shard: &PreviousShard, rows: &[Placed], finder: &mut Finder) -> Result<usize, ShardError> {
+    /// The rows of the shard that was there at a place among the others. Returns how many are within its bound; the others are left.
+    fn rewrite(&mut self, at: usize, shard: &PreviousShard, rows: &[Placed], finder: &mut Finder) -> Result<usize, ShardError> {
         let old = self.old_rows(shard, rows)?;
         let mut source = |placed: &Placed| match &old {
             Some(old) if placed.is_unchanged => Ok(Source::Text(shard.rows[placed.at], old.row(placed.at))),
@@ -297,9 +310,13 @@ impl<'a> Writer<'a> {
         if rows.is_empty() || (self.job.compact && self.merge(&mut rows.iter().map(&mut source))?) {
             return Ok(rows.len());
         }
+        let shards = self.written.shards;
         self.close_shard()?;
         if self.volume.as_ref().is_some_and(|volume| volume.name != shard.volume) {
             self.close_volume()?;
+        }
+        if self.written.shards > shards {
+            self.pause(Behind::Shards(at, 0))?;
         }
         self.volume.get_or_insert_with(|| Volume::new(shard.volume.clone()));
         let is_remembered = old.is_some() && rows.iter().all(|row| row.is_unchanged);
@@ -316,18 +333,20 @@ impl<'a> Writer<'a> {
         Ok(kept)
     }
 
-    /// The rows of a shard as they stand in its file, if some of them are to stay so.
-    fn old_rows(&self, shard: &PreviousShard, rows: &[Placed]) -> Result<Option<OldRows>, ShardError> {
+    /// The rows of a shard as they stand in its file, if some of them are to stay so. A shard that was edited is written again.
+    fn old_rows(&mut self, shard: &PreviousShard, rows: &[Placed]) -> Result<Option<OldRows>, ShardError> {
         let Some((present, previous)) = self.job.present.zip(self.job.previous) else { return Ok(None) };
+        let file = shard.file();
+        let known = previous.manifest.files.get(&file);
+        let bytes = folder::read_regular(&present.join(&file))?.filter(|bytes| known.is_some_and(|known| known.matches(bytes)));
+        let Some(text) = bytes.and_then(|bytes| String::from_utf8(bytes).ok()) else {
+            self.edited.insert(file);
+            return Ok(None);
+        };
         // With another struct, each row is another.
         if previous.kind != *self.job.kind || !rows.iter().any(|row| row.is_unchanged) {
             return Ok(None);
         }
-        let file = format!("volumes/{}/src/{}.rs", shard.volume, shard.name);
-        let fingerprint = previous.manifest.files.get(&file);
-        let bytes =
-            folder::read_regular(&present.join(&file))?.filter(|bytes| fingerprint.is_some_and(|known| known.matches(bytes)));
-        let Some(text) = bytes.and_then(|bytes| String::from_utf8(bytes).ok()) else { return Ok(None) };
         let rows: Vec<_> = emit::rows(&text).into_iter().map(|(start, row)| start..start + row.len()).collect();
         Ok((rows.len() == shard.rows.len()).then_some(OldRows { text, rows }))
     }
@@ -393,17 +412,22 @@ impl<'a> Writer<'a> {
     }
 
     /// A shard was closed: whoever goes on later may do so from here. Stops where the bite is over.
-    fn pause(&mut self, at: &Position) -> Result<(), ShardError> {
+    fn pause(&mut self, at: Behind) -> Result<(), ShardError> {
+        let is_over = self.job.bite.is_some_and(Bite::is_over);
+        // What was found of a kind that the backup has is on disk only where there are bites, and nobody can go on without.
+        if self.job.previous.is_some() && !is_over {
+            return Ok(());
+        }
         let Written { rows, next_row, shards, bytes, changed, .. } = self.written;
         let written = Written { rows, next_row, shards, bytes, changed, ..Written::default() };
         let open = self.volume.as_ref().map(|volume| (volume.name.clone(), volume.weight));
         let (next_shard, next_volume) = (self.next_shard, self.next_volume);
-        self.draft.close(Closed { at: at.clone(), written, next_shard, next_volume, open })?;
-        if self.job.bite.is_some_and(Bite::is_over) { Err(ShardError::Paused) } else { Ok(()) }
+        self.draft.close(Closed { at, written, next_shard, next_volume, open })?;
+        if is_over { Err(ShardError::Paused) } else { Ok(()) }
     }
 
-    /// Adds a row at the end, in a new shard or volume where the open one has enough. `at` is what was written before, if it is known.
-    fn append(&mut self, made: Made, at: Option<&Position>) -> Result<(), ShardError> {
+    /// Adds a row at the end, in a new shard or volume where the open one has enough. `behind` is what was written before.
+    fn append(&mut self, made: Made, behind: impl FnOnce() -> Behind) -> Result<(), ShardError> {
         let (weight, shards) = (Weight::of(&made.row), self.written.shards);
         if !self.has_room(weight, Room::Usual) {
             self.close_shard()?;
@@ -411,8 +435,8 @@ impl<'a> Writer<'a> {
         if self.volume.as_ref().is_some_and(|volume| !volume.has_room(weight, Room::Usual)) {
             self.close_volume()?;
         }
-        if let Some(at) = at.filter(|_| self.written.shards > shards) {
-            self.pause(at)?;
+        if self.written.shards > shards {
+            self.pause(behind())?;
         }
         if self.volume.is_none() {
             self.volume = Some(Volume::new(format!("{}_{}", self.job.kind.file, self.next_volume)));
@@ -496,13 +520,13 @@ impl<'a> Writer<'a> {
         self.put(file.to_owned(), bytes, Fingerprint::of(bytes))
     }
 
-    /// A file that is as it was is left where it is. The gate has compared shards and models with what the manifest says of them; other
-    /// files may be missing, or changed.
+    /// A file that is as it was is left where it is. Shards and models were compared with what the manifest says of them; other files may be
+    /// missing, or changed.
     fn put(&mut self, file: String, bytes: &[u8], fingerprint: Fingerprint) -> Result<(), ShardError> {
         let known = self.job.previous.and_then(|previous| previous.manifest.files.get(&file));
         let is_there = match self.job.present.zip(self.job.previous) {
             None => false,
-            Some((_, previous)) if is_read(&file) => known == Some(&fingerprint) && !previous.edited.contains(&file),
+            Some(_) if is_read(&file) => known == Some(&fingerprint) && !self.edited.contains(&file),
             Some((present, _)) => {
                 let there = folder::read_regular(&present.join(&file))?;
                 known == Some(&fingerprint) && there.as_deref() == Some(bytes)

@@ -129,6 +129,11 @@ impl Spool {
         Ok(())
     }
 
+    /// The runs that are whole.
+    pub fn into_runs(self) -> Vec<Run> {
+        self.runs.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What was read, by kind.
     pub fn into_kinds(self) -> BTreeMap<String, SpooledKind> {
         let mut kinds: BTreeMap<_, Vec<_>> = BTreeMap::new();
@@ -142,7 +147,7 @@ impl Spool {
 }
 
 /// A run that is whole, and its file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Filed {
     path: PathBuf,
     run: Run,
@@ -249,7 +254,7 @@ fn read(file: &mut impl io::Read) -> io::Result<Encoded> {
 }
 
 /// The entities of one kind.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct SpooledKind {
     folder: PathBuf,
     /// Each group is past the one before; the runs of a group overlap.
@@ -307,11 +312,25 @@ impl SpooledKind {
 }
 
 /// Where an entity stands in a spooled kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Location {
     group: usize,
     run: usize,
     offset: u64,
+}
+
+impl From<Location> for [u64; 3] {
+    fn from(location: Location) -> Self {
+        [location.group as u64, location.run as u64, location.offset]
+    }
+}
+
+impl From<[u64; 3]> for Location {
+    fn from([group, run, offset]: [u64; 3]) -> Self {
+        // What is past the end of memory is in no spool.
+        let number = |number| usize::try_from(number).unwrap_or(usize::MAX);
+        Self { group: number(group), run: number(run), offset }
+    }
 }
 
 /// How far somebody has come who goes through a kind's entities in order; at first, nowhere.
@@ -348,7 +367,11 @@ impl Finder<'_> {
     /// The entity at a place.
     pub fn record(&mut self, location: Location) -> Result<Encoded, SpoolError> {
         let Location { group, run, offset } = location;
-        let path = &self.kind.groups[group][run].path;
+        // What was written down of it has lain on disk.
+        let Some(Filed { path, .. }) = self.kind.groups.get(group).and_then(|runs| runs.get(run)) else {
+            let problem = format!("it has no run {group}.{run}");
+            return Err(SpoolError::Damaged { path: self.kind.folder.clone(), problem });
+        };
         // Rows come run after run, so that what is closed is seldom needed again.
         if self.open.len() >= MOST_OPEN && !self.open.contains_key(&(group, run)) {
             self.open.clear();

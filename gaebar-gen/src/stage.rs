@@ -4,43 +4,32 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use gaebar_runtime::rows::Flags;
 use rayon::prelude::*;
 
 use crate::bite::Bite;
-use crate::draft::{Done, Drafts, KindDraft, SharedDraft};
-use crate::emit;
+use crate::changes::changes;
+use crate::draft::{Done, Drafts, SharedDraft};
 use crate::fingerprint::Fingerprint;
 use crate::folder::{self, FolderError};
-use crate::locate::{Located, locate};
 use crate::manifest::{BackupManifest, FORMAT, KindManifest, MANIFEST, Origin};
 use crate::memo::Memo;
-use crate::previous::PreviousKind;
+use crate::previous::{InBites, PreviousKind};
 use crate::progress::{Progress, Silent};
-use crate::reader;
 use crate::releases::Foundation;
-use crate::schema::{Inference, Kind, Type, name_fields, name_kinds};
+use crate::schema::Kind;
+use crate::shape::{Reshape, shape};
 use crate::shards::{self, Job, ShardError, Written};
 use crate::spool::SpooledKind;
-use crate::stop;
 use crate::templates::{self, Templates};
 use crate::verify;
 
-/// A kind is reshaped when a property stands in `other`, and would not have to, in more than one of so many rows. In every row that
-/// costs rustc a quarter of what a row of 8 scalars does, in half of them a tenth; and a reshape changes every row of the kind once.
-const ROWS_AN_EXCEPTION: u64 = 2;
-/// A kind of fewer rows is left as it is: all of its exceptions cost less than a tenth of a second.
-const LEAST_ROWS: u64 = 1_000;
-
-/// When kinds that a backup has get new structs. What does not fit stands in a row's `other` otherwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reshape {
-    /// Never.
-    Never,
-    /// Where new ones would fit half of the rows better.
-    WhereManyDoNotFit,
-    /// On request.
-    Always,
+/// What there is to know of the rows of kinds that are written again.
+#[derive(Debug, Clone, Copy)]
+pub enum Before<'a> {
+    /// All, by kind.
+    Known(&'a BTreeMap<String, PreviousKind>),
+    /// It is found out in bites.
+    InBites(InBites<'a>),
 }
 
 /// What is to be staged, and where.
@@ -54,8 +43,8 @@ pub struct Plan<'a> {
     pub name: &'a str,
     /// All of its kinds, with their structs.
     pub known: &'a [(KindManifest, Kind)],
-    /// What rows the kinds had that are written again. Of the known kinds, those that are neither here nor in the drafts are left for later.
-    pub previous: &'a BTreeMap<String, PreviousKind>,
+    /// What rows they had, those of them that are written again.
+    pub before: Before<'a>,
     /// Where the entities were read; each kind keeps its own if there is none.
     pub origin: Option<Origin>,
     /// When kinds get new structs.
@@ -88,7 +77,7 @@ pub trait Stages {
     /// The store is being read.
     fn reading(&self) -> Box<dyn Progress + '_>;
 
-    /// So many rows are being looked at for the structs of their kinds.
+    /// So many rows are being looked at, for the structs of their kinds and, in bites, for what changed.
     fn shaping(&self, _rows: u64) -> Box<dyn Progress + '_> {
         Box::new(Silent)
     }
@@ -150,9 +139,9 @@ pub fn stage(
     Ok(Staged { kinds: written, reshaped, removed })
 }
 
-impl Plan<'_> {
+impl<'a> Plan<'a> {
     /// Works on kinds: on all at once, or one after the other where a bite may be over in between.
-    fn each<T: Sync, R: Send>(
+    pub(crate) fn each<T: Sync, R: Send>(
         &self,
         kinds: &[T],
         work: impl Fn(&T) -> Result<R, ShardError> + Send + Sync,
@@ -164,27 +153,51 @@ impl Plan<'_> {
     }
 
     /// An error where the bite is over.
-    fn pause(&self) -> Result<(), ShardError> {
+    pub(crate) fn pause(&self) -> Result<(), ShardError> {
         if self.bite.is_some_and(Bite::is_over) { Err(ShardError::Paused) } else { Ok(()) }
     }
 
-    /// How many rows are written, or were before. Of a kind that is left for later, those that it keeps are not known yet: there, it is as
-    /// many as before.
+    /// A kind that the backup has.
+    fn known(&self, kind: &Kind) -> Option<&'a (KindManifest, Kind)> {
+        self.known.iter().find(|(_, known)| known.name == kind.name)
+    }
+
+    /// How many rows are written.
     fn rows(&self, kinds: &[Kind], spooled: &BTreeMap<String, SpooledKind>) -> Result<u64, ShardError> {
-        let before: BTreeMap<_, _> = self.known.iter().map(|(manifest, kind)| (kind.name.as_str(), manifest.rows)).collect();
         let mut rows = 0;
         for kind in kinds {
-            let now = spooled[&kind.name].rows();
-            rows += match (self.draft(kind)?.lock().done(), before.get(kind.name.as_str())) {
-                (Some(done), _) => done.written.rows,
-                (None, Some(before)) if !self.previous.contains_key(&kind.name) => now.max(*before),
-                (None, _) => now,
-            };
+            let done = self.draft(kind)?.lock().done().map(|done| done.written.rows);
+            rows += done.map_or_else(|| self.rows_of(kind, spooled), Ok)?;
         }
         Ok(rows)
     }
 
-    fn draft(&self, kind: &Kind) -> Result<SharedDraft, FolderError> {
+    /// How many rows a kind has. Those that stay are not known at once: till then, they are as many as there were before.
+    fn rows_of(&self, kind: &Kind, spooled: &BTreeMap<String, SpooledKind>) -> Result<u64, ShardError> {
+        let now = spooled[&kind.name].rows();
+        match (self.before, self.known(kind)) {
+            (Before::InBites(bites), Some((before, _))) if bites.selection.namespaces.is_some() => {
+                let draft = self.draft(kind)?;
+                let draft = draft.lock();
+                Ok(if draft.knows_all() { now + draft.kept_rows() } else { now.max(before.rows) })
+            }
+            _ => Ok(now),
+        }
+    }
+
+    /// How many rows of a kind that the backup has are looked at in bites: those that it had, those that it has, and these once more if it
+    /// may get a new struct.
+    pub(crate) fn looked_at(
+        &self,
+        (manifest, kind): &(KindManifest, Kind),
+        spooled: &BTreeMap<String, SpooledKind>,
+    ) -> Result<u64, ShardError> {
+        let now = self.rows_of(kind, spooled)?;
+        let is_reshaped = self.draft(kind)?.lock().looked().1.rows() > 0;
+        Ok(manifest.rows + if is_reshaped { 2 * now } else { now })
+    }
+
+    pub(crate) fn draft(&self, kind: &Kind) -> Result<SharedDraft, FolderError> {
         self.drafts.map_or_else(|| Ok(SharedDraft::default()), |drafts| drafts.kind(&kind.file))
     }
 
@@ -192,72 +205,6 @@ impl Plan<'_> {
     fn is_sound(&self, kind: &Kind) -> Result<bool, ShardError> {
         self.drafts.map_or(Ok(true), |drafts| Ok(drafts.is_sound(&kind.file)?))
     }
-}
-
-/// The kinds that are staged, sorted: those that are known with the structs that they had, new ones with those that fit all of their entities.
-fn shape(
-    plan: &Plan,
-    spooled: &BTreeMap<String, SpooledKind>,
-    stages: &dyn Stages,
-    stop: &AtomicBool,
-) -> Result<Vec<Kind>, ShardError> {
-    let named = new_kinds(spooled.keys(), plan.known);
-    let rows: u64 = named.iter().map(|kind| spooled[&kind.name].rows()).sum();
-    let mut kinds = Vec::new();
-    if rows > 0 {
-        let progress = stages.shaping(rows);
-        kinds = plan.each(&named, |kind| {
-            let draft = plan.draft(kind)?;
-            let mut draft = draft.lock();
-            if let Some(shaped) = draft.model().and_then(|model| reader::kind(&kind.file, model).ok()) {
-                progress.add(&kind.name, spooled[&kind.name].rows());
-                return Ok(shaped);
-            }
-            let inference = infer(plan, kind, &spooled[&kind.name], &mut draft, progress.as_ref(), stop)?;
-            let shaped = Kind { fields: name_fields(inference.fields()), ..kind.clone() };
-            draft.shape(emit::kind(&shaped))?;
-            plan.pause()?;
-            Ok(shaped)
-        })?;
-    }
-    kinds.extend(plan.known.iter().map(|(_, kind)| kind).filter(|kind| spooled.contains_key(&kind.name)).cloned());
-    kinds.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    Ok(kinds)
-}
-
-/// Those of the kinds that a backup does not have, with their names and no fields yet. Structs are found for all of them first.
-pub(crate) fn new_kinds<'n>(names: impl Iterator<Item = &'n String>, known: &[(KindManifest, Kind)]) -> Vec<Kind> {
-    let known = || known.iter().map(|(_, kind)| kind);
-    let old: BTreeSet<_> = known().map(|kind| kind.name.as_str()).collect();
-    name_kinds(names.filter(|name| !old.contains(name.as_str())).map(|name| (name.clone(), Vec::new())), known())
-}
-
-/// Goes through the entities of a kind, on from where its draft says.
-fn infer(
-    plan: &Plan,
-    kind: &Kind,
-    spooled: &SpooledKind,
-    draft: &mut KindDraft,
-    progress: &dyn Progress,
-    stop: &AtomicBool,
-) -> Result<Inference, ShardError> {
-    let (mut at, mut inference) = draft.looked();
-    progress.add(&kind.name, inference.rows());
-    for found in spooled.located_from(at.clone()) {
-        stop::check(stop)?;
-        let (location, record) = found?;
-        inference.add(&spooled.decode(&record)?);
-        progress.add(&kind.name, 1);
-        if let Some(bite) = plan.bite {
-            at.pass(location, &record);
-            bite.take(1);
-            if bite.is_over() {
-                draft.look(at, inference)?;
-                return Err(ShardError::Paused);
-            }
-        }
-    }
-    Ok(inference)
 }
 
 /// Stages a kind, or what changes of it; or finds that this was done.
@@ -274,16 +221,9 @@ fn stage_kind(
         progress.add(&kind.name, done.written.rows);
         return Ok(done.clone());
     }
-    let previous = plan.previous.get(&kind.name);
-    let known = plan.known.iter().any(|(_, known)| known.name == kind.name);
-    if known && previous.is_none() {
-        return Err(ShardError::Paused);
-    }
-    let located = previous.map(|previous| locate(previous, spooled, stop)).transpose()?;
-    let kind = &match previous.zip(located.as_ref()) {
-        Some((previous, located)) => reshaped(plan, &previous.kind, spooled, located, stop)?,
-        None => kind.clone(),
-    };
+    let changes = plan.known(kind).map(|known| changes(plan, known, spooled, &mut draft, &Silent, stop)).transpose()?;
+    let previous = changes.as_ref().map(|changes| changes.previous.as_ref());
+    let (kind, spooled) = changes.as_ref().map_or((kind, spooled), |changes| (&changes.kind, changes.spooled.as_ref()));
     let job = Job {
         folder: plan.staging,
         present: plan.present,
@@ -297,7 +237,7 @@ fn stage_kind(
         bite: plan.bite,
         stop,
     };
-    let mut written = shards::write(job, spooled, located.as_ref(), &mut draft)?;
+    let mut written = shards::write(job, spooled, changes.as_ref().map(|changes| &changes.located), &mut draft)?;
     let before = previous.map(|previous| &previous.manifest);
     let files = before.into_iter().flat_map(|before| before.files.keys());
     let removed: Vec<_> = files.filter(|file| !written.files.contains_key(*file)).cloned().collect();
@@ -318,41 +258,6 @@ fn stage_kind(
     draft.finish(manifest, done.clone())?;
     plan.pause()?;
     Ok(done)
-}
-
-/// The struct of a kind that has one: that, or one after all of its entities.
-fn reshaped(plan: &Plan, before: &Kind, spooled: &SpooledKind, located: &Located, stop: &AtomicBool) -> Result<Kind, ShardError> {
-    // Going through all entities once more is for those alone that may get a struct.
-    let may_change = match plan.reshape {
-        Reshape::Never => false,
-        Reshape::WhereManyDoNotFit => {
-            spooled.rows() >= LEAST_ROWS && located.most_exceptions > spooled.rows() / ROWS_AN_EXCEPTION
-        }
-        Reshape::Always => spooled.rows() > 0,
-    };
-    if !may_change {
-        return Ok(before.clone());
-    }
-    let mut inference = Inference::default();
-    for record in spooled.records() {
-        stop::check(stop)?;
-        inference.add(&spooled.decode(&record?)?);
-    }
-    let fields = inference.fields();
-    let is_worth_it = plan.reshape == Reshape::Always || has_many_exceptions(&inference, before, &fields);
-    Ok(if is_worth_it { Kind { fields: name_fields(fields), ..before.clone() } } else { before.clone() })
-}
-
-/// Whether a property is an exception in so many rows that other fields are worth a change of every row.
-fn has_many_exceptions(inference: &Inference, before: &Kind, after: &[(String, Type, Flags)]) -> bool {
-    let then: BTreeMap<&str, _> = before.fields.iter().map(|field| (field.property.as_str(), (field.ty, field.flags))).collect();
-    let now: BTreeMap<&str, _> = after.iter().map(|(name, ty, flags)| (name.as_str(), (*ty, *flags))).collect();
-    let spared = |name: &&str| {
-        let others = |fields: &BTreeMap<&str, _>| inference.others(name, fields.get(name).copied());
-        others(&then).saturating_sub(others(&now))
-    };
-    let most = then.keys().chain(now.keys()).map(spared).max().unwrap_or_default();
-    most > inference.rows() / ROWS_AN_EXCEPTION
 }
 
 /// Stages the files that follow from the kinds and this version, where they are not there already. Returns those of another version's

@@ -9,9 +9,10 @@ use crate::folder::{self, FolderError};
 use crate::manifest::BackupManifest;
 use crate::previous::{PreviousError, previous};
 use crate::read::Selection;
+use crate::shape::Reshape;
 use crate::shards::ShardError;
 use crate::spool::Spool;
-use crate::stage::{Plan, Reshape, Staged, Stages, stage};
+use crate::stage::{Before, Plan, Staged, Stages, stage};
 use crate::update::{Update, UpdateError};
 use crate::verify::{Edit, VerifyError};
 
@@ -59,7 +60,7 @@ pub fn upgrade(backup: &Path, stages: &dyn Stages, stop: &AtomicBool) -> Result<
         present: Some(backup),
         name: &contents.manifest.name,
         known: &known,
-        previous: &previous,
+        before: Before::Known(&previous),
         origin: None,
         reshape: Reshape::Never,
         shard_bytes: ANY_SIZE,

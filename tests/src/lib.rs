@@ -3,6 +3,7 @@
 pub mod browser;
 pub mod command;
 pub mod compare;
+pub mod drafts;
 pub mod emulator;
 pub mod example;
 pub mod faulty;

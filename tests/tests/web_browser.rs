@@ -287,7 +287,7 @@ fn back_up_and_restore_by_clicking(stores: &Stores, keeps_pictures: bool) {
     assert_eq!(browser.text("[role=status]"), said, "{}", browser.text("main"));
     assert_eq!(
         browser.script("return [...heard]"),
-        serde_json::json!(["Looking for the structs of new kinds.", "Writing what was read as code.", said]),
+        serde_json::json!(["Looking at what was read.", "Writing what was read as code.", said]),
         "a screen reader hears of stages, not of each step"
     );
     assert_eq!(browser.script("return document.activeElement.id"), "main", "the button that had the focus is gone");

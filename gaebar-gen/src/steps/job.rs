@@ -251,9 +251,9 @@ pub struct Others {
 pub enum Stage {
     /// The store is read.
     Reading,
-    /// What was read is looked at for the structs of new kinds.
+    /// What was read is looked at for the structs of new kinds, and, with what the backup has already, for what changed.
     Shaping,
-    /// What was read is written as code, to the end of a shard at least; of a kind that the backup has already, to its end.
+    /// What was read is written as code, to the end of a shard at least.
     Writing,
     /// Files come from the Gaebar elsewhere.
     Downloading,
@@ -285,7 +285,7 @@ impl Stage {
     pub fn name(self) -> &'static str {
         match self {
             Self::Reading => "reading",
-            Self::Shaping => "looking for structs",
+            Self::Shaping => "looking at what was read",
             Self::Writing => "writing",
             Self::Downloading => "downloading",
             Self::Verifying => "verifying",

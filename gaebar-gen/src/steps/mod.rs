@@ -47,8 +47,8 @@ use crate::web::Token;
 /// The most that a step does: whichever comes first ends it at the next safe place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
-    /// Rows that are read, looked at, written, verified or compared, or files that are downloaded. Reading takes four pages at once, so 8 is the least.
-    /// A shard that was begun is verified or written to its end; a backup that is there is updated by whole kinds.
+    /// Rows that are read, looked at, compared, written or verified, or files that are downloaded. Reading takes four pages at once, so 8 is
+    /// the least. A shard that was begun is read, written or verified to its end.
     pub rows: usize,
     /// How long it works on. A page or a batch that was begun is finished.
     pub time: Duration,

@@ -9,6 +9,7 @@ mod blobs;
 mod claimed;
 mod entities;
 mod kind;
+mod one;
 mod stray;
 
 use std::borrow::Cow;
@@ -26,6 +27,7 @@ use thiserror::Error;
 pub use bites::{Bites, Far};
 pub use claimed::Claimed;
 pub use entities::{Dangling, OverLimit};
+pub use one::OneKind;
 
 use crate::emit::visible;
 use crate::fingerprint::Fingerprint;

@@ -145,7 +145,7 @@ fn state(job: &Job) -> String {
     }
     match job.stage {
         Stage::Reading => "Reading the store.".to_owned(),
-        Stage::Shaping => "Looking for the structs of new kinds.".to_owned(),
+        Stage::Shaping => "Looking at what was read.".to_owned(),
         Stage::Writing => "Writing what was read as code.".to_owned(),
         Stage::Downloading => "Downloading.".to_owned(),
         Stage::Verifying if matches!(job.work, Work::Pull { .. }) => {
