@@ -72,9 +72,9 @@ impl Jobs {
         Ok(jobs.into_values().rev().collect())
     }
 
-    /// Why the others can't be read.
-    pub fn unreadable(&self) -> Result<Vec<StepError>, StepError> {
-        Ok(self.ids()?.into_iter().filter_map(|id| self.here(id).err()).collect())
+    /// The numbers of the others, and why they can't be read.
+    pub fn unreadable(&self) -> Result<Vec<(u64, StepError)>, StepError> {
+        Ok(self.ids()?.into_iter().filter_map(|id| Some((id, self.here(id).err()?))).collect())
     }
 
     /// The numbers of those on this disk.

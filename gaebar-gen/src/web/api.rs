@@ -1,6 +1,7 @@
 //! Jobs for programs: requests are forms or JSON objects of texts, answers are a [`Job`] as JSON, problems are JSON too, with `status`,
 //! `problem`, `what` and `next`. Names are the same in requests and answers, and one that means nothing is refused.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -55,8 +56,12 @@ pub(super) fn number(job: &str) -> Result<u64, StepError> {
 }
 
 pub(super) async fn jobs(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let all = app.step(|app| app.jobs.all()).await?;
-    answer(StatusCode::OK, &all.into_iter().map(Told::from).collect::<Vec<_>>())
+    let (all, unreadable) = app.step(|app| Ok((app.jobs.all()?, app.jobs.unreadable()?))).await?;
+    let mut listed: Vec<_> = all.into_iter().map(|job| (job.id, Listed::Job(Box::new(job.into())))).collect();
+    let damaged = unreadable.into_iter().map(|(id, why)| (id, Listed::Damaged { id, problem: why.to_string() }));
+    listed.extend(damaged);
+    listed.sort_by_key(|(id, _)| Reverse(*id));
+    answer(StatusCode::OK, &listed.into_iter().map(|(_, job)| job).collect::<Vec<_>>())
 }
 
 pub(super) async fn begin(State(app): State<Arc<App>>, Extension(fields): Extension<Fields>) -> Result<Response, Problem> {
@@ -84,6 +89,15 @@ pub(super) async fn step(
 pub(super) async fn cancel(State(app): State<Arc<App>>, Path(job): Path<String>) -> Result<Response, Problem> {
     let job = app.step(move |app| app.jobs.cancel(number(&job)?, &app.settings.rules)).await?;
     answer(StatusCode::OK, &Told::from(job))
+}
+
+/// A job in the list of all.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Listed {
+    Job(Box<Told>),
+    /// All that is known of one that can't be read.
+    Damaged { id: u64, problem: String },
 }
 
 /// A job, and what follows from it.

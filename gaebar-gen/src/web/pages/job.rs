@@ -62,7 +62,7 @@ pub(in super::super) async fn jobs(State(app): State<Arc<App>>, Extension(visito
         h1 { "Jobs" }
         @if jobs.is_empty() { p.empty { "There are none yet." } }
         (list(&visitor, &jobs.iter().collect::<Vec<_>>()))
-        @for problem in &unreadable { div.problem { p { (visible(&problem.to_string())) } } }
+        @for (_, problem) in &unreadable { div.problem { p { (visible(&problem.to_string())) } } }
     };
     Ok(page(&visitor, "Jobs", &[trail(&visitor.links)], &main))
 }
