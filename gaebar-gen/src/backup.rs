@@ -380,7 +380,7 @@ fn into_backup(
     update.commit(removed)?;
     let (folder, source) = (folder.to_owned(), store.place().clone());
     let before: BTreeSet<_> = known.into_iter().map(|(manifest, _)| manifest.source).collect();
-    let other_sources = before.into_iter().filter(|before| *before != source.url.to_string()).collect();
+    let other_sources = before.into_iter().filter(|before| *before != source.source()).collect();
     Ok(BackedUp { folder, source, other_sources, read_time, resumed, began_anew, kinds, updated: true, reshaped, replaced_edits })
 }
 

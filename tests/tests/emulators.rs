@@ -77,6 +77,14 @@ fn suite_goes_from_project_to_project(flavour: Flavour) {
 
     run(&mut with(emulator, &folder, &["backup", "staging", "two/backup"]), 0);
     assert_same_backup(&example, &folder.join("two/backup"));
+    // It is told from one of the real project, wherever its source is shown.
+    let (listed, _) = run(&mut gaebar(&folder, &["list", "two/backup"]), 0);
+    let sources = listed.lines().filter(|line| line.contains("datastore://staging/named (emulator)")).count();
+    assert_eq!(sources, listed.matches("datastore://").count(), "{listed}");
+    let (_, again) = run(&mut with(emulator, &folder, &["backup", "staging", "two/backup"]), 0);
+    assert!(!again.contains("was taken from"), "{again}");
+    let (_, plan) = run(&mut with(emulator, &folder, &["restore", "two/backup", "--to", "staging", "--interpret", "--dry-run"]), 0);
+    assert!(plan.contains("this is the store that the backup was taken from"), "{plan}");
 }
 
 #[test]

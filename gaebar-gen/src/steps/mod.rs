@@ -36,6 +36,7 @@ use gaebar_runtime::store::StoreUrl;
 pub use error::{StateError, StepError};
 pub use job::{Bytes, Job, Others, Planned, Rows, Stage, There, Work};
 pub use jobs::Jobs;
+pub(crate) use restore::source;
 pub use state::StateStore;
 pub use sums::Sums;
 

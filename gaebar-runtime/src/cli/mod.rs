@@ -148,7 +148,7 @@ pub struct Job<'a> {
     pub format: Format,
     /// The backup's folder, where it is at hand: failures then name lines.
     pub folder: Option<&'a Path>,
-    /// The stores that the backup was taken from, by URL, where they are known.
+    /// The stores that the backup was taken from, as [`Place::source`] names them, where they are known.
     pub taken_from: Vec<String>,
 }
 
@@ -293,7 +293,7 @@ fn tell_plan(plan: &Plan, place: &Place, taken_from: &[String], format: Format) 
         say!("{}", line(&visible(kind), numbers(counts)));
     }
     say!("{}", line("all", numbers(&total)));
-    if taken_from.contains(&place.url.to_string()) {
+    if taken_from.contains(&place.source()) {
         say!("note: this is the store that the backup was taken from");
     }
     format.event(&PlanEvent { event: "plan", target: place.to_string(), kinds: plan.kinds(), total })
