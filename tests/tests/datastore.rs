@@ -622,6 +622,9 @@ fn without_credentials_one_error_is_told_with_what_to_do() {
     // Neither a login of the user's nor `gcloud` is found.
     let nowhere = folder("no-credentials").display().to_string();
     let text = connect_with(&[("HOME", &nowhere), ("PATH", &nowhere)]);
-    assert!(text.starts_with("error: datastore://some-project (a real project): no credentials were found; run `gcloud"), "{text}");
+    assert!(
+        text.starts_with("error: datastore://some-project (a real project): no credentials were found; run `gcloud"),
+        "{text}"
+    );
     assert_eq!(text.lines().count(), 1, "{text}");
 }

@@ -83,7 +83,8 @@ fn suite_goes_from_project_to_project(flavour: Flavour) {
     assert_eq!(sources, listed.matches("datastore://").count(), "{listed}");
     let (_, again) = run(&mut with(emulator, &folder, &["backup", "staging", "two/backup"]), 0);
     assert!(!again.contains("was taken from"), "{again}");
-    let (_, plan) = run(&mut with(emulator, &folder, &["restore", "two/backup", "--to", "staging", "--interpret", "--dry-run"]), 0);
+    let (_, plan) =
+        run(&mut with(emulator, &folder, &["restore", "two/backup", "--to", "staging", "--interpret", "--dry-run"]), 0);
     assert!(plan.contains("this is the store that the backup was taken from"), "{plan}");
 }
 

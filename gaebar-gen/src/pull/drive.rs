@@ -126,6 +126,9 @@ fn begin(pull: &Pull, store: &str, begun: &Begun) -> Result<u64, PullError> {
     } else {
         let mut form = Serializer::new(String::new());
         form.extend_pairs([("do", "backup"), ("store", store), ("backup", pull.backup)]);
+        if pull.another_source {
+            form.append_pair("another_source", "yes");
+        }
         pull.remote.send_form::<Step>("api/jobs", form.finish(), MOST_JOB, pull.stop)?.id
     };
     match pull.reach {

@@ -69,6 +69,9 @@ pub enum Work {
         backup: String,
         /// A store there that is backed up first, until that is done.
         store: Option<String>,
+        /// Whether somebody has said that a backup of another store, here or there, is meant to be updated.
+        #[serde(default)]
+        another_source: bool,
         /// Files that are here, and all.
         files: (usize, usize),
         /// Their bytes.
@@ -196,9 +199,10 @@ impl Work {
         Self::Backup { store, backup, another_source, has_begun: false }
     }
 
-    /// A pull of a backup that a Gaebar elsewhere has, or makes of a store.
-    pub fn pull(remote: String, backup: String, store: Option<String>) -> Self {
-        Self::Pull { remote, backup, store, files: (0, 0), bytes: Bytes::default(), there: There::default(), watch: None }
+    /// A pull of a backup that a Gaebar elsewhere has, or makes of a store; into one that may be of another store only if that is said.
+    pub fn pull(remote: String, backup: String, store: Option<String>, another_source: bool) -> Self {
+        let (files, bytes, there, watch) = ((0, 0), Bytes::default(), There::default(), None);
+        Self::Pull { remote, backup, store, another_source, files, bytes, there, watch }
     }
 
     /// The folder of a backup that it works on, and whether it writes there. What is compiled in has none.

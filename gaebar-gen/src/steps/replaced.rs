@@ -27,7 +27,7 @@ pub(super) fn replaced(work: &Work, backups: &Path, stores: &Stores) -> Result<O
     } else {
         Err(StepError::Refused(format!(
             "The backup {backup:?} was taken from {sources}, and its {rows} would be replaced by what {store:?} ({url}) has. If that is \
-             meant, say so on its page (programs: another_source=yes); else take another name."
+             meant, say so: on its page, with --another-source of `gaebar pull`, or by another_source=yes (programs); else take another name."
         )))
     }
 }

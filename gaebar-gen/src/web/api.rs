@@ -17,7 +17,8 @@ use crate::steps::{Job, Rows, StepError, Work};
 
 /// What a request asks for: `do` is `backup`, with `store`, `backup`, and, if that was taken from another store, `another_source` (`yes`); or `restore`, with `backup` (or `linked`, for one
 /// that is compiled into the application), `target`, and, if need be, `on_conflict`, `mirror` (`yes`) and `confirm` (a real project's
-/// name, or `yes` for another store); or `pull`, with `remote`, `backup`, and, if it is to be made there first, `store`.
+/// name, or `yes` for another store); or `pull`, with `remote`, `backup`, if it is to be made there first, `store`, and
+/// `another_source` as for a backup.
 pub(super) fn work(fields: &Fields) -> Result<Work, Problem> {
     let text = |name| fields.get(name).to_owned();
     match fields.get("do") {
@@ -39,9 +40,9 @@ pub(super) fn work(fields: &Fields) -> Result<Work, Problem> {
             Ok(Work::restore(from, backup, text("target"), on_conflict, fields.says_yes("mirror")?, text("confirm")))
         }
         "pull" => {
-            fields.only(&["do", "remote", "backup", "store"])?;
+            fields.only(&["do", "remote", "backup", "store", "another_source"])?;
             let store = Some(text("store")).filter(|store| !store.is_empty());
-            Ok(Work::pull(text("remote"), text("backup"), store))
+            Ok(Work::pull(text("remote"), text("backup"), store, fields.says_yes("another_source")?))
         }
         other => {
             let next = "Say backup, with store and backup; restore, with backup and target; or pull, with remote and backup.";
@@ -97,7 +98,10 @@ pub(super) async fn cancel(State(app): State<Arc<App>>, Path(job): Path<String>)
 enum Listed {
     Job(Box<Told>),
     /// All that is known of one that can't be read.
-    Damaged { id: u64, problem: String },
+    Damaged {
+        id: u64,
+        problem: String,
+    },
 }
 
 /// A job, and what follows from it.
