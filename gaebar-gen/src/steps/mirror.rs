@@ -67,7 +67,8 @@ impl Claim {
             }
             None => {}
         }
-        self.end(&List { job: job.clone(), files })
+        let keeping = self.keeping.take().filter(|_| !job.stage.has_ended());
+        self.end(&List { job: job.clone(), files, keeping })
     }
 }
 

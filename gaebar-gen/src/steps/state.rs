@@ -156,7 +156,8 @@ impl State {
         let text = blob.all(self, job)?;
         let key = self.key(of_job("turn", job));
         let list: List = serde_json::from_slice(&text).map_err(|error| self.damaged(&key, &error))?;
-        match list.files.keys().find(|name| !is_plain(name)) {
+        let kept = list.keeping.iter().flat_map(|keeping| keeping.files.keys());
+        match list.files.keys().chain(kept).find(|name| !is_plain(name)) {
             Some(name) => Err(self.damaged(&key, &format!("{name:?} is no file of a spool or a backup"))),
             None => Ok(List { job: list.job.check(job).map_err(|problem| self.damaged(&key, &problem))?, ..list }),
         }
@@ -202,7 +203,7 @@ mod tests {
         for (id, said, backup) in [(7, 7, "../nightly"), (8, 8, "/nightly"), (9, 10, "nightly")] {
             let mut job = Job::new(said, Work::backup("from".to_owned(), backup.to_owned(), false));
             job.stage = Stage::Writing;
-            Claim::take(state.open().unwrap(), id).unwrap().end(&List { job, files: BTreeMap::new() }).unwrap();
+            Claim::take(state.open().unwrap(), id).unwrap().end(&List { job, files: BTreeMap::new(), keeping: None }).unwrap();
             assert!(matches!(state.open().unwrap().job(id), Err(StateError::Damaged { .. })), "{backup}");
             assert!(matches!(Claim::take(state.open().unwrap(), id), Err(StateError::Damaged { .. })), "{backup}");
         }

@@ -47,6 +47,24 @@ pub(super) struct List {
     pub(super) job: Job,
     /// The files of its spool, or of the backup that it has finished, by name.
     pub(super) files: BTreeMap<String, Blob>,
+    /// The backup that it has finished, as long as not all of that is here.
+    #[serde(default)]
+    pub(super) keeping: Option<Keeping>,
+}
+
+/// A finished backup on its way from the disk of an instance into the store.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Keeping {
+    /// The hash over the names and hashes of its files, by which a disk knows whether it has that backup.
+    pub(super) digest: String,
+    /// Those of its files that are here.
+    pub(super) files: BTreeMap<String, Blob>,
+}
+
+impl List {
+    fn blobs(&self) -> impl Iterator<Item = &Blob> {
+        self.files.values().chain(self.keeping.iter().flat_map(|keeping| keeping.files.values()))
+    }
 }
 
 impl Turn {
@@ -76,6 +94,10 @@ pub(super) struct Claim {
     pub(super) job: Option<Job>,
     /// The spool that the last one left.
     pub(super) spool: BTreeMap<String, Blob>,
+    /// The finished backup of which the last one has left not all.
+    pub(super) keeping: Option<Keeping>,
+    /// All that the last one left.
+    before: Vec<Blob>,
     /// What this one has written.
     pub(super) parts: Parts,
     is_open: bool,
@@ -100,7 +122,8 @@ impl Claim {
             },
             written => written?,
         }
-        let mut claim = Claim { parts: Parts::new(job, number), state, turn, job: None, spool: BTreeMap::new(), is_open: true };
+        let (parts, spool) = (Parts::new(job, number), BTreeMap::new());
+        let mut claim = Claim { parts, state, turn, job: None, spool, keeping: None, before: Vec::new(), is_open: true };
         // Of two that looked at the same time, at least one sees the other now.
         let mut others = claim.state.turns(&of_job("turn", job))?;
         others.retain(|other| other.number != number);
@@ -108,8 +131,10 @@ impl Claim {
             return Err(other.elsewhere());
         }
         if let Some(list) = others.iter().rev().find_map(|turn| turn.list.as_ref()) {
-            let List { job, files } = claim.state.list(job, list)?;
-            (claim.job, claim.spool) = (Some(job), files);
+            let list = claim.state.list(job, list)?;
+            claim.before = list.blobs().cloned().collect();
+            let List { job, files, keeping } = list;
+            (claim.job, claim.spool, claim.keeping) = (Some(job), files, keeping);
         }
         Ok(claim)
     }
@@ -145,9 +170,9 @@ impl Claim {
             // Somebody goes on from what was before, and needs it. What is left then goes with the job.
             return Ok(());
         }
-        let kept: BTreeSet<_> = list.files.values().chain([&blob]).flat_map(|blob| blob.names(job)).collect();
+        let kept: BTreeSet<_> = list.blobs().chain([&blob]).flat_map(|blob| blob.names(job)).collect();
         let lists = turns.iter().filter_map(|turn| turn.list.as_ref());
-        let parts = lists.chain(self.spool.values()).flat_map(|blob| blob.names(job));
+        let parts = lists.chain(&self.before).flat_map(|blob| blob.names(job));
         let parts = parts.filter(|name| !kept.contains(name)).map(|name| self.state.key(name));
         let gone: Vec<_> = parts.chain(turns.iter().map(|turn| turn.key(&self.state))).collect();
         self.state.delete(&gone)?;
@@ -189,7 +214,7 @@ mod tests {
     fn list(steps: u64, stage: Stage) -> List {
         let mut job = Job::new(7, Work::backup("from".to_owned(), "nightly".to_owned(), false));
         (job.steps, job.stage) = (steps, stage);
-        List { job, files: BTreeMap::new() }
+        List { job, files: BTreeMap::new(), keeping: None }
     }
 
     fn entities(state: &State) -> usize {

@@ -148,6 +148,7 @@ fn state(job: &Job) -> String {
         Stage::Shaping => "Looking for the structs of new kinds.".to_owned(),
         Stage::Writing => "Writing what was read as code.".to_owned(),
         Stage::Downloading => "Downloading.".to_owned(),
+        Stage::Keeping => "The backup is made. Its files are copied into the store for other instances.".to_owned(),
         Stage::Verifying => "Verifying the backup. Nothing is written yet.".to_owned(),
         Stage::Planning => "Comparing with the target. Nothing is written yet.".to_owned(),
         Stage::Counting => "Counting what only the target has. Nothing is written yet.".to_owned(),
@@ -188,7 +189,8 @@ fn so_far(job: &Job) -> Markup {
             };
             let left = job.seconds_left().map(left).unwrap_or_default();
             let looked_at = if matches!(job.stage, Stage::Counting | Stage::Deleting) { " looked at" } else { "" };
-            let text = format!("{}{of} rows{looked_at}, {} rows/s{left}", thousands(rows), thousands(job.rate()));
+            let what = if job.stage == Stage::Keeping { "files" } else { "rows" };
+            let text = format!("{}{of} {what}{looked_at}, {} {what}/s{left}", thousands(rows), thousands(job.rate()));
             (text, rows, job.total.or(job.about()))
         }
         _ => return html! { div.so-far {} },
