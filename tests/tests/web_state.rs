@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 
 use gaebar_runtime::model::{Data, Entity, Key, Value as Property};
@@ -278,28 +279,30 @@ fn parts(folder: &Path) -> BTreeSet<String> {
 #[test]
 fn a_finished_backup_is_copied_some_files_a_step_and_goes_on_after_a_kill_and_elsewhere() {
     let folder = with_store("state-copied");
-    let mut one = instance(&folder, "one");
-    let first = id(&Program(&one).begin("do=backup&store=from&backup=nightly"));
-    Program(&one).steps(first, "done");
+    // Both disks have a backup that the store has never heard of.
+    for name in ["one", "other"] {
+        fs::create_dir_all(folder.join(name).join("backups")).unwrap();
+        run(Command::new("cp").current_dir(&folder).args(["-r", "at-once/nightly", &format!("{name}/backups")]), 0);
+    }
+    let (mut one, other) = (instance(&folder, "one"), instance(&folder, "other"));
     let from = SqliteStore::open_or_create(&folder.join("from.db")).unwrap();
     let change = |id: i64| {
         let key = Key::root("Profile", id);
         from.upsert(&[Entity::new(key, [("changed".to_owned(), Property::from(id))].into()).unwrap()]).unwrap();
     };
+    let begin = |served: &Serving| id(&Program(served).begin("do=backup&store=from&backup=nightly&another_source=yes"));
     change(1);
-    let job = id(&Program(&one).begin("do=backup&store=from&backup=nightly"));
-    let mut step = Program(&one).steps(job, "keeping").pop().unwrap();
+    let first = begin(&one);
+    let mut step = Program(&one).steps(first, "keeping").pop().unwrap();
     let all = step["total"].as_u64().unwrap();
-    let other = instance(&folder, "other");
     let (mut steps, mut copied) = (0, step["rows"].as_u64().unwrap());
     let mut before = parts(&folder);
     while step["stage"] != "done" {
-        let is_elsewhere = steps == 1;
         if steps == 0 {
             one.signal("-KILL");
             one = instance(&folder, "one");
         }
-        step = Program(if is_elsewhere { &other } else { &one }).step(job, "");
+        step = Program(if steps == 1 { &other } else { &one }).step(first, "");
         assert_eq!(step["problem"], serde_json::Value::Null, "{step}");
         let now = parts(&folder);
         let new = now.difference(&before).count();
@@ -315,25 +318,35 @@ fn a_finished_backup_is_copied_some_files_a_step_and_goes_on_after_a_kill_and_el
     let told = step["log"].to_string();
     assert_eq!(told.matches("it is finished here, too").count(), 1, "by the other instance alone: {told}");
     let backups = ["one", "other"].map(|name| folder.join(name).join("backups/nightly"));
-    assert!(without_gaebars_own(&backups[0]) == without_gaebars_own(&backups[1]));
+    let same = || assert!(without_gaebars_own(&backups[0]) == without_gaebars_own(&backups[1]));
+    same();
+
+    // What stays as it was is not copied again, and goes with the version that has it last.
+    change(2);
+    let second = begin(&one);
+    let stages: Vec<_> = Program(&one).steps(second, "done").iter().map(|step| step["stage"].to_string()).collect();
+    let now = parts(&folder);
+    assert!(now.intersection(&before).count() * 4 > now.len() * 3 && now.len() < before.len() + 10, "{now:?}");
+    assert!(!stages.contains(&"\"keeping\"".to_owned()), "{stages:?}");
     fs::remove_dir_all(backups[1].parent().unwrap()).unwrap();
     Program(&other).ok("GET", "/api/backups/nightly/files", "");
-    assert!(without_gaebars_own(&backups[0]) == without_gaebars_own(&backups[1]));
+    same();
     run(&mut gaebar(&folder, &["diff", "other/backups/nightly", "sqlite:from.db"]), 0);
+    is_removed_with(&other, second, &folder);
 
-    // Cancelled, it is on the one disk, and the others keep what they had.
-    let kept = without_gaebars_own(&backups[1]);
-    change(2);
-    let cancelled = id(&Program(&one).begin("do=backup&store=from&backup=nightly"));
+    // Cancelled, it stays on the one disk.
+    let had = without_gaebars_own(&backups[1]);
+    change(3);
+    let cancelled = begin(&one);
     Program(&one).steps(cancelled, "keeping");
     let told = Program(&one).ok("DELETE", &format!("/api/jobs/{cancelled}"), "");
     assert!(told["stage"] == "done" && told["kept"] == 0 && told["log"].to_string().contains("others do not get it"), "{told}");
+    is_gone(&folder);
     for served in [&one, &other] {
         Program(served).ok("GET", "/api/backups", "");
     }
-    assert!(without_gaebars_own(&backups[1]) == kept && without_gaebars_own(&backups[0]) != kept);
+    assert!(without_gaebars_own(&backups[1]) == had && without_gaebars_own(&backups[0]) != had);
     run(&mut gaebar(&folder, &["diff", "one/backups/nightly", "sqlite:from.db"]), 0);
-    is_removed_with(&other, job, &folder);
 }
 
 #[test]

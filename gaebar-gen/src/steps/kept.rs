@@ -60,11 +60,15 @@ impl Claim {
         // What was copied before, by name: a file that somebody edited does not have the hash that is listed.
         let before =
             self.keeping.take().filter(|keeping| keeping.digest == digest).map(|keeping| keeping.files).unwrap_or_default();
-        // Of a new backup, most files were staged in the spool.
-        let staged: BTreeMap<_, _> = self.spool.values().map(|blob| ((blob.bytes, blob.sha256.clone()), blob.clone())).collect();
+        // What was staged is there, in the spool; what stays as it was, in the version before.
+        let version = self.state.kept()?.remove(job.backup()).and_then(|turn| Some((turn.job, turn.list?)));
+        let version =
+            version.map(|(job, list)| self.state.list(job, &list)).transpose()?.map(|list| list.files).unwrap_or_default();
+        let in_store = version.values().chain(self.spool.values());
+        let in_store: BTreeMap<_, _> = in_store.map(|blob| ((blob.bytes, blob.sha256.clone()), blob.clone())).collect();
         let mut files = BTreeMap::new();
         for file in listed {
-            let there = before.get(&file.path).or_else(|| staged.get(&(file.bytes, file.sha256)));
+            let there = before.get(&file.path).or_else(|| in_store.get(&(file.bytes, file.sha256)));
             let blob = match there {
                 Some(there) => there.clone(),
                 None if bite.is_over() => continue,
@@ -117,7 +121,7 @@ impl State {
             return Err(self.damaged(&kept.key(self), &format!("{name:?} is no file of a backup")).into());
         }
         let write = |name: &String, blob: &Blob, folder: &Path| -> Result<(), KeptError> {
-            let bytes = blob.all(self, kept.job)?;
+            let bytes = blob.all(self)?;
             Ok(folder::write(folder, name, &bytes)?)
         };
         if place.join(MANIFEST).exists() {

@@ -1,6 +1,6 @@
 //! The store in which jobs are kept: the entities of Gaebar's own kind there, which are [turns](super::turn) and their [parts](super::parts).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use gaebar_runtime::model::{Data, Entity, Key, Properties, Value};
@@ -58,6 +58,11 @@ impl State {
 
     /// A job that has not ended, or whose backup is kept.
     pub(super) fn job(&self, id: u64) -> Result<Option<Job>, StateError> {
+        Ok(self.list_of(id)?.map(|list| list.job))
+    }
+
+    /// What there is of such a job.
+    fn list_of(&self, id: u64) -> Result<Option<List>, StateError> {
         let mut seen = None;
         loop {
             let list = self.turns(&of_job("turn", id))?.into_iter().rev().find_map(|turn| turn.list);
@@ -65,7 +70,7 @@ impl State {
             match self.list(id, blob) {
                 // When another turn has ended, the parts of the one before go.
                 Err(StateError::Damaged { .. }) if list != seen => seen = list,
-                found => return found.map(|list| Some(list.job)),
+                found => return found.map(Some),
             }
         }
     }
@@ -86,23 +91,50 @@ impl State {
         Ok(())
     }
 
-    /// Removes all that there is of a job.
+    /// Removes all that there is of a job, but what a later version of its backup has still.
     pub(super) fn remove(&self, job: u64) -> Result<(), StateError> {
         let mut turns = self.turns(&of_job("turn", job))?;
+        let list = turns.iter().rev().find_map(Turn::last_list).cloned();
         let last = turns.pop();
-        self.delete(&turns.iter().map(|turn| turn.key(self)).collect::<Vec<_>>())?;
         if let Some(last) = &last {
             // Before its parts go: nobody is to look for them.
-            self.write(WriteMode::Upsert, &last.without_list())?;
+            self.write(WriteMode::Upsert, &last.without_list(list.clone()))?;
         }
+        self.delete(&turns.iter().map(|turn| turn.key(self)).collect::<Vec<_>>())?;
         let mut parts = Vec::new();
+        match list.map(|list| self.list(job, &list)).transpose() {
+            // What it has of other jobs goes first: its own are found without the list.
+            Ok(list) => {
+                let blobs = list.iter().flat_map(List::blobs).filter(|blob| blob.job != job);
+                parts.extend(blobs.flat_map(Blob::names).map(|name| self.key(name)));
+            }
+            Err(StateError::Damaged { .. }) => {}
+            Err(error) => return Err(error),
+        }
         self.each(&of_job("part", job), &mut |part| {
             parts.push(part.key().clone());
             Ok(())
         })?;
+        let needed = self.parts_of_others(job)?;
+        parts.retain(|part| !needed.contains(part));
         self.delete(&parts)?;
         // Last, so that who is cut off before leaves a trace of what is to be removed.
         self.delete(&last.iter().map(|turn| turn.key(self)).collect::<Vec<_>>())
+    }
+
+    /// The parts that all other jobs have.
+    fn parts_of_others(&self, job: u64) -> Result<HashSet<Key>, StateError> {
+        let others: BTreeSet<_> = self.turns("turn")?.iter().map(|turn| turn.job).filter(|other| *other != job).collect();
+        let mut parts = HashSet::new();
+        for other in others {
+            let list = match self.list_of(other) {
+                // Nobody can read what it has.
+                Err(StateError::Damaged { .. }) => None,
+                list => list?,
+            };
+            parts.extend(list.iter().flat_map(List::blobs).flat_map(Blob::names).map(|name| self.key(name)));
+        }
+        Ok(parts)
     }
 
     /// A turn by its key.
@@ -153,7 +185,7 @@ impl State {
     }
 
     pub(super) fn list(&self, job: u64, blob: &Blob) -> Result<List, StateError> {
-        let text = blob.all(self, job)?;
+        let text = blob.all(self)?;
         let key = self.key(of_job("turn", job));
         let list: List = serde_json::from_slice(&text).map_err(|error| self.damaged(&key, &error))?;
         let kept = list.keeping.iter().flat_map(|keeping| keeping.files.keys());

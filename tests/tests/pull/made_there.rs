@@ -237,6 +237,8 @@ fn a_job_that_is_cancelled_there_or_whose_backup_is_removed_is_begun_anew() {
 #[test]
 fn a_backup_of_another_store_there_and_here_is_replaced_only_where_that_is_said() {
     let folder = with_store("pull-from-another");
+    fs::remove_file(folder.join("other.db")).unwrap();
+    run(&mut gaebar(&folder, &["--config", "/dev/null", "seed", "suite", "--to", "sqlite:other.db"]), 0);
     let served = Serving::start(&folder, Some(TOKEN), &[]);
     run(&mut pull_from(&folder, served.address, "from"), 0);
     let (_, told) = run(&mut pull_from(&folder, served.address, "other"), 1);
