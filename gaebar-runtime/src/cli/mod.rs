@@ -127,10 +127,11 @@ pub fn stop_on_signals(stop: &Arc<AtomicBool>) -> io::Result<()> {
 
 /// Tells of retries and the like on standard error; with `verbose` of more.
 pub fn listen(verbose: bool) {
-    let heard = match verbose {
-        true => Targets::new().with_default(LevelFilter::DEBUG),
+    let heard = if verbose {
+        Targets::new().with_default(LevelFilter::DEBUG)
+    } else {
         // What comes of the search for credentials is told as one error, or not at all.
-        false => Targets::new().with_default(LevelFilter::WARN).with_target("gcp_auth", LevelFilter::OFF),
+        Targets::new().with_default(LevelFilter::WARN).with_target("gcp_auth", LevelFilter::OFF)
     };
     let lines = tracing_subscriber::fmt().with_max_level(LevelFilter::DEBUG).with_writer(io::stderr);
     // Fails where a subscriber is set already, which then hears it all.
