@@ -55,7 +55,7 @@ mod tests {
             (Some(&text), None, [Some("\"two\\nlines\""), None]),
             (Some(&1.into()), Some(&1.0.into()), [Some("1"), Some("1.0")]),
             (Some(&Data::Null.into()), Some(&true.into()), [Some("Null"), Some("true")]),
-            (Some(&list), Some(&Value::from(vec![])), [Some("&[1]"), Some("&[]")]),
+            (Some(&list), Some(&Value::from(Vec::<Value>::new())), [Some("&[1]"), Some("&[]")]),
             (
                 Some(&text),
                 Some(&text.clone().unindexed()),
@@ -63,7 +63,7 @@ mod tests {
             ),
             (
                 Some(&1.into()),
-                Some(&Value::from(vec![1.into(), "x".into()])),
+                Some(&Value::from(vec![Value::from(1), Value::from("x")])),
                 [Some("Value::Int(1)"), Some("Value::List(&[Value::Int(1), Value::Str(\"x\")])")],
             ),
         ] {

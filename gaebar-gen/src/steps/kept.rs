@@ -97,7 +97,7 @@ impl Claim {
 /// The hash over the names and hashes of files.
 fn digest(files: &[ListedFile]) -> String {
     let lines: BTreeSet<_> = files.iter().map(|file| format!("{} {}\n", file.path, file.sha256)).collect();
-    hex(&lines.iter().fold(Sha256::new(), |hash, line| hash.chain_update(line)).finalize())
+    hex(&lines.iter().fold(Sha256::new(), Sha256::chain_update).finalize())
 }
 
 impl State {

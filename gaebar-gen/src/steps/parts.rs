@@ -42,6 +42,12 @@ impl Blob {
         (self.first..self.first.saturating_add(self.parts)).map(move |part| name(job, turn, part))
     }
 
+    /// The name of its first part, and the one after that of its last.
+    pub(super) fn range(&self) -> (String, String) {
+        let name = |part| name(self.job, self.turn, part);
+        (name(self.first), name(self.first.saturating_add(self.parts)))
+    }
+
     /// Reads it, a part at a time; fails if it is not what it was.
     pub(super) fn read(&self, state: &State, each: &mut dyn FnMut(&[u8]) -> Result<(), StateError>) -> Result<(), StateError> {
         let mut hash = Sha256::new();

@@ -94,47 +94,57 @@ impl State {
     /// Removes all that there is of a job, but what a later version of its backup has still.
     pub(super) fn remove(&self, job: u64) -> Result<(), StateError> {
         let mut turns = self.turns(&of_job("turn", job))?;
-        let list = turns.iter().rev().find_map(Turn::last_list).cloned();
-        let last = turns.pop();
-        if let Some(last) = &last {
+        let blob = turns.iter().rev().find_map(Turn::last_list).cloned();
+        let trace = turns.pop();
+        if let Some(trace) = &trace {
             // Before its parts go: nobody is to look for them.
-            self.write(WriteMode::Upsert, &last.without_list(list.clone()))?;
+            self.write(WriteMode::Upsert, &trace.without_list(blob.clone()))?;
         }
         self.delete(&turns.iter().map(|turn| turn.key(self)).collect::<Vec<_>>())?;
-        let mut parts = Vec::new();
-        match list.map(|list| self.list(job, &list)).transpose() {
-            // What it has of other jobs goes first: its own are found without the list.
-            Ok(list) => {
-                let blobs = list.iter().flat_map(List::blobs).filter(|blob| blob.job != job);
-                parts.extend(blobs.flat_map(Blob::names).map(|name| self.key(name)));
-            }
-            Err(StateError::Damaged { .. }) => {}
-            Err(error) => return Err(error),
-        }
-        self.each(&of_job("part", job), &mut |part| {
+        let list = match blob.map(|blob| self.list(job, &blob)).transpose() {
+            // Whoever was cut off before had removed what it had of other jobs: that goes first.
+            Err(StateError::Damaged { .. }) => None,
+            list => list?,
+        };
+        let needed = self.blobs_of_others(job)?;
+        let names: HashSet<_> = needed.iter().flat_map(Blob::names).collect();
+        let of_others = list.iter().flat_map(List::blobs).filter(|blob| blob.job != job).flat_map(Blob::names);
+        let mut parts: Vec<_> = of_others.filter(|name| !names.contains(name)).map(|name| self.key(name)).collect();
+        self.each_own_part(job, &needed, &mut |part| {
             parts.push(part.key().clone());
             Ok(())
         })?;
-        let needed = self.parts_of_others(job)?;
-        parts.retain(|part| !needed.contains(part));
         self.delete(&parts)?;
         // Last, so that who is cut off before leaves a trace of what is to be removed.
-        self.delete(&last.iter().map(|turn| turn.key(self)).collect::<Vec<_>>())
+        self.delete(&trace.iter().map(|turn| turn.key(self)).collect::<Vec<_>>())
     }
 
-    /// The parts that all other jobs have.
-    fn parts_of_others(&self, job: u64) -> Result<HashSet<Key>, StateError> {
+    /// What all other jobs have in parts.
+    fn blobs_of_others(&self, job: u64) -> Result<Vec<Blob>, StateError> {
         let others: BTreeSet<_> = self.turns("turn")?.iter().map(|turn| turn.job).filter(|other| *other != job).collect();
-        let mut parts = HashSet::new();
+        let mut blobs = Vec::new();
         for other in others {
             let list = match self.list_of(other) {
                 // Nobody can read what it has.
                 Err(StateError::Damaged { .. }) => None,
                 list => list?,
             };
-            parts.extend(list.iter().flat_map(List::blobs).flat_map(Blob::names).map(|name| self.key(name)));
+            blobs.extend(list.iter().flat_map(List::blobs).cloned());
         }
-        Ok(parts)
+        Ok(blobs)
+    }
+
+    /// Goes through the parts that a job has written, but those that are needed: they are not even read.
+    fn each_own_part(&self, job: u64, needed: &[Blob], each: &mut Each) -> Result<(), StateError> {
+        let (mut from, end) = bounds(&of_job("part", job));
+        let ranges: BTreeSet<_> = needed.iter().filter(|blob| blob.job == job).map(Blob::range).collect();
+        for (first, after) in ranges {
+            if from < first {
+                self.each_between(&from, &first, each)?;
+            }
+            from = from.max(after);
+        }
+        self.each_between(&from, &end, each)
     }
 
     /// A turn by its key.
@@ -153,9 +163,14 @@ impl State {
     }
 
     /// Goes through the entities whose names begin with a word or some, in order.
-    fn each(&self, prefix: &str, each: &mut dyn FnMut(&Entity) -> Result<(), StateError>) -> Result<(), StateError> {
-        // A blank comes next, and `!` is next to that.
-        let (from, to) = (self.key(format!("{prefix} ")), self.key(format!("{prefix}!")));
+    fn each(&self, prefix: &str, each: &mut Each) -> Result<(), StateError> {
+        let (from, to) = bounds(prefix);
+        self.each_between(&from, &to, each)
+    }
+
+    /// Goes through the entities from a name on, up to another.
+    fn each_between(&self, from: &str, to: &str, each: &mut Each) -> Result<(), StateError> {
+        let (from, to) = (self.key(from.to_owned()), self.key(to.to_owned()));
         let scan = Scan { namespace: String::new(), kind: self.kind.clone(), from: Some(from), to: Some(to) };
         let snapshot = self.store.snapshot(View::Latest)?;
         let mut cursor = None;
@@ -203,6 +218,15 @@ impl State {
     pub(super) fn delete(&self, keys: &[Key]) -> Result<(), StateError> {
         Ok(self.store.delete(&keys.iter().collect::<Vec<_>>())?)
     }
+}
+
+/// What is done with each entity.
+type Each<'a> = dyn FnMut(&Entity) -> Result<(), StateError> + 'a;
+
+/// What all names lie between that begin with a word or some.
+fn bounds(prefix: &str) -> (String, String) {
+    // A blank comes next, and `!` is next to that.
+    (format!("{prefix} "), format!("{prefix}!"))
 }
 
 /// Whether a path is one of a file below a spool, and leads nowhere else.
