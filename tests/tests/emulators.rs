@@ -11,6 +11,8 @@ use gaebar_runtime::store::{DatastoreStore, MemoryStore, SqliteStore, Store};
 use gaebar_tests::command::{event, folder, gaebar, run, workspace};
 use gaebar_tests::compare::assert_equal;
 use gaebar_tests::emulator::{Emulator, Flavour};
+use gaebar_tests::program::Program;
+use gaebar_tests::serve::{Serving, TOKEN};
 use gaebar_tests::tree::assert_same_backup;
 
 /// `gaebar` with an emulator.
@@ -96,6 +98,25 @@ fn the_suite_goes_from_project_to_project_on_the_datastore_emulator() {
 #[test]
 fn the_suite_goes_from_project_to_project_on_the_firestore_emulator() {
     suite_goes_from_project_to_project(Flavour::Firestore);
+}
+
+#[test]
+fn a_backup_from_an_emulator_is_pulled_as_such_and_not_taken_for_the_real_projects() {
+    let Some(emulator) = Emulator::shared(Flavour::Datastore) else { return };
+    let folder = folder("emulators-source");
+    run(&mut with(emulator, &folder, &["seed", "headline", "--rows", "60", "--to", "datastore://emulated"]), 0);
+    run(&mut with(emulator, &folder, &["backup", "datastore://emulated", "backups/demo"]), 0);
+    fs::write(folder.join("gaebar.toml"), "[stores]\nreal = \"datastore://emulated\"\n").unwrap();
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let url = format!("http://{}", served.address);
+    for round in ["anew", "into it"] {
+        run(gaebar(&folder, &["pull", &url, "demo", "here/demo"]).env("GAEBAR_TOKEN", TOKEN), 0);
+        let (listed, _) = run(&mut gaebar(&folder, &["list", "here/demo"]), 0);
+        assert!(listed.contains("datastore://emulated (emulator)"), "{round}: {listed}");
+    }
+    // For this server, the same URL means the real project.
+    let refused = Program(&served).send("POST", "/api/jobs", "do=backup&store=real&backup=demo");
+    assert!(refused.status == 422 && refused.body.contains("was taken from datastore://emulated (emulator)"), "{refused:?}");
 }
 
 #[test]

@@ -61,9 +61,7 @@ impl Claim {
         let before =
             self.keeping.take().filter(|keeping| keeping.digest == digest).map(|keeping| keeping.files).unwrap_or_default();
         // What was staged is there, in the spool; what stays as it was, in the version before.
-        let version = self.state.kept()?.remove(job.backup()).and_then(|turn| Some((turn.job, turn.list?)));
-        let version =
-            version.map(|(job, list)| self.state.list(job, &list)).transpose()?.map(|list| list.files).unwrap_or_default();
+        let version = self.state.version(job.backup())?;
         let in_store = version.values().chain(self.spool.values());
         let in_store: BTreeMap<_, _> = in_store.map(|blob| ((blob.bytes, blob.sha256.clone()), blob.clone())).collect();
         let mut files = BTreeMap::new();
@@ -105,6 +103,15 @@ impl State {
     pub(super) fn kept(&self) -> Result<BTreeMap<String, Turn>, StateError> {
         // They come in the order of jobs.
         Ok(self.turns("turn")?.into_iter().filter_map(|turn| Some((turn.kept.clone()?, turn))).collect())
+    }
+
+    /// The files of the version of a backup that is kept; none if there is none, or if its list is damaged.
+    fn version(&self, backup: &str) -> Result<BTreeMap<String, Blob>, StateError> {
+        let Some(turn) = self.kept()?.remove(backup) else { return Ok(BTreeMap::new()) };
+        match turn.list.map(|list| self.list(turn.job, &list)).transpose() {
+            Err(StateError::Damaged { .. }) => Ok(BTreeMap::new()),
+            list => Ok(list?.map(|list| list.files).unwrap_or_default()),
+        }
     }
 
     /// Removes the earlier jobs whose backup a later one has finished again.

@@ -48,7 +48,7 @@ use crate::web::Token;
 /// The most that a step does: whichever comes first ends it at the next safe place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
-    /// Rows that are read, looked at, compared or written, or files that are downloaded. Reading takes four pages at once, so 8 is the least.
+    /// Rows that are read, looked at, compared or written, or files that are downloaded or copied. Reading takes four pages at once, so 8 is the least.
     /// A shard that was begun is written to its end; a backup is verified, and one that is there is updated, by whole kinds.
     pub rows: usize,
     /// How long it works on. A page or a batch that was begun is finished.
