@@ -4,17 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use gaebar_runtime::restore::is_own_kind;
-use gaebar_runtime::store::{Place, ReadTime, Store, StoreUrl, View};
+use gaebar_runtime::store::{Place, ReadTime, Store, StoreUrl};
 use thiserror::Error;
 
 use crate::bite::Bite;
 use crate::checkpoint::{Lasts, has_rows};
 use crate::draft::Drafts;
-use crate::emit::visible;
 use crate::folder::FolderError;
 use crate::manifest::{KindManifest, MANIFEST, Origin};
 use crate::memo::Memo;
+use crate::named::{kinds_of, missing_namespace, namespaces_of};
 use crate::names;
 use crate::previous::{InBites, PreviousError, is_replaced, previous};
 use crate::private::{Private, SPOOL};
@@ -117,6 +116,18 @@ pub enum BackupError {
         /// Those that there are, where the store can list them.
         there: String,
     },
+    /// A namespace was named in which neither the store nor the backup has anything.
+    #[error(
+        "{store} has no entities in the namespace {namespace:?}{there}; nothing was written. If they are still to come, say --allow-empty"
+    )]
+    NoSuchNamespace {
+        /// The store.
+        store: Box<Place>,
+        /// The namespace.
+        namespace: String,
+        /// Those that there are, where the store can list them.
+        there: String,
+    },
     /// The store holds nothing, and the backup does.
     #[error(
         "{store} holds no entities, and the backup has {rows} rows, which would all go; is it the right project, database and namespace? If so, say --allow-empty"
@@ -151,7 +162,7 @@ impl BackupError {
         // An entity that came twice would be there again.
         let spoilt = |error: &SpoolError| !matches!(error, SpoolError::Io { .. });
         // Who names other kinds reads something else.
-        let is_another = matches!(self, Self::NoSuchKind { .. });
+        let is_another = matches!(self, Self::NoSuchKind { .. } | Self::NoSuchNamespace { .. });
         !is_another
             && !matches!(self, Self::Read(ReadError::Spool(error)) | Self::Shard(ShardError::Spool(error)) if spoilt(error))
     }
@@ -292,7 +303,7 @@ fn into_new_folder(
     let (read_time, resumed) = (reading.read_time(), reading.resumed());
     let began_anew = options.begin.resumes() && resumed.is_none();
     let resumed = resumed.unwrap_or_default();
-    let spooled = spool(reading, store, &[], BTreeMap::new(), options, stages, stop)?;
+    let spooled = spool(reading, store, (None, &[]), BTreeMap::new(), options, stages, stop)?;
     let origin = Origin::new(store.place(), read_time);
     let name = names::backup_name(&folder_name(staging.place()), &templates::dependency_names());
     let drafts = Drafts::open(&staging.private().spool(), &what_decides(&name, options, &origin, &[]))?;
@@ -348,7 +359,7 @@ fn into_backup(
     let memo = options.memo.as_ref();
     let (contents, previous) = previous(folder, &options.selection, &kept, memo, &|_| bite.is_none())?;
     let replaced_edits = replaced_edits(&contents, &options.selection)?;
-    let spooled = spool(reading, store, &known, kept.into_kinds(), options, stages, stop)?;
+    let spooled = spool(reading, store, (Some(folder), &known), kept.into_kinds(), options, stages, stop)?;
     let rows = known.iter().map(|(manifest, _)| manifest.rows).sum();
     if rows > 0 && !options.selection.is_a_part() && !options.allow_empty && spooled.values().all(|kind| kind.rows() == 0) {
         return Err(BackupError::Emptied { store: store.place().clone(), rows });
@@ -374,7 +385,7 @@ fn into_backup(
     update.commit(removed)?;
     let (folder, source) = (folder.to_owned(), store.place().clone());
     let before: BTreeSet<_> = known.into_iter().map(|(manifest, _)| manifest.source).collect();
-    let other_sources = before.into_iter().filter(|before| *before != source.url.to_string()).collect();
+    let other_sources = before.into_iter().filter(|before| *before != source.source()).collect();
     Ok(BackedUp { folder, source, other_sources, read_time, resumed, began_anew, kinds, updated: true, reshaped, replaced_edits })
 }
 
@@ -413,11 +424,11 @@ fn replaced_edits(contents: &Contents, selection: &Selection) -> Result<Vec<Edit
     }
 }
 
-/// Reads what is selected into the spool. Rows that are kept come with it.
+/// Reads what is selected into the spool. Rows that are kept come with it, of the backup in a folder, if there is one.
 fn spool(
     reading: Reading,
     store: &dyn Store,
-    known: &[(KindManifest, Kind)],
+    (folder, known): (Option<&Path>, &[(KindManifest, Kind)]),
     kept: BTreeMap<String, SpooledKind>,
     options: &Options,
     stages: &dyn Stages,
@@ -430,6 +441,11 @@ fn spool(
     let mut named = selection.kinds.iter().flatten().filter(|kind| selection.includes_kind(kind));
     if let Some(kind) = named.find(|kind| is_empty(kind) && !is_known(kind) && !options.allow_empty) {
         return Err(BackupError::NoSuchKind { store: store.place().clone().into(), kind: kind.clone(), there: kinds_of(store) });
+    }
+    if !options.allow_empty
+        && let Some(namespace) = missing_namespace(store, selection, folder)?
+    {
+        return Err(BackupError::NoSuchNamespace { store: store.place().clone().into(), namespace, there: namespaces_of(store) });
     }
     if selection.is_a_part() && known.is_empty() && spooled.values().all(|kind| kind.rows() == 0) {
         return Err(BackupError::NothingChosen(store.place().clone()));
@@ -446,20 +462,6 @@ fn spool(
         spooled.entry(kind.name.clone()).or_default();
     }
     Ok(spooled)
-}
-
-/// The kinds of a store, as part of an error; nothing where the store can't list them.
-fn kinds_of(store: &dyn Store) -> String {
-    let listed = store.snapshot(View::Latest).and_then(|snapshot| {
-        let namespaces = snapshot.namespaces()?;
-        namespaces.iter().map(|namespace| snapshot.kinds(namespace)).collect::<Result<Vec<_>, _>>()
-    });
-    let kinds: BTreeSet<_> =
-        listed.into_iter().flatten().flatten().filter(|kind| !is_own_kind(kind)).map(|kind| visible(&kind)).collect();
-    if kinds.is_empty() {
-        return String::new();
-    }
-    format!("; it has {}", kinds.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 fn folder_name(place: &Path) -> String {

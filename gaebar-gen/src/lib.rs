@@ -5,6 +5,7 @@ pub mod merge;
 pub mod upgrade;
 
 pub mod checkpoint;
+mod named;
 pub mod read;
 pub mod reading;
 pub mod spool;

@@ -39,7 +39,7 @@ pub struct BackupManifest {
 pub struct KindManifest {
     /// The kind.
     pub kind: String,
-    /// The store it was read from, by URL.
+    /// The store it was read from, as [`Place::source`] names it.
     pub source: String,
     /// When, as RFC 3339.
     pub read_time: String,
@@ -61,7 +61,7 @@ pub struct KindManifest {
 /// Where and when a kind's entities were read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// The store, by URL.
+    /// The store, as [`Place::source`] names it.
     pub source: String,
     /// When, as RFC 3339.
     pub read_time: String,
@@ -72,7 +72,7 @@ pub struct Origin {
 impl Origin {
     /// A store as of a time.
     pub fn new(store: &Place, read_time: ReadTime) -> Self {
-        Self { source: store.url.to_string(), read_time: read_time.time.to_string(), consistent: read_time.consistent }
+        Self { source: store.source(), read_time: read_time.time.to_string(), consistent: read_time.consistent }
     }
 }
 

@@ -268,6 +268,30 @@ fn kinds_and_namespaces_are_chosen_by_flags_and_settings_and_flags_win() {
 }
 
 #[test]
+fn a_namespace_that_nobody_has_is_an_error_and_no_update() {
+    let folder = folder("no-namespace");
+    run(&mut gaebar(&folder, &["seed", "suite", "--to", "sqlite:store.db"]), 0);
+    run(&mut gaebar(&folder, &["backup", "sqlite:store.db", "backup"]), 0);
+    let backup =
+        || files(&folder.join("backup")).into_iter().filter(|(file, _)| !file.starts_with(".gaebar/")).collect::<Vec<_>>();
+    let before = backup();
+    for into in ["backup", "new"] {
+        let (_, error) = run(&mut gaebar(&folder, &["backup", "sqlite:store.db", into, "--namespaces", "tenant-a,tenant-x"]), 1);
+        let told = "no entities in the namespace \"tenant-x\"; it has \"\", \"tenant-a\"";
+        assert!(error.contains(told) && error.contains("nothing was written"), "{error}");
+        assert!(error.contains("--allow-empty") && !error.contains("--resume"), "{error}");
+        assert!(backup() == before && !folder.join("new").exists(), "{into}");
+    }
+    let allowed = ["backup", "sqlite:store.db", "new", "--namespaces", "tenant-a,tenant-x", "--allow-empty"];
+    run(&mut gaebar(&folder, &allowed), 0);
+    // One that the backup has, and the store no longer, is emptied.
+    let database = rusqlite::Connection::open(folder.join("store.db")).unwrap();
+    assert!(database.execute("DELETE FROM entities WHERE namespace = 'tenant-a'", []).unwrap() > 0);
+    run(&mut gaebar(&folder, &["backup", "sqlite:store.db", "backup", "--namespaces", "tenant-a"]), 0);
+    run(&mut gaebar(&folder, &["diff", "backup", "sqlite:store.db"]), 0);
+}
+
+#[test]
 fn list_shows_kinds_rows_and_shards() {
     let folder = folder("list");
     run(&mut gaebar(&folder, &["seed", "suite", "--to", "sqlite:store.db"]), 0);

@@ -589,7 +589,6 @@ fn an_emulator_that_dies_is_given_up_on_soon() {
     assert!(error.to_string().contains(&format!("is the emulator at {host} still running?")), "{error}");
 }
 
-/// What `DatastoreStore::connect` says in a process with this in its environment.
 /// What the built binary says when it should read a project.
 fn connect_with(variables: &[(&str, &str)]) -> String {
     let folder = folder("environment");
@@ -616,4 +615,16 @@ fn the_environment_chooses_between_an_emulator_and_production() {
     let said = "error: datastore://some-project (a real project): the credentials can't be used: failed to open application \
                 credentials file: No such file or directory";
     assert!(text.contains(said) && text.contains("gcloud auth application-default login"), "{text}");
+}
+
+#[test]
+fn without_credentials_one_error_is_told_with_what_to_do() {
+    // Neither a login of the user's nor `gcloud` is found.
+    let nowhere = folder("no-credentials").display().to_string();
+    let text = connect_with(&[("HOME", &nowhere), ("PATH", &nowhere)]);
+    assert!(
+        text.starts_with("error: datastore://some-project (a real project): no credentials were found; run `gcloud"),
+        "{text}"
+    );
+    assert_eq!(text.lines().count(), 1, "{text}");
 }

@@ -41,10 +41,10 @@ fn two_stores(folder: &Path) {
 }
 
 const EXPECTED: &str = "~ Note/2
-    + came: Value::Null
-    - gone: Value::Int(1)
-    - text: Value::Str(\"old\")
-    + text: Value::Str(\"new\")
+    + came: Null
+    - gone: 1
+    - text: \"old\"
+    + text: \"new\"
 - Note/3
 + Note/4
 ";

@@ -11,6 +11,8 @@ use gaebar_runtime::store::{DatastoreStore, MemoryStore, SqliteStore, Store};
 use gaebar_tests::command::{event, folder, gaebar, run, workspace};
 use gaebar_tests::compare::assert_equal;
 use gaebar_tests::emulator::{Emulator, Flavour};
+use gaebar_tests::program::Program;
+use gaebar_tests::serve::{Serving, TOKEN};
 use gaebar_tests::tree::assert_same_backup;
 
 /// `gaebar` with an emulator.
@@ -77,6 +79,15 @@ fn suite_goes_from_project_to_project(flavour: Flavour) {
 
     run(&mut with(emulator, &folder, &["backup", "staging", "two/backup"]), 0);
     assert_same_backup(&example, &folder.join("two/backup"));
+    // It is told from one of the real project, wherever its source is shown.
+    let (listed, _) = run(&mut gaebar(&folder, &["list", "two/backup"]), 0);
+    let sources = listed.lines().filter(|line| line.contains("datastore://staging/named (emulator)")).count();
+    assert_eq!(sources, listed.matches("datastore://").count(), "{listed}");
+    let (_, again) = run(&mut with(emulator, &folder, &["backup", "staging", "two/backup"]), 0);
+    assert!(!again.contains("was taken from"), "{again}");
+    let (_, plan) =
+        run(&mut with(emulator, &folder, &["restore", "two/backup", "--to", "staging", "--interpret", "--dry-run"]), 0);
+    assert!(plan.contains("this is the store that the backup was taken from"), "{plan}");
 }
 
 #[test]
@@ -87,6 +98,25 @@ fn the_suite_goes_from_project_to_project_on_the_datastore_emulator() {
 #[test]
 fn the_suite_goes_from_project_to_project_on_the_firestore_emulator() {
     suite_goes_from_project_to_project(Flavour::Firestore);
+}
+
+#[test]
+fn a_backup_from_an_emulator_is_pulled_as_such_and_not_taken_for_the_real_projects() {
+    let Some(emulator) = Emulator::shared(Flavour::Datastore) else { return };
+    let folder = folder("emulators-source");
+    run(&mut with(emulator, &folder, &["seed", "headline", "--rows", "60", "--to", "datastore://emulated"]), 0);
+    run(&mut with(emulator, &folder, &["backup", "datastore://emulated", "backups/demo"]), 0);
+    fs::write(folder.join("gaebar.toml"), "[stores]\nreal = \"datastore://emulated\"\n").unwrap();
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let url = format!("http://{}", served.address);
+    for round in ["anew", "into it"] {
+        run(gaebar(&folder, &["pull", &url, "demo", "here/demo"]).env("GAEBAR_TOKEN", TOKEN), 0);
+        let (listed, _) = run(&mut gaebar(&folder, &["list", "here/demo"]), 0);
+        assert!(listed.contains("datastore://emulated (emulator)"), "{round}: {listed}");
+    }
+    // For this server, the same URL means the real project.
+    let refused = Program(&served).send("POST", "/api/jobs", "do=backup&store=real&backup=demo");
+    assert!(refused.status == 422 && refused.body.contains("was taken from datastore://emulated (emulator)"), "{refused:?}");
 }
 
 #[test]

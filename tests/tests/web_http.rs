@@ -506,8 +506,8 @@ fn a_backup_is_compared_with_stores_by_entity_and_property() {
         "Visitor/7",
         "PlasticMan/1",
         "&lt;b&gt;name&lt;/b&gt;",
-        "Value::Str(&quot;&lt;/code&gt;&lt;script&gt;alert(1)&lt;/script&gt;&quot;)",
-        "Value::Str(&quot;Aral Balkan&quot;)",
+        "<code>&quot;&lt;/code&gt;&lt;script&gt;alert(1)&lt;/script&gt;&quot;</code>",
+        "<code>&quot;Aral Balkan&quot;</code>",
     ] {
         assert!(other.body.contains(part), "{part} is missing: {}", other.body);
     }

@@ -395,7 +395,14 @@ fn jobs_that_are_over_leave_nothing_and_one_that_is_damaged_hides_no_other() {
     assert!(left.is_empty(), "{left:?}");
 
     fs::write(jobs.join("40.json"), "{\"id\": 40,").unwrap();
-    assert_eq!(program.ok("GET", "/api/jobs", "").as_array().unwrap().len(), 20);
+    let listed = program.ok("GET", "/api/jobs", "");
+    let damaged = &listed[0];
+    assert_eq!((listed.as_array().unwrap().len(), &damaged["id"]), (21, &40.into()), "{listed}");
+    assert!(damaged["problem"].as_str().unwrap().contains("the file of job 40 can't be read"), "{damaged}");
+    // Who pulls looks at that list for a job that backs the store up.
+    let url = format!("http://{}", served.address);
+    let mut pull = gaebar(&folder, &["pull", &url, "nightly", "pulled", "--from", "from"]);
+    run(pull.env("GAEBAR_TOKEN", TOKEN), 0);
     let told = program.send("GET", "/api/jobs/40", "");
     assert!(told.body.contains("the file of job 40 can't be read"), "{told:?}");
     let page = get(served.address, "/jobs").with("Authorization", &format!("Bearer {TOKEN}")).send();
@@ -403,7 +410,7 @@ fn jobs_that_are_over_leave_nothing_and_one_that_is_damaged_hides_no_other() {
         page.body.contains("the file of job 40 can&#39;t be read") || page.body.contains("the file of job 40 can't be read"),
         "{page:?}"
     );
-    assert_eq!(id(&program.begin("do=backup&store=from&backup=nightly")), 41);
+    assert_eq!(id(&program.begin("do=backup&store=from&backup=nightly")), 42);
 }
 
 #[test]

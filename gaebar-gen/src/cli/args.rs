@@ -421,6 +421,10 @@ pub(crate) struct PullArgs {
     #[arg(long, value_name = "STORE")]
     pub(crate) from: Option<String>,
 
+    /// Replace a backup that was taken from another store: the one here, and with --from the one there, too
+    #[arg(long)]
+    pub(crate) another_source: bool,
+
     /// A file with the token that the other Gaebar asks for [default: that of its name, or the variable `GAEBAR_TOKEN`, if it is set]
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use gaebar_gen::compare::{Difference, Side, changes, compare};
 use gaebar_gen::config::Config;
-use gaebar_gen::emit::{notation, visible};
+use gaebar_gen::emit::{notation, notations, visible};
 use gaebar_gen::read::Selection;
 use gaebar_runtime::cli::{Format, plural, print};
 use gaebar_runtime::model::{Entity, Properties, Value};
@@ -108,9 +108,9 @@ impl Teller {
         self.line(&format!("{mark} {}", visible(&entity.key().to_string())))?;
         for (name, before, after) in changes(before, after) {
             let name = visible(name);
-            for (mark, value) in [("-", before), ("+", after)] {
+            for (mark, value) in ["-", "+"].into_iter().zip(notations(before, after)) {
                 if let Some(value) = value {
-                    self.line(&format!("    {mark} {name}: {}", notation(value)))?;
+                    self.line(&format!("    {mark} {name}: {value}"))?;
                 }
             }
         }
@@ -150,6 +150,7 @@ struct Event<'a> {
     properties: BTreeMap<&'a str, Change>,
 }
 
+/// A property before and after, with type and flags.
 #[derive(Serialize)]
 struct Change {
     before: Option<String>,

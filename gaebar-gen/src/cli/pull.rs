@@ -48,6 +48,7 @@ pub(super) fn run(args: &PullArgs, config: &Config, format: Format) -> anyhow::R
         store: args.from.as_deref(),
         reach: Reach::End,
         place: &folder,
+        another_source: args.another_source,
         options: &options,
         sums: &Sums::default(),
         stages: &BackupBars,

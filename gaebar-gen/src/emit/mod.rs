@@ -9,7 +9,7 @@ mod text;
 mod value;
 
 pub use kind::kind;
-pub use notation::notation;
+pub use notation::{notation, notations};
 pub use row::{Row, row};
 pub use shard::{ROW, head, rows, shard};
 pub use text::{bytes_literal, is_hidden, one_line_literal, string_literal, visible};

@@ -17,7 +17,7 @@ use crate::names::hex;
 const AT_ONCE: usize = 4;
 
 /// Downloads files. The first that is not as it should be ends it. Returns those that are left where the budget ends.
-pub(super) fn all<'f>(pull: &Pull, pulled: &Path, files: &'f [&'f ListedFile]) -> Result<&'f [&'f ListedFile], PullError> {
+pub(super) fn all<'f>(pull: &Pull, pulled: &Path, files: &[&'f ListedFile]) -> Result<Vec<&'f ListedFile>, PullError> {
     let Pull { remote, backup, stop, .. } = *pull;
     let (most, end) = match pull.reach {
         Reach::End => (files.len(), None),
@@ -48,7 +48,7 @@ pub(super) fn all<'f>(pull: &Pull, pulled: &Path, files: &'f [&'f ListedFile]) -
         }
     });
     let left = left.into_inner().unwrap_or_else(PoisonError::into_inner).len();
-    failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(&files[most - left..]), Err)
+    failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(files[most - left..].to_vec()), Err)
 }
 
 fn one(remote: &Remote, backup: &str, pulled: &Path, file: &ListedFile, stop: &AtomicBool) -> Result<(), PullError> {

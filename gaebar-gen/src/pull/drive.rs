@@ -32,6 +32,18 @@ struct Listed {
     work: Work,
 }
 
+/// One of all jobs.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOfAll {
+    Job(Listed),
+    /// One that can't be read there; nobody can go on with it.
+    Damaged {
+        #[serde(rename = "problem")]
+        _why: String,
+    },
+}
+
 #[derive(Deserialize)]
 struct Work {
     #[serde(rename = "do")]
@@ -114,6 +126,9 @@ fn begin(pull: &Pull, store: &str, begun: &Begun) -> Result<u64, PullError> {
     } else {
         let mut form = Serializer::new(String::new());
         form.extend_pairs([("do", "backup"), ("store", store), ("backup", pull.backup)]);
+        if pull.another_source {
+            form.append_pair("another_source", "yes");
+        }
         pull.remote.send_form::<Step>("api/jobs", form.finish(), MOST_JOB, pull.stop)?.id
     };
     match pull.reach {
@@ -126,9 +141,10 @@ fn begin(pull: &Pull, store: &str, begun: &Begun) -> Result<u64, PullError> {
 
 /// The remote's job that backs a store up into a backup, and has not ended.
 fn under_way(remote: &Remote, store: &str, backup: &str, stop: &AtomicBool) -> Result<Option<u64>, PullError> {
-    let jobs: Vec<Listed> = remote.told("api/jobs", MOST_JOBS, stop)?;
+    let jobs: Vec<OneOfAll> = remote.told("api/jobs", MOST_JOBS, stop)?;
+    let mut jobs = jobs.into_iter().filter_map(|job| if let OneOfAll::Job(job) = job { Some(job) } else { None });
     let writes_it = |job: &Listed| !job.stage.has_ended() && job.work.what == "backup" && job.work.backup == backup;
-    match jobs.into_iter().find(writes_it) {
+    match jobs.find(writes_it) {
         Some(Listed { id, work, .. }) if work.is(store, backup) => Ok(Some(id)),
         Some(Listed { id, work, .. }) => {
             Err(PullError::Other { job: id, store: work.store.unwrap_or_default(), backup: work.backup })

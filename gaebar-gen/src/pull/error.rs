@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use gaebar_runtime::cli::plural;
 use thiserror::Error;
 
 use super::Watch;
@@ -202,6 +203,20 @@ pub enum PullError {
         free: u64,
         /// Where it goes.
         folder: PathBuf,
+    },
+    /// The backup that is here was taken from another store.
+    #[error(
+        "the backup here was taken from {here}, and its {rows} would be replaced by those of {there}. If that is meant, say so: --another-source, \
+         or, for a new job, the tick on the page (programs: another_source=yes); else take another folder or name",
+        here = visible(.here), rows = plural(*.rows, "row"), there = visible(.there)
+    )]
+    AnotherSource {
+        /// What it was taken from.
+        here: String,
+        /// Its rows.
+        rows: u64,
+        /// What the remote's was taken from.
+        there: String,
     },
     /// Its rows can't be taken for those of one store.
     #[error("the backup there was taken from {0}, and a backup is updated from one store; pull it into a folder of its own")]

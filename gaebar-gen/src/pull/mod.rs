@@ -31,11 +31,12 @@ pub use remote::{Plain, Remote};
 use crate::backup::{BackedUp, BackupError, Options, backup, forget, spool_of};
 use crate::folder::{self, FolderError};
 use crate::listing::{ListedFile, Listing, is_backup_file};
-use crate::manifest::MANIFEST;
+use crate::manifest::{KindManifest, MANIFEST};
 use crate::private::{Private, PrivateError, no_links_in};
 use crate::publish::Staging;
 use crate::stage::Stages;
 use crate::steps::{Budget, Sums};
+use crate::verify::VerifyError;
 use begun::Begun;
 use rows::Rows;
 
@@ -60,6 +61,8 @@ pub struct Pull<'a> {
     pub reach: Reach,
     /// A folder which has no files yet, or a backup, which is updated.
     pub place: &'a Path,
+    /// Whether a backup that is there, here or at the remote, may be replaced by that of another store.
+    pub another_source: bool,
     /// How a backup that is there is updated.
     pub options: &'a Options,
     /// The hashes of files that were downloaded before.
@@ -184,16 +187,17 @@ impl Pull<'_> {
             return Err(PullError::Space { needed, free, folder: pulled.to_owned() });
         }
         let kept = listing.files.len() - missing.len();
-        let left = download::all(self, pulled, &missing)?;
+        let is_all_here = missing.is_empty();
+        let left = self.fetch(pulled, missing)?;
         // Files and rows are not of the same step.
-        if !left.is_empty() || matches!(self.reach, Reach::Step { .. }) && !missing.is_empty() {
+        if !left.is_empty() || matches!(self.reach, Reach::Step { .. }) && !is_all_here {
             if left.is_empty() {
                 // Serialising strings and numbers can't fail.
                 let text = serde_json::to_vec(&listing).unwrap_or_default();
                 folder::write_again(pulled.parent().unwrap_or(pulled), LISTING, &text)?;
             }
             let files = listing.files.len();
-            let (left, bytes_left) = (left.len(), bytes_of(left));
+            let (left, bytes_left) = (left.len(), bytes_of(&left));
             let came = needed - bytes_left;
             return Err(PullError::Paused(Paused::Downloading {
                 files: files - left,
@@ -219,6 +223,42 @@ impl Pull<'_> {
             }
         }
         Ok(Some(kept))
+    }
+
+    /// Fetches files; returns those that are left where the budget ends. Where a backup is updated, the manifests of kinds come first, in a
+    /// step of their own: they tell from which store it would be.
+    fn fetch<'f>(&self, pulled: &Path, missing: Vec<&'f ListedFile>) -> Result<Vec<&'f ListedFile>, PullError> {
+        if !self.place.join(MANIFEST).exists() {
+            return download::all(self, pulled, &missing);
+        }
+        let (first, then): (Vec<_>, Vec<_>) = missing.into_iter().partition(|file| file.path.starts_with("kinds/"));
+        if !first.is_empty() {
+            let left = download::all(self, pulled, &first)?;
+            if !left.is_empty() {
+                return Ok([left, then].concat());
+            }
+        }
+        self.check_source(pulled)?;
+        match self.reach {
+            Reach::Step { .. } if !first.is_empty() => Ok(then),
+            _ => download::all(self, pulled, &then),
+        }
+    }
+
+    /// A backup that was taken from one store is not replaced by that of another, unless somebody said so.
+    fn check_source(&self, pulled: &Path) -> Result<(), PullError> {
+        if self.another_source {
+            return Ok(());
+        }
+        let read = |backup: &Path| KindManifest::read_all(backup).map_err(VerifyError::from);
+        let (here, there) = (read(self.place)?, read(pulled)?);
+        let sources = |kinds: &[KindManifest]| kinds.iter().map(|kind| kind.source.clone()).collect::<BTreeSet<_>>();
+        let (ours, theirs) = (sources(&here), sources(&there));
+        if ours.is_empty() || theirs.is_empty() || !ours.is_disjoint(&theirs) {
+            return Ok(());
+        }
+        let list = |sources: BTreeSet<String>| sources.into_iter().collect::<Vec<_>>().join(", ");
+        Err(PullError::AnotherSource { here: list(ours), rows: here.iter().map(|kind| kind.rows).sum(), there: list(theirs) })
     }
 }
 

@@ -49,16 +49,24 @@ impl Rows {
 /// The store that the backup was taken from: an update says that its rows are from there.
 fn place(contents: &Contents) -> Result<Place, PullError> {
     let sources = contents.taken_from();
-    let url = match sources.as_slice() {
+    let place = match sources.as_slice() {
         // It is told as it stands.
-        [source] if visible(source) == *source => source.parse::<StoreUrl>().ok(),
+        [source] if visible(source) == *source => parse(source),
         _ => None,
     };
-    match url {
-        Some(url) => Ok(Place { url, realm: Realm::Local }),
+    match place {
+        Some(place) => Ok(place),
         None if sources.is_empty() => Err(PullError::Source("no store".to_owned())),
         None => Err(PullError::Source(visible(&sources.join(", ")))),
     }
+}
+
+/// A store from what it is called as a source.
+fn parse(source: &str) -> Option<Place> {
+    if let Some(url @ StoreUrl::Datastore { .. }) = source.strip_suffix(Place::ON_EMULATOR).and_then(|url| url.parse().ok()) {
+        return Some(Place { url, realm: Realm::Emulator("another machine".to_owned()) });
+    }
+    Some(Place { url: source.parse().ok()?, realm: Realm::Local })
 }
 
 /// As of when its rows are: kinds that were read at several times are not of one.

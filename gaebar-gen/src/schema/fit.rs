@@ -86,6 +86,16 @@ fn scalar(value: &Value) -> Option<Scalar> {
     })
 }
 
+/// Whether values of a property are told apart as literals alone: each has one, and their flags are the same.
+pub fn have_literals<'a>(values: impl IntoIterator<Item = &'a Value>) -> bool {
+    let mut of_all = None;
+    values.into_iter().map(signature).all(|signature| match signature {
+        Signature::Null(flags) | Signature::Shaped(_, flags) => *of_all.get_or_insert(flags) == flags,
+        Signature::EmptyList => true,
+        Signature::Odd => false,
+    })
+}
+
 /// Whether a double can be written as a constant: all but the NaNs that are not `f64::NAN`.
 pub fn has_literal(Double(value): Double) -> bool {
     !value.is_nan() || value.to_bits() == f64::NAN.to_bits()

@@ -8,7 +8,7 @@ use std::fmt::{self, Display};
 use gaebar_runtime::rows::Flags;
 use serde::{Deserialize, Serialize};
 
-pub use fit::{Fit, fit, has_literal};
+pub use fit::{Fit, fit, has_literal, have_literals};
 pub use infer::Inference;
 
 use crate::names::Names;

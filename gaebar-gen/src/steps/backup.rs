@@ -70,7 +70,7 @@ pub(super) fn step(job: &mut Job, url: &StoreUrl, folder: &Path, rules: &Rules, 
             job.kinds = done.kinds.into_iter().map(|(kind, written)| (kind, written.rows)).collect();
             if !done.other_sources.is_empty() {
                 let (rows, before) = (plural(job.rows(), "row"), done.other_sources.join(", "));
-                job.say(&format!("{rows} of {url}; the backup was taken from {before} before"));
+                job.say(&format!("{rows} of {}; the backup was taken from {before} before", done.source));
             }
             Ok(())
         }

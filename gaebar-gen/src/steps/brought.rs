@@ -26,7 +26,9 @@ impl Jobs {
         // The name becomes a folder's.
         while let Some(kept) = state.kept()?.remove(name).filter(|_| is_backup_name(name)) {
             let here = folder::read_regular(&self.folder.join(brought(name)))?;
-            if here.is_some_and(|token| token == kept.token.as_bytes()) && place.join(MANIFEST).is_file() {
+            // One that was finished here, and that the store does not have as a whole yet, was made of what it has.
+            let is_of_it = |note: Vec<u8>| note.split(|byte| *byte == b' ').next() == Some(kept.token.as_bytes());
+            if here.is_some_and(is_of_it) && place.join(MANIFEST).is_file() {
                 break;
             }
             match state.bring(&kept, &place, &self.sums) {
@@ -41,6 +43,19 @@ impl Jobs {
 
     pub(super) fn has_brought(&self, name: &str, token: &str) -> Result<(), StepError> {
         Ok(folder::write_again(&self.folder, &brought(name), token.as_bytes())?)
+    }
+
+    /// Notes that a backup was finished on this disk, which a store does not have as a whole yet.
+    pub(super) fn has_finished(&self, state: &State, name: &str, digest: &str) -> Result<(), StepError> {
+        let kept = state.kept()?.remove(name).map(|kept| kept.token).unwrap_or_default();
+        self.has_brought(name, &format!("{kept} {digest}"))
+    }
+
+    /// Whether that was noted.
+    pub(super) fn is_finished(&self, name: &str, digest: &str) -> Result<bool, StepError> {
+        let note = folder::read_regular(&self.folder.join(brought(name)))?.unwrap_or_default();
+        let has_it = note.split(|byte| *byte == b' ').nth(1) == Some(digest.as_bytes());
+        Ok(has_it && self.backups.join(name).join(MANIFEST).is_file())
     }
 
     /// Removes what a store keeps of a job that has ended: its backup, which no other instance can bring to its disk any more.
@@ -61,7 +76,8 @@ impl Jobs {
     }
 }
 
-/// The file that says which of the versions that were kept is on this disk: the word of its turn.
+/// The file that says which of the versions that were kept is on this disk: the word of its turn. Behind a blank, the hash of what was
+/// finished since.
 fn brought(name: &str) -> String {
     format!("{name}.kept")
 }

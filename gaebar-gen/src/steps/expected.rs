@@ -15,7 +15,7 @@ const PAGE: usize = 500;
 /// What the store's own statistics say, or else the last backup of it among these. Neither need be of this hour, and what can't be read is
 /// passed over: it is only for people who wait.
 pub(super) fn expected(store: &dyn Store, backups: &Path, selection: &Selection) -> Option<u64> {
-    statistics(store, selection).or_else(|| last(&store.place().url.to_string(), backups, selection))
+    statistics(store, selection).or_else(|| last(&store.place().source(), backups, selection))
 }
 
 /// The sum of Datastore's `__Stat_Kind__`, an entity a kind, of all namespaces together. The server makes them anew every day or two; no

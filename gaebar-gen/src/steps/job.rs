@@ -32,6 +32,9 @@ pub struct Job {
     pub total: Option<u64>,
     /// About how many rows a store that is read has, by its own statistics or its last backup, where there is one.
     pub about: Option<u64>,
+    /// Files of the finished backup that are in the store, while they are copied there for other instances.
+    #[serde(default)]
+    pub copied: u64,
     /// Seconds that the steps of this stage took.
     pub seconds: f64,
     /// Steps that were taken.
@@ -69,6 +72,9 @@ pub enum Work {
         backup: String,
         /// A store there that is backed up first, until that is done.
         store: Option<String>,
+        /// Whether somebody has said that a backup of another store, here or there, is meant to be updated.
+        #[serde(default)]
+        another_source: bool,
         /// Files that are here, and all.
         files: (usize, usize),
         /// Their bytes.
@@ -196,9 +202,10 @@ impl Work {
         Self::Backup { store, backup, another_source, has_begun: false }
     }
 
-    /// A pull of a backup that a Gaebar elsewhere has, or makes of a store.
-    pub fn pull(remote: String, backup: String, store: Option<String>) -> Self {
-        Self::Pull { remote, backup, store, files: (0, 0), bytes: Bytes::default(), there: There::default(), watch: None }
+    /// A pull of a backup that a Gaebar elsewhere has, or makes of a store; into one that may be of another store only if that is said.
+    pub fn pull(remote: String, backup: String, store: Option<String>, another_source: bool) -> Self {
+        let (files, bytes, there, watch) = ((0, 0), Bytes::default(), There::default(), None);
+        Self::Pull { remote, backup, store, another_source, files, bytes, there, watch }
     }
 
     /// The folder of a backup that it works on, and whether it writes there. What is compiled in has none.
@@ -257,6 +264,8 @@ pub enum Stage {
     Writing,
     /// Files come from the Gaebar elsewhere.
     Downloading,
+    /// The backup is finished on this disk, and its files are copied into the store in which it is kept for other instances.
+    Keeping,
     /// The backup is verified, to the end of a shard at least. One that was downloaded is put in its place after that.
     Verifying,
     /// The backup is compared with the target.
@@ -288,6 +297,7 @@ impl Stage {
             Self::Shaping => "looking at what was read",
             Self::Writing => "writing",
             Self::Downloading => "downloading",
+            Self::Keeping => "copying for other instances",
             Self::Verifying => "verifying",
             Self::Planning => "comparing",
             Self::Counting => "counting what only the target has",
@@ -342,6 +352,7 @@ impl Job {
             kinds,
             total: None,
             about: None,
+            copied: 0,
             seconds: 0.0,
             steps: 0,
             problem: None,
@@ -374,12 +385,12 @@ impl Job {
         }
     }
 
-    /// Rows that this stage has done.
+    /// Rows that this stage has done, or files that were copied.
     pub fn rows(&self) -> u64 {
-        self.kinds.values().sum()
+        if self.stage == Stage::Keeping { self.copied } else { self.kinds.values().sum() }
     }
 
-    /// Rows a second within the steps of this stage; bytes, while files are downloaded.
+    /// Rows a second within the steps of this stage; bytes, while files are downloaded; files, while they are copied.
     pub fn rate(&self) -> u64 {
         let done = self.downloading().map_or_else(|| self.rows(), |bytes| bytes.came);
         #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // for people to read
@@ -433,6 +444,9 @@ impl Job {
                 self.backup(),
                 bytes(self.kept)
             ),
+            Work::Backup { backup, .. } | Work::Pull { backup, .. } if self.stage == Stage::Keeping => format!(
+                "The backup {backup:?} is made, and stays on the disk of the instance that has made it; others do not get it."
+            ),
             Work::Backup { backup, .. } if is_done => format!("The backup {backup:?} is made, and stays."),
             Work::Pull { remote, backup, there, .. } if is_done => {
                 format!("The backup {backup:?} is here, and stays.{}", there.leaves(remote))
@@ -466,6 +480,26 @@ impl Job {
         self.kinds.clear();
         self.seconds = 0.0;
         self.say(stage.name());
+    }
+
+    /// So many files of the finished backup are in the store now; the job is done when all are.
+    pub(super) fn copy(&mut self, copied: u64, of: u64, seconds: f64) {
+        if self.stage != Stage::Keeping {
+            (self.stage, self.seconds) = (Stage::Keeping, 0.0);
+        }
+        (self.copied, self.total, self.seconds) = (copied, Some(of), self.seconds + seconds);
+        if copied < of {
+            self.say(&format!("step {}: {} of {} are in the store", self.steps, thousands(copied), plural(of, "file")));
+        } else {
+            (self.stage, self.total) = (Stage::Done, None);
+        }
+    }
+
+    /// The stage that finishes the backup, for a disk that does not have it.
+    pub(super) fn finish_again(&mut self) {
+        let stage = if matches!(self.work, Work::Pull { .. }) { Stage::Downloading } else { Stage::Writing };
+        self.enter(stage, None);
+        self.say("the backup was finished on the disk of another instance; it is finished here, too");
     }
 
     /// Adds a line to the log.

@@ -49,6 +49,8 @@ pub struct Jobs {
 struct Held {
     job: Job,
     turn: Option<Claim>,
+    /// Whether its backup is finished on this disk, and has to be copied.
+    is_finished: bool,
     lock: File,
 }
 
@@ -72,9 +74,9 @@ impl Jobs {
         Ok(jobs.into_values().rev().collect())
     }
 
-    /// Why the others can't be read.
-    pub fn unreadable(&self) -> Result<Vec<StepError>, StepError> {
-        Ok(self.ids()?.into_iter().filter_map(|id| self.here(id).err()).collect())
+    /// The numbers of the others, and why they can't be read.
+    pub fn unreadable(&self) -> Result<Vec<(u64, StepError)>, StepError> {
+        Ok(self.ids()?.into_iter().filter_map(|id| Some((id, self.here(id).err()?))).collect())
     }
 
     /// The numbers of those on this disk.
@@ -246,6 +248,11 @@ impl Jobs {
                 confirm.clone_into(said);
             }
         }
+        if held.is_finished {
+            job.stage = Stage::Keeping;
+        } else if job.stage == Stage::Keeping {
+            job.finish_again();
+        }
         let stop = self.stop_of(id);
         let (begun, before) = (Instant::now(), (job.stage, job.rows()));
         job.steps += 1;
@@ -253,11 +260,11 @@ impl Jobs {
             // Whoever cancels it after a kill knows that something may be left.
             self.save(job)?;
         }
-        let result = self.work(job, stores, rules, &stop);
+        let result = if held.is_finished { Ok(()) } else { self.work(job, stores, rules, &stop) };
         if job.stage == before.0 {
             job.seconds += begun.elapsed().as_secs_f64();
         }
-        if job.stage == before.0 && result.is_ok() {
+        if job.stage == before.0 && result.is_ok() && !held.is_finished {
             job.say(&format!("step {}: {}", job.steps, job.after_step(before.1)));
         }
         job.problem = None;
@@ -272,20 +279,31 @@ impl Jobs {
             }
             Err(backup::Failed::Busy(error)) => return Err(error.into()),
         }
+        if matches!(job.stage, Stage::Done | Stage::Keeping) && job.work.folder().is_some_and(|(_, writes)| writes) {
+            self.keep_backup(held, rules)
+        } else {
+            self.keep(held)
+        }
+    }
+
+    /// Writes down that a step has finished a backup, or copied some of it.
+    fn keep_backup(&self, mut held: Held, rules: &Rules) -> Result<Job, StepError> {
+        let Some(turn) = held.turn.take() else { return self.keep(held) };
+        let job = &mut held.job;
+        let (name, token, state) = (job.backup().to_owned(), turn.token().to_owned(), self.state()?);
+        let copied = turn.keep_backup(job, &self.backups.join(&name), &rules.budget.bite());
+        match (copied.map_err(|error| error.of(&name))?, state) {
+            (Some(digest), Some(state)) => self.has_finished(&state, &name, &digest)?,
+            _ => self.has_brought(&name, &token)?,
+        }
         self.keep(held)
     }
 
     /// Writes down what a step has left.
-    fn keep(&self, Held { mut job, turn, lock: _held }: Held) -> Result<Job, StepError> {
+    fn keep(&self, Held { job, turn, lock: _held, .. }: Held) -> Result<Job, StepError> {
         self.save(&job)?;
-        match (turn, job.work.folder()) {
-            (Some(turn), Some((name, true))) if job.stage == Stage::Done => {
-                let (name, token) = (name.to_owned(), turn.token().to_owned());
-                turn.keep_backup(&mut job, &self.backups.join(&name)).map_err(|error| error.of(&name))?;
-                self.has_brought(&name, &token)?;
-            }
-            (Some(turn), _) => turn.keep(&job, self.spool(&job).as_deref(), &self.sums)?,
-            (None, _) => {}
+        if let Some(turn) = turn {
+            turn.keep(&job, self.spool(&job).as_deref(), &self.sums)?;
         }
         if job.stage.has_ended() {
             self.let_go(job.id);
@@ -393,7 +411,8 @@ impl Jobs {
             pull::cancel_there(&mut job.work, rules);
         }
         let leaves = job.leaves();
-        job.stage = Stage::Cancelled;
+        // A backup that is finished is only not copied any further.
+        job.stage = if job.stage == Stage::Keeping { Stage::Done } else { Stage::Cancelled };
         job.problem = None;
         job.say(&format!("cancelled: {leaves}"));
         self.keep(held)
@@ -427,20 +446,24 @@ impl Jobs {
         let said = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
         said.map_err(FolderError::at("write", &place))?;
         // As it is now: a step may have ended just before.
-        let Some(state) = self.state()?.filter(|_| !ended) else { return Ok(Held { job: self.get(id)?, turn: None, lock }) };
+        let Some(state) = self.state()?.filter(|_| !ended) else {
+            return Ok(Held { job: self.get(id)?, turn: None, is_finished: false, lock });
+        };
         let turn = Claim::take(state, id)?;
         let Some(job) = turn.job.clone().filter(|job| !job.stage.has_ended()) else {
-            return Ok(Held { job: self.get(id)?, turn: None, lock });
+            return Ok(Held { job: self.get(id)?, turn: None, is_finished: false, lock });
         };
         if let Some((name, _)) = job.work.folder() {
             self.bring_from(&turn.state, name)?;
         }
-        if let Some(spool) = self.spool(&job)
+        let keeping = turn.keeping.as_ref();
+        let is_finished = keeping.map_or(Ok(false), |keeping| self.is_finished(job.backup(), &keeping.digest))?;
+        if let Some(spool) = self.spool(&job).filter(|_| !is_finished)
             && !turn.is_here(&spool, &self.sums)?
         {
             self.bring_spool(&turn, &job, &spool)?;
         }
-        Ok(Held { job, turn: Some(turn), lock })
+        Ok(Held { job, turn: Some(turn), is_finished, lock })
     }
 
     /// Brings what a job has found out to this disk.

@@ -1,20 +1,24 @@
 //! Finished backups that a store keeps for instances which did not take the last step: their files are parts, as a spool's are, in the list of
 //! the job's last turn. They stay until the job is removed, or a later one has finished the same backup.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
+use std::time::Instant;
 
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use super::job::Job;
 use super::parts::Blob;
 use super::state::State;
-use super::turn::{Claim, List, Turn};
+use super::turn::{Claim, Keeping, List, Turn};
 use super::{StateError, StepError, Sums};
+use crate::bite::Bite;
 use crate::folder::{self, FolderError};
-use crate::listing::{Listing, is_backup_file};
+use crate::listing::{ListedFile, Listing, is_backup_file};
 use crate::manifest::{KindManifest, MANIFEST, ManifestError};
+use crate::names::hex;
 use crate::private::PrivateError;
 use crate::publish::{PublishError, Staging};
 use crate::update::{self, Update, UpdateError};
@@ -47,25 +51,51 @@ impl KeptError {
 }
 
 impl Claim {
-    /// Ends the turn whose step has finished a backup, and keeps that with the job.
-    pub(super) fn keep_backup(mut self, job: &mut Job, place: &Path) -> Result<(), KeptError> {
-        let _reading = update::reading(place)?;
-        // A new backup's files are in the store already: they were staged in the spool.
-        let staged: BTreeMap<_, _> = self.spool.values().map(|blob| ((blob.bytes, blob.sha256.clone()), blob.clone())).collect();
+    /// Keeps the backup that is finished on this disk with the job, as many of its files as a step may copy, and ends the turn. The job is done
+    /// once all are in the store. The hash of the backup comes back as long as some are not.
+    pub(super) fn keep_backup(mut self, job: &mut Job, place: &Path, bite: &Bite) -> Result<Option<String>, KeptError> {
+        let (_reading, begun) = (update::reading(place)?, Instant::now());
+        let listed = listing(place)?.files;
+        let (digest, of) = (digest(&listed), listed.len() as u64);
+        // What was copied before, by name: a file that somebody edited does not have the hash that is listed.
+        let before =
+            self.keeping.take().filter(|keeping| keeping.digest == digest).map(|keeping| keeping.files).unwrap_or_default();
+        // What was staged is there, in the spool; what stays as it was, in the version before.
+        let version = self.state.version(job.backup())?;
+        let in_store = version.values().chain(self.spool.values());
+        let in_store: BTreeMap<_, _> = in_store.map(|blob| ((blob.bytes, blob.sha256.clone()), blob.clone())).collect();
         let mut files = BTreeMap::new();
-        for file in listing(place)?.files {
-            let blob = if let Some(same) = staged.get(&(file.bytes, file.sha256)) {
-                same.clone()
-            } else {
-                let path = place.join(&file.path);
-                let mut from = File::open(&path).map_err(FolderError::at("read", &path))?;
-                self.parts.add(&self.state, &mut from, &path)?
+        for file in listed {
+            let there = before.get(&file.path).or_else(|| in_store.get(&(file.bytes, file.sha256)));
+            let blob = match there {
+                Some(there) => there.clone(),
+                None if bite.is_over() => continue,
+                None => {
+                    let path = place.join(&file.path);
+                    let mut from = File::open(&path).map_err(FolderError::at("read", &path))?;
+                    bite.take(1);
+                    self.parts.add(&self.state, &mut from, &path)?
+                }
             };
             files.insert(file.path, blob);
         }
+        let copied = files.len() as u64;
+        job.copy(copied, of, begun.elapsed().as_secs_f64());
+        if copied < of {
+            let spool = std::mem::take(&mut self.spool);
+            self.end(&List { job: job.clone(), files: spool, keeping: Some(Keeping { digest: digest.clone(), files }) })?;
+            return Ok(Some(digest));
+        }
         job.kept = files.values().map(|blob| blob.bytes).sum();
-        Ok(self.end(&List { job: job.clone(), files })?)
+        self.end(&List { job: job.clone(), files, keeping: None })?;
+        Ok(None)
     }
+}
+
+/// The hash over the names and hashes of files.
+fn digest(files: &[ListedFile]) -> String {
+    let lines: BTreeSet<_> = files.iter().map(|file| format!("{} {}\n", file.path, file.sha256)).collect();
+    hex(&lines.iter().fold(Sha256::new(), Sha256::chain_update).finalize())
 }
 
 impl State {
@@ -73,6 +103,15 @@ impl State {
     pub(super) fn kept(&self) -> Result<BTreeMap<String, Turn>, StateError> {
         // They come in the order of jobs.
         Ok(self.turns("turn")?.into_iter().filter_map(|turn| Some((turn.kept.clone()?, turn))).collect())
+    }
+
+    /// The files of the version of a backup that is kept; none if there is none, or if its list is damaged.
+    fn version(&self, backup: &str) -> Result<BTreeMap<String, Blob>, StateError> {
+        let Some(turn) = self.kept()?.remove(backup) else { return Ok(BTreeMap::new()) };
+        match turn.list.map(|list| self.list(turn.job, &list)).transpose() {
+            Err(StateError::Damaged { .. }) => Ok(BTreeMap::new()),
+            list => Ok(list?.map(|list| list.files).unwrap_or_default()),
+        }
     }
 
     /// Removes the earlier jobs whose backup a later one has finished again.
@@ -89,7 +128,7 @@ impl State {
             return Err(self.damaged(&kept.key(self), &format!("{name:?} is no file of a backup")).into());
         }
         let write = |name: &String, blob: &Blob, folder: &Path| -> Result<(), KeptError> {
-            let bytes = blob.all(self, kept.job)?;
+            let bytes = blob.all(self)?;
             Ok(folder::write(folder, name, &bytes)?)
         };
         if place.join(MANIFEST).exists() {

@@ -40,7 +40,7 @@ impl Claim {
                 }
                 let mut file = File::create(&path).map_err(FolderError::at("write", &path))?;
                 let failed = || FolderError::at("write", &path);
-                blob.read(&self.state, self.id(), &mut |bytes| Ok(file.write_all(bytes).map_err(failed())?))?;
+                blob.read(&self.state, &mut |bytes| Ok(file.write_all(bytes).map_err(failed())?))?;
                 sums.forget(&path);
             }
         }
@@ -67,7 +67,8 @@ impl Claim {
             }
             None => {}
         }
-        self.end(&List { job: job.clone(), files })
+        let keeping = self.keeping.take().filter(|_| !job.stage.has_ended());
+        self.end(&List { job: job.clone(), files, keeping })
     }
 }
 

@@ -27,7 +27,8 @@ const BYTES: &str = "bytes";
 pub(super) struct Blob {
     pub(super) bytes: u64,
     pub(super) sha256: String,
-    /// The turn that wrote it.
+    /// The job that wrote it, and the turn. What a version of a backup has of the one before was written by another job.
+    pub(super) job: u64,
     turn: u64,
     /// Its parts: from the first on, so many.
     first: u32,
@@ -36,20 +37,21 @@ pub(super) struct Blob {
 
 impl Blob {
     /// The names of its parts' entities, in order.
-    pub(super) fn names(&self, job: u64) -> impl Iterator<Item = String> + use<> {
-        let turn = self.turn;
+    pub(super) fn names(&self) -> impl Iterator<Item = String> + use<> {
+        let (job, turn) = (self.job, self.turn);
         (self.first..self.first.saturating_add(self.parts)).map(move |part| name(job, turn, part))
     }
 
+    /// The name of its first part, and the one after that of its last.
+    pub(super) fn range(&self) -> (String, String) {
+        let name = |part| name(self.job, self.turn, part);
+        (name(self.first), name(self.first.saturating_add(self.parts)))
+    }
+
     /// Reads it, a part at a time; fails if it is not what it was.
-    pub(super) fn read(
-        &self,
-        state: &State,
-        job: u64,
-        each: &mut dyn FnMut(&[u8]) -> Result<(), StateError>,
-    ) -> Result<(), StateError> {
+    pub(super) fn read(&self, state: &State, each: &mut dyn FnMut(&[u8]) -> Result<(), StateError>) -> Result<(), StateError> {
         let mut hash = Sha256::new();
-        let names: Vec<_> = self.names(job).collect();
+        let names: Vec<_> = self.names().collect();
         for names in names.chunks(PARTS_AT_ONCE) {
             let keys: Vec<_> = names.iter().map(|name| state.key(name.clone())).collect();
             let found = state.store.lookup(&keys.iter().collect::<Vec<_>>())?;
@@ -64,15 +66,15 @@ impl Blob {
             }
         }
         if hex(&hash.finalize()) != self.sha256 {
-            return Err(state.damaged(&state.key(name(job, self.turn, self.first)), &"its bytes do not have their hash"));
+            return Err(state.damaged(&state.key(name(self.job, self.turn, self.first)), &"its bytes do not have their hash"));
         }
         Ok(())
     }
 
     /// All of it.
-    pub(super) fn all(&self, state: &State, job: u64) -> Result<Vec<u8>, StateError> {
+    pub(super) fn all(&self, state: &State) -> Result<Vec<u8>, StateError> {
         let mut all = Vec::new();
-        self.read(state, job, &mut |bytes| {
+        self.read(state, &mut |bytes| {
             all.extend_from_slice(bytes);
             Ok(())
         })?;
@@ -115,7 +117,7 @@ impl Parts {
             }
         }
         let sha256 = hex(&hash.finalize());
-        Ok(Blob { bytes: all, sha256, turn: self.turn, first, parts: self.next - first })
+        Ok(Blob { bytes: all, sha256, job: self.job, turn: self.turn, first, parts: self.next - first })
     }
 
     /// Writes what was added.

@@ -25,7 +25,7 @@ pub(super) fn step(
     sums: &Sums,
     stop: &AtomicBool,
 ) -> Result<(), Failed> {
-    let Work::Pull { backup, store, files, bytes, there, watch, .. } = &mut job.work else { return Ok(()) };
+    let Work::Pull { backup, store, another_source, files, bytes, there, watch, .. } = &mut job.work else { return Ok(()) };
     let known = there.under_way().map(|job| watch.filter(|watch| watch.job == job).unwrap_or(Watch::new(job)));
     let remote = remote(from).map_err(|error| Failed::Problem(error.to_string()))?;
     // All that the backup has: what it leaves out was left out there.
@@ -37,6 +37,7 @@ pub(super) fn step(
         store: store.as_deref(),
         reach: Reach::Step { budget: rules.budget, watch: known },
         place: folder,
+        another_source: *another_source,
         options: &Options { selection, ..rules.backup.clone() },
         sums,
         stages: &Silent,
@@ -49,6 +50,10 @@ pub(super) fn step(
             (*files, bytes.here, bytes.of) = ((pulled.files, pulled.files), pulled.bytes, pulled.bytes);
             there.made();
             job.enter(Stage::Done, None);
+            if let Some(updated) = pulled.updated.filter(|updated| !updated.other_sources.is_empty()) {
+                let before = updated.other_sources.join(", ");
+                job.say(&format!("it is of {} now; the backup was taken from {before} before", updated.source));
+            }
             Ok(())
         }
         Err(PullError::Paused(Paused::Reading(now))) => {

@@ -199,6 +199,12 @@ pub(super) fn place(url: &StoreUrl) -> String {
     emulator(url).map_or_else(|| url.to_string(), |host| format!("{url} at {}", host.display()))
 }
 
+/// A store as the source of a backup, by the environment.
+pub(crate) fn source(url: &StoreUrl) -> String {
+    let realm = emulator(url).map_or(Realm::Local, |host| Realm::Emulator(host.to_string_lossy().into_owned()));
+    Place { url: url.clone(), realm }.source()
+}
+
 /// The emulator that a store is on.
 fn emulator(url: &StoreUrl) -> Option<OsString> {
     matches!(url, StoreUrl::Datastore { .. }).then(|| std::env::var_os("DATASTORE_EMULATOR_HOST")).flatten()

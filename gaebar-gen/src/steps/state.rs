@@ -1,6 +1,6 @@
 //! The store in which jobs are kept: the entities of Gaebar's own kind there, which are [turns](super::turn) and their [parts](super::parts).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use gaebar_runtime::model::{Data, Entity, Key, Properties, Value};
@@ -58,6 +58,11 @@ impl State {
 
     /// A job that has not ended, or whose backup is kept.
     pub(super) fn job(&self, id: u64) -> Result<Option<Job>, StateError> {
+        Ok(self.list_of(id)?.map(|list| list.job))
+    }
+
+    /// What there is of such a job.
+    fn list_of(&self, id: u64) -> Result<Option<List>, StateError> {
         let mut seen = None;
         loop {
             let list = self.turns(&of_job("turn", id))?.into_iter().rev().find_map(|turn| turn.list);
@@ -65,7 +70,7 @@ impl State {
             match self.list(id, blob) {
                 // When another turn has ended, the parts of the one before go.
                 Err(StateError::Damaged { .. }) if list != seen => seen = list,
-                found => return found.map(|list| Some(list.job)),
+                found => return found.map(Some),
             }
         }
     }
@@ -86,23 +91,60 @@ impl State {
         Ok(())
     }
 
-    /// Removes all that there is of a job.
+    /// Removes all that there is of a job, but what a later version of its backup has still.
     pub(super) fn remove(&self, job: u64) -> Result<(), StateError> {
         let mut turns = self.turns(&of_job("turn", job))?;
-        let last = turns.pop();
-        self.delete(&turns.iter().map(|turn| turn.key(self)).collect::<Vec<_>>())?;
-        if let Some(last) = &last {
+        let blob = turns.iter().rev().find_map(Turn::last_list).cloned();
+        let trace = turns.pop();
+        if let Some(trace) = &trace {
             // Before its parts go: nobody is to look for them.
-            self.write(WriteMode::Upsert, &last.without_list())?;
+            self.write(WriteMode::Upsert, &trace.without_list(blob.clone()))?;
         }
-        let mut parts = Vec::new();
-        self.each(&of_job("part", job), &mut |part| {
+        self.delete(&turns.iter().map(|turn| turn.key(self)).collect::<Vec<_>>())?;
+        let list = match blob.map(|blob| self.list(job, &blob)).transpose() {
+            // Whoever was cut off before had removed what it had of other jobs: that goes first.
+            Err(StateError::Damaged { .. }) => None,
+            list => list?,
+        };
+        let needed = self.blobs_of_others(job)?;
+        let names: HashSet<_> = needed.iter().flat_map(Blob::names).collect();
+        let of_others = list.iter().flat_map(List::blobs).filter(|blob| blob.job != job).flat_map(Blob::names);
+        let mut parts: Vec<_> = of_others.filter(|name| !names.contains(name)).map(|name| self.key(name)).collect();
+        self.each_own_part(job, &needed, &mut |part| {
             parts.push(part.key().clone());
             Ok(())
         })?;
         self.delete(&parts)?;
         // Last, so that who is cut off before leaves a trace of what is to be removed.
-        self.delete(&last.iter().map(|turn| turn.key(self)).collect::<Vec<_>>())
+        self.delete(&trace.iter().map(|turn| turn.key(self)).collect::<Vec<_>>())
+    }
+
+    /// What all other jobs have in parts.
+    fn blobs_of_others(&self, job: u64) -> Result<Vec<Blob>, StateError> {
+        let others: BTreeSet<_> = self.turns("turn")?.iter().map(|turn| turn.job).filter(|other| *other != job).collect();
+        let mut blobs = Vec::new();
+        for other in others {
+            let list = match self.list_of(other) {
+                // Nobody can read what it has.
+                Err(StateError::Damaged { .. }) => None,
+                list => list?,
+            };
+            blobs.extend(list.iter().flat_map(List::blobs).cloned());
+        }
+        Ok(blobs)
+    }
+
+    /// Goes through the parts that a job has written, but those that are needed: they are not even read.
+    fn each_own_part(&self, job: u64, needed: &[Blob], each: &mut Each) -> Result<(), StateError> {
+        let (mut from, end) = bounds(&of_job("part", job));
+        let ranges: BTreeSet<_> = needed.iter().filter(|blob| blob.job == job).map(Blob::range).collect();
+        for (first, after) in ranges {
+            if from < first {
+                self.each_between(&from, &first, each)?;
+            }
+            from = from.max(after);
+        }
+        self.each_between(&from, &end, each)
     }
 
     /// A turn by its key.
@@ -121,9 +163,14 @@ impl State {
     }
 
     /// Goes through the entities whose names begin with a word or some, in order.
-    fn each(&self, prefix: &str, each: &mut dyn FnMut(&Entity) -> Result<(), StateError>) -> Result<(), StateError> {
-        // A blank comes next, and `!` is next to that.
-        let (from, to) = (self.key(format!("{prefix} ")), self.key(format!("{prefix}!")));
+    fn each(&self, prefix: &str, each: &mut Each) -> Result<(), StateError> {
+        let (from, to) = bounds(prefix);
+        self.each_between(&from, &to, each)
+    }
+
+    /// Goes through the entities from a name on, up to another.
+    fn each_between(&self, from: &str, to: &str, each: &mut Each) -> Result<(), StateError> {
+        let (from, to) = (self.key(from.to_owned()), self.key(to.to_owned()));
         let scan = Scan { namespace: String::new(), kind: self.kind.clone(), from: Some(from), to: Some(to) };
         let snapshot = self.store.snapshot(View::Latest)?;
         let mut cursor = None;
@@ -153,10 +200,11 @@ impl State {
     }
 
     pub(super) fn list(&self, job: u64, blob: &Blob) -> Result<List, StateError> {
-        let text = blob.all(self, job)?;
+        let text = blob.all(self)?;
         let key = self.key(of_job("turn", job));
         let list: List = serde_json::from_slice(&text).map_err(|error| self.damaged(&key, &error))?;
-        match list.files.keys().find(|name| !is_plain(name)) {
+        let kept = list.keeping.iter().flat_map(|keeping| keeping.files.keys());
+        match list.files.keys().chain(kept).find(|name| !is_plain(name)) {
             Some(name) => Err(self.damaged(&key, &format!("{name:?} is no file of a spool or a backup"))),
             None => Ok(List { job: list.job.check(job).map_err(|problem| self.damaged(&key, &problem))?, ..list }),
         }
@@ -170,6 +218,15 @@ impl State {
     pub(super) fn delete(&self, keys: &[Key]) -> Result<(), StateError> {
         Ok(self.store.delete(&keys.iter().collect::<Vec<_>>())?)
     }
+}
+
+/// What is done with each entity.
+type Each<'a> = dyn FnMut(&Entity) -> Result<(), StateError> + 'a;
+
+/// What all names lie between that begin with a word or some.
+fn bounds(prefix: &str) -> (String, String) {
+    // A blank comes next, and `!` is next to that.
+    (format!("{prefix} "), format!("{prefix}!"))
 }
 
 /// Whether a path is one of a file below a spool, and leads nowhere else.
@@ -202,7 +259,7 @@ mod tests {
         for (id, said, backup) in [(7, 7, "../nightly"), (8, 8, "/nightly"), (9, 10, "nightly")] {
             let mut job = Job::new(said, Work::backup("from".to_owned(), backup.to_owned(), false));
             job.stage = Stage::Writing;
-            Claim::take(state.open().unwrap(), id).unwrap().end(&List { job, files: BTreeMap::new() }).unwrap();
+            Claim::take(state.open().unwrap(), id).unwrap().end(&List { job, files: BTreeMap::new(), keeping: None }).unwrap();
             assert!(matches!(state.open().unwrap().job(id), Err(StateError::Damaged { .. })), "{backup}");
             assert!(matches!(Claim::take(state.open().unwrap(), id), Err(StateError::Damaged { .. })), "{backup}");
         }

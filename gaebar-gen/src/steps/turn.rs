@@ -36,6 +36,9 @@ pub(super) struct Turn {
     until: u64,
     /// The list, once it has ended.
     pub(super) list: Option<Blob>,
+    /// The list, once the job is being removed.
+    #[serde(default)]
+    gone: Option<Blob>,
     /// The backup that it has finished, which is kept.
     #[serde(default)]
     pub(super) kept: Option<String>,
@@ -47,6 +50,24 @@ pub(super) struct List {
     pub(super) job: Job,
     /// The files of its spool, or of the backup that it has finished, by name.
     pub(super) files: BTreeMap<String, Blob>,
+    /// The backup that it has finished, as long as not all of that is here.
+    #[serde(default)]
+    pub(super) keeping: Option<Keeping>,
+}
+
+/// A finished backup on its way from the disk of an instance into the store.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Keeping {
+    /// The hash over the names and hashes of its files, by which a disk knows whether it has that backup.
+    pub(super) digest: String,
+    /// Those of its files that are here.
+    pub(super) files: BTreeMap<String, Blob>,
+}
+
+impl List {
+    pub(super) fn blobs(&self) -> impl Iterator<Item = &Blob> {
+        self.files.values().chain(self.keeping.iter().flat_map(|keeping| keeping.files.values()))
+    }
 }
 
 impl Turn {
@@ -58,9 +79,14 @@ impl Turn {
         self.list.is_none() && self.until > now()
     }
 
-    /// The turn of a job that is removed.
-    pub(super) fn without_list(&self) -> Self {
-        Self { until: 0, list: None, kept: None, ..self.clone() }
+    /// The list that it has, or had before its job was being removed.
+    pub(super) fn last_list(&self) -> Option<&Blob> {
+        self.list.as_ref().or(self.gone.as_ref())
+    }
+
+    /// The turn of a job that is removed, and had a list.
+    pub(super) fn without_list(&self, gone: Option<Blob>) -> Self {
+        Self { until: 0, list: None, gone, kept: None, ..self.clone() }
     }
 
     fn elsewhere(&self) -> StateError {
@@ -76,6 +102,10 @@ pub(super) struct Claim {
     pub(super) job: Option<Job>,
     /// The spool that the last one left.
     pub(super) spool: BTreeMap<String, Blob>,
+    /// The finished backup of which the last one has left not all.
+    pub(super) keeping: Option<Keeping>,
+    /// All that the last one left.
+    before: Vec<Blob>,
     /// What this one has written.
     pub(super) parts: Parts,
     is_open: bool,
@@ -90,7 +120,7 @@ impl Claim {
         }
         let number = before.last().map_or(1, |last| last.number + 1);
         let until = now() + TURN.as_secs();
-        let turn = Turn { job, number, who: who(), token: token(), until, list: None, kept: None };
+        let turn = Turn { job, number, who: who(), token: token(), until, list: None, gone: None, kept: None };
         match state.write(WriteMode::Insert, &turn) {
             // An answer that was lost makes it seem somebody else's.
             Err(StateError::Store(error)) if error.exists_already() => match state.turn(&turn.key(&state))? {
@@ -100,7 +130,8 @@ impl Claim {
             },
             written => written?,
         }
-        let mut claim = Claim { parts: Parts::new(job, number), state, turn, job: None, spool: BTreeMap::new(), is_open: true };
+        let (parts, spool) = (Parts::new(job, number), BTreeMap::new());
+        let mut claim = Claim { parts, state, turn, job: None, spool, keeping: None, before: Vec::new(), is_open: true };
         // Of two that looked at the same time, at least one sees the other now.
         let mut others = claim.state.turns(&of_job("turn", job))?;
         others.retain(|other| other.number != number);
@@ -108,8 +139,10 @@ impl Claim {
             return Err(other.elsewhere());
         }
         if let Some(list) = others.iter().rev().find_map(|turn| turn.list.as_ref()) {
-            let List { job, files } = claim.state.list(job, list)?;
-            (claim.job, claim.spool) = (Some(job), files);
+            let list = claim.state.list(job, list)?;
+            claim.before = list.blobs().cloned().collect();
+            let List { job, files, keeping } = list;
+            (claim.job, claim.spool, claim.keeping) = (Some(job), files, keeping);
         }
         Ok(claim)
     }
@@ -117,11 +150,6 @@ impl Claim {
     /// A word that no other turn has.
     pub(super) fn token(&self) -> &str {
         &self.turn.token
-    }
-
-    /// The job's number.
-    pub(super) fn id(&self) -> u64 {
-        self.turn.job
     }
 
     /// Ends the turn: this is what there is now. Of a job that has ended, nothing stays but a backup that is kept.
@@ -145,9 +173,9 @@ impl Claim {
             // Somebody goes on from what was before, and needs it. What is left then goes with the job.
             return Ok(());
         }
-        let kept: BTreeSet<_> = list.files.values().chain([&blob]).flat_map(|blob| blob.names(job)).collect();
+        let kept: BTreeSet<_> = list.blobs().chain([&blob]).flat_map(Blob::names).collect();
         let lists = turns.iter().filter_map(|turn| turn.list.as_ref());
-        let parts = lists.chain(self.spool.values()).flat_map(|blob| blob.names(job));
+        let parts = lists.chain(&self.before).filter(|blob| blob.job == job).flat_map(Blob::names);
         let parts = parts.filter(|name| !kept.contains(name)).map(|name| self.state.key(name));
         let gone: Vec<_> = parts.chain(turns.iter().map(|turn| turn.key(&self.state))).collect();
         self.state.delete(&gone)?;
@@ -189,7 +217,7 @@ mod tests {
     fn list(steps: u64, stage: Stage) -> List {
         let mut job = Job::new(7, Work::backup("from".to_owned(), "nightly".to_owned(), false));
         (job.steps, job.stage) = (steps, stage);
-        List { job, files: BTreeMap::new() }
+        List { job, files: BTreeMap::new(), keeping: None }
     }
 
     fn entities(state: &State) -> usize {
@@ -254,11 +282,32 @@ mod tests {
         Claim::take(open(), 7).unwrap().end(&kept).unwrap();
         open().sweep().unwrap();
         assert_eq!(open().kept().unwrap().keys().collect::<Vec<_>>(), ["nightly"]);
-        let removing = open().turns("turn").unwrap()[0].without_list();
+        let removing = open().turns("turn").unwrap()[0].without_list(None);
         open().write(WriteMode::Update, &removing).unwrap();
         assert!(open().kept().unwrap().is_empty() && open().job(7).unwrap().is_none());
         open().sweep().unwrap();
         assert_eq!(entities(&open()), 0);
+
+        // Killed while a version was being removed, of which the later one has a part.
+        let blob = |claim: &mut Claim, byte: u8| claim.parts.add(&claim.state, &mut [byte].as_slice(), Path::new("")).unwrap();
+        let kept = |id: u64, files: &[(&str, &Blob)]| {
+            let mut job = Job::new(id, Work::backup("from".to_owned(), "nightly".to_owned(), false));
+            (job.stage, job.kept) = (Stage::Done, 1);
+            let files = files.iter().map(|(name, blob)| ((*name).to_owned(), (*blob).clone())).collect();
+            List { job, files, keeping: None }
+        };
+        let mut first = Claim::take(open(), 7).unwrap();
+        let (stays, goes) = (blob(&mut first, 1), blob(&mut first, 2));
+        first.end(&kept(7, &[("a", &stays), ("b", &goes)])).unwrap();
+        let mut second = Claim::take(open(), 8).unwrap();
+        let new = blob(&mut second, 3);
+        second.end(&kept(8, &[("a", &stays), ("b", &new)])).unwrap();
+        assert_eq!(entities(&open()), 4, "a turn, its list, what is new, and what stayed");
+        assert_eq!(stays.all(&open()).unwrap(), [1]);
+        let last = &open().turns("turn").unwrap()[0];
+        open().write(WriteMode::Update, &last.without_list(last.list.clone())).unwrap();
+        open().sweep().unwrap();
+        assert_eq!(entities(&open()), 0, "what stayed of the version before goes, too");
 
         // Killed at the very beginning.
         let mut killed = Claim::take(open(), 8).unwrap();

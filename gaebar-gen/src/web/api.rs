@@ -1,6 +1,7 @@
 //! Jobs for programs: requests are forms or JSON objects of texts, answers are a [`Job`] as JSON, problems are JSON too, with `status`,
 //! `problem`, `what` and `next`. Names are the same in requests and answers, and one that means nothing is refused.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -16,7 +17,8 @@ use crate::steps::{Job, Rows, StepError, Work};
 
 /// What a request asks for: `do` is `backup`, with `store`, `backup`, and, if that was taken from another store, `another_source` (`yes`); or `restore`, with `backup` (or `linked`, for one
 /// that is compiled into the application), `target`, and, if need be, `on_conflict`, `mirror` (`yes`) and `confirm` (a real project's
-/// name, or `yes` for another store); or `pull`, with `remote`, `backup`, and, if it is to be made there first, `store`.
+/// name, or `yes` for another store); or `pull`, with `remote`, `backup`, if it is to be made there first, `store`, and
+/// `another_source` as for a backup.
 pub(super) fn work(fields: &Fields) -> Result<Work, Problem> {
     let text = |name| fields.get(name).to_owned();
     match fields.get("do") {
@@ -38,9 +40,9 @@ pub(super) fn work(fields: &Fields) -> Result<Work, Problem> {
             Ok(Work::restore(from, backup, text("target"), on_conflict, fields.says_yes("mirror")?, text("confirm")))
         }
         "pull" => {
-            fields.only(&["do", "remote", "backup", "store"])?;
+            fields.only(&["do", "remote", "backup", "store", "another_source"])?;
             let store = Some(text("store")).filter(|store| !store.is_empty());
-            Ok(Work::pull(text("remote"), text("backup"), store))
+            Ok(Work::pull(text("remote"), text("backup"), store, fields.says_yes("another_source")?))
         }
         other => {
             let next = "Say backup, with store and backup; restore, with backup and target; or pull, with remote and backup.";
@@ -55,8 +57,12 @@ pub(super) fn number(job: &str) -> Result<u64, StepError> {
 }
 
 pub(super) async fn jobs(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let all = app.step(|app| app.jobs.all()).await?;
-    answer(StatusCode::OK, &all.into_iter().map(Told::from).collect::<Vec<_>>())
+    let (all, unreadable) = app.step(|app| Ok((app.jobs.all()?, app.jobs.unreadable()?))).await?;
+    let mut listed: Vec<_> = all.into_iter().map(|job| (job.id, Listed::Job(Box::new(job.into())))).collect();
+    let damaged = unreadable.into_iter().map(|(id, why)| (id, Listed::Damaged { id, problem: why.to_string() }));
+    listed.extend(damaged);
+    listed.sort_by_key(|(id, _)| Reverse(*id));
+    answer(StatusCode::OK, &listed.into_iter().map(|(_, job)| job).collect::<Vec<_>>())
 }
 
 pub(super) async fn begin(State(app): State<Arc<App>>, Extension(fields): Extension<Fields>) -> Result<Response, Problem> {
@@ -84,6 +90,18 @@ pub(super) async fn step(
 pub(super) async fn cancel(State(app): State<Arc<App>>, Path(job): Path<String>) -> Result<Response, Problem> {
     let job = app.step(move |app| app.jobs.cancel(number(&job)?, &app.settings.rules)).await?;
     answer(StatusCode::OK, &Told::from(job))
+}
+
+/// A job in the list of all.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Listed {
+    Job(Box<Told>),
+    /// All that is known of one that can't be read.
+    Damaged {
+        id: u64,
+        problem: String,
+    },
 }
 
 /// A job, and what follows from it.

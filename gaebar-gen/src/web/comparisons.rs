@@ -14,7 +14,7 @@ use gaebar_runtime::store::{self, StoreUrl};
 
 use super::problem::Problem;
 use crate::compare::{CompareError, Difference, Side, changes, compare};
-use crate::emit::notation;
+use crate::emit::notations;
 use crate::read::Selection;
 
 /// Comparisons that run at once.
@@ -249,10 +249,9 @@ impl Differences {
             let mut properties: Vec<_> = changes(backup, store).collect();
             let more = properties.len().saturating_sub(MOST_PROPERTIES);
             properties.truncate(MOST_PROPERTIES);
-            let property = |(name, backup, store): (&str, Option<&Value>, Option<&Value>)| ToldProperty {
-                name: cut(name),
-                backup: backup.map(|value| cut(&notation(value))),
-                store: store.map(|value| cut(&notation(value))),
+            let property = |(name, backup, store): (&str, Option<&Value>, Option<&Value>)| {
+                let [backup, store] = notations(backup, store).map(|value| value.as_deref().map(cut));
+                ToldProperty { name: cut(name), backup, store }
             };
             let properties = properties.into_iter().map(property).collect();
             self.told.push(Told { change, key: entity.key().to_string(), properties, more });

@@ -170,6 +170,17 @@ pub enum Realm {
 }
 
 impl Place {
+    /// What stands behind the URL of a source on an emulator. Not where that was: it may be elsewhere each time.
+    pub const ON_EMULATOR: &str = " (emulator)";
+
+    /// The store as the source of a backup: its URL, and whether that meant an emulator.
+    pub fn source(&self) -> String {
+        match &self.realm {
+            Realm::Emulator(_) => format!("{}{}", self.url, Self::ON_EMULATOR),
+            Realm::Local | Realm::Production => self.url.to_string(),
+        }
+    }
+
     /// The store by a name that is the same wherever one stands.
     pub fn identity(&self) -> String {
         let url = match &self.url {

@@ -233,3 +233,20 @@ fn a_job_that_is_cancelled_there_or_whose_backup_is_removed_is_begun_anew() {
     assert!(told.contains("what it made is gone") && told.contains("begun anew"), "{told}");
     assert_eq!(jobs(&served).as_array().unwrap().len(), 4);
 }
+
+#[test]
+fn a_backup_of_another_store_there_and_here_is_replaced_only_where_that_is_said() {
+    let folder = with_store("pull-from-another");
+    fs::remove_file(folder.join("other.db")).unwrap();
+    run(&mut gaebar(&folder, &["--config", "/dev/null", "seed", "suite", "--to", "sqlite:other.db"]), 0);
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    run(&mut pull_from(&folder, served.address, "from"), 0);
+    let (_, told) = run(&mut pull_from(&folder, served.address, "other"), 1);
+    assert!(told.contains("answers 422") && told.contains("with --another-source of `gaebar pull`"), "{told}");
+    let (_, told) = run(pull_from(&folder, served.address, "other").arg("--another-source"), 0);
+    assert!(told.contains("the backup was taken from sqlite:from.db before"), "{told}");
+    for backup in ["here/nightly", "backups/nightly"] {
+        let (listed, _) = run(&mut gaebar(&folder, &["list", backup]), 0);
+        assert!(listed.contains("sqlite:other.db") && !listed.contains("sqlite:from.db"), "{listed}");
+    }
+}

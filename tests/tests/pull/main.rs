@@ -286,18 +286,27 @@ fn a_backup_that_is_there_takes_the_entities_and_its_rows_keep_their_numbers() {
     fs::write(folder.join("here/production/notes.md"), "mine").unwrap();
     let served = Serving::start(&folder, Some(TOKEN), &[]);
 
-    // One that lies changes nothing.
+    // It is of another store, which has to be said before all of it comes.
     let before = backup(&folder.join("here/production"));
+    let honest = Proxy::before(served.address, |_, raw| raw);
+    let (_, told) = run(&mut pull(&folder, &format!("http://{}", honest.address)), 1);
+    let part = "the backup here was taken from sqlite:same.db, and its ";
+    assert!(told.contains(part) && told.contains("those of sqlite:other.db") && told.contains("--another-source"), "{told}");
+    assert!(backup(&folder.join("here/production")) == before);
+    let asked = honest.asked();
+    assert!(asked.iter().any(|head| head.contains("/kinds/")) && !asked.iter().any(|head| head.contains(SHARD)), "{asked:?}");
+
+    // One that lies changes nothing.
     let liar = Proxy::before(served.address, |path, mut raw| {
         let at = raw.len() - 2;
         raw[at] ^= u8::from(path.ends_with(SHARD));
         raw
     });
-    let (_, told) = run(&mut pull(&folder, &format!("http://{}", liar.address)), 1);
+    let (_, told) = run(pull(&folder, &format!("http://{}", liar.address)).arg("--another-source"), 1);
     assert!(told.contains("does not have the hash"), "{told}");
     assert!(backup(&folder.join("here/production")) == before);
 
-    let pulled = event(&mut pull(&folder, &format!("http://{}", served.address)));
+    let pulled = event(pull(&folder, &format!("http://{}", served.address)).arg("--another-source"));
     assert!(pulled["updated"] == true && pulled["kept"].as_u64() > Some(0), "{pulled}");
     run(&mut gaebar(&folder, &["diff", "here/production", "backups/production"]), 0);
     run(&mut gaebar(&folder, &["verify", "here/production"]), 0);

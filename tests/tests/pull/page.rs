@@ -253,3 +253,26 @@ fn what_came_is_not_read_again_with_every_step() {
         "{more} bytes more are read with the last step than with the first, of {had} that had come: {steps:?}"
     );
 }
+
+#[test]
+fn a_backup_here_of_another_store_is_replaced_only_where_that_is_said() {
+    let there = with_store("pull-page-another-there");
+    run(&mut gaebar(&there, &["backup", "from", "backups/nightly"]), 0);
+    let far = Serving::start(&there, Some(TOKEN), &[]);
+    let here = knows("pull-page-another-here", far.address, 40);
+    run(&mut gaebar(&here, &["seed", "suite", "--to", "sqlite:mine.db"]), 0);
+    run(&mut gaebar(&here, &["backup", "sqlite:mine.db", "backups/nightly"]), 0);
+    let near = start(&here);
+    assert!(send(&near, "GET", "/", "").1.contains("name=\"another_source\" value=\"yes\""));
+    let job = begin(&near, "backup=nightly");
+    let (_, first) = send(&near, "POST", &format!("{job}/step"), "");
+    let first: Value = serde_json::from_str(&first).unwrap();
+    let problem = first["problem"].as_str().unwrap_or_default();
+    assert!(problem.contains("was taken from sqlite:mine.db") && problem.contains("another_source=yes"), "{first}");
+    run(&mut gaebar(&here, &["diff", "sqlite:mine.db", "backups/nightly"]), 0);
+    told(&near, "DELETE", &job, "");
+    let job = begin(&near, "backup=nightly&another_source=yes");
+    let ended = (0..50).map(|_| told(&near, "POST", &format!("{job}/step"), "")).find(|step| step["stage"] == "done").unwrap();
+    assert!(ended["log"].to_string().contains("the backup was taken from sqlite:mine.db before"), "{ended}");
+    run(gaebar(&there, &["diff", "from"]).arg(here.join("backups/nightly")), 0);
+}

@@ -16,7 +16,7 @@ use super::backups::{facts, no_snapshot, trail};
 use super::{Page, asked, bar, form_token, page, pager, search, time};
 use crate::emit::visible;
 use crate::folder::bytes;
-use crate::steps::Rows;
+use crate::steps::{Rows, source};
 
 /// Kinds on a page.
 const MOST: usize = 50;
@@ -71,7 +71,7 @@ fn compare(app: &App, visitor: &Visitor, backup: &str) -> Markup {
 /// A form for each store that the backup was taken from, and one for the others, which asks whether that is meant.
 fn back_up(app: &App, visitor: &Visitor, backup: &Backup) -> Markup {
     let (sources, name) = (backup.sources(), &backup.name);
-    let is_source = |url: &StoreUrl| sources.is_empty() || sources.contains(&url.to_string().as_str());
+    let is_source = |url: &StoreUrl| sources.is_empty() || sources.contains(&source(url).as_str());
     let (own, others): (Vec<_>, Vec<_>) = app.settings.stores.iter().partition(|(_, url)| is_source(url));
     html! {
         @if !own.is_empty() {

@@ -117,6 +117,10 @@ fn pull(app: &App, visitor: &Visitor) -> Markup {
                     input #pull-backup name="backup" required maxlength="100" autocomplete="off" autocapitalize="off" spellcheck="false";
                     button { "Pull" }
                 }
+                label.check {
+                    input type="checkbox" name="another_source" value="yes";
+                    " Replace a backup of that name even if it was taken from another store"
+                }
             }
         }
     }

@@ -62,7 +62,7 @@ pub(in super::super) async fn jobs(State(app): State<Arc<App>>, Extension(visito
         h1 { "Jobs" }
         @if jobs.is_empty() { p.empty { "There are none yet." } }
         (list(&visitor, &jobs.iter().collect::<Vec<_>>()))
-        @for problem in &unreadable { div.problem { p { (visible(&problem.to_string())) } } }
+        @for (_, problem) in &unreadable { div.problem { p { (visible(&problem.to_string())) } } }
     };
     Ok(page(&visitor, "Jobs", &[trail(&visitor.links)], &main))
 }
@@ -148,6 +148,7 @@ fn state(job: &Job) -> String {
         Stage::Shaping => "Looking at what was read.".to_owned(),
         Stage::Writing => "Writing what was read as code.".to_owned(),
         Stage::Downloading => "Downloading.".to_owned(),
+        Stage::Keeping => "The backup is made. Its files are copied into the store for other instances.".to_owned(),
         Stage::Verifying if matches!(job.work, Work::Pull { .. }) => {
             "Verifying what came. It is not in its place yet.".to_owned()
         }
@@ -191,7 +192,8 @@ fn so_far(job: &Job) -> Markup {
             };
             let left = job.seconds_left().map(left).unwrap_or_default();
             let looked_at = if matches!(job.stage, Stage::Counting | Stage::Deleting) { " looked at" } else { "" };
-            let text = format!("{}{of} rows{looked_at}, {} rows/s{left}", thousands(rows), thousands(job.rate()));
+            let what = if job.stage == Stage::Keeping { "files" } else { "rows" };
+            let text = format!("{}{of} {what}{looked_at}, {} {what}/s{left}", thousands(rows), thousands(job.rate()));
             (text, rows, job.total.or(job.about()))
         }
         _ => return html! { div.so-far {} },

@@ -15,6 +15,9 @@ use std::time::Instant;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use serde::Serialize;
 use thiserror::Error;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub use args::{DEFAULT_JOBS, Mapped, RestoreOptions};
 pub use output::{Bars, Format, Steps, plural, print, rate, thousands, visible};
@@ -124,9 +127,15 @@ pub fn stop_on_signals(stop: &Arc<AtomicBool>) -> io::Result<()> {
 
 /// Tells of retries and the like on standard error; with `verbose` of more.
 pub fn listen(verbose: bool) {
-    let level = if verbose { tracing::Level::DEBUG } else { tracing::Level::WARN };
+    let heard = if verbose {
+        Targets::new().with_default(LevelFilter::DEBUG)
+    } else {
+        // What comes of the search for credentials is told as one error, or not at all.
+        Targets::new().with_default(LevelFilter::WARN).with_target("gcp_auth", LevelFilter::OFF)
+    };
+    let lines = tracing_subscriber::fmt().with_max_level(LevelFilter::DEBUG).with_writer(io::stderr);
     // Fails where a subscriber is set already, which then hears it all.
-    let _ = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_target(false).without_time().try_init();
+    let _ = lines.with_target(false).without_time().finish().with(heard).try_init();
 }
 
 /// A restore as it is asked for.
@@ -140,7 +149,7 @@ pub struct Job<'a> {
     pub format: Format,
     /// The backup's folder, where it is at hand: failures then name lines.
     pub folder: Option<&'a Path>,
-    /// The stores that the backup was taken from, by URL, where they are known.
+    /// The stores that the backup was taken from, as [`Place::source`] names them, where they are known.
     pub taken_from: Vec<String>,
 }
 
@@ -285,7 +294,7 @@ fn tell_plan(plan: &Plan, place: &Place, taken_from: &[String], format: Format) 
         say!("{}", line(&visible(kind), numbers(counts)));
     }
     say!("{}", line("all", numbers(&total)));
-    if taken_from.contains(&place.url.to_string()) {
+    if taken_from.contains(&place.source()) {
         say!("note: this is the store that the backup was taken from");
     }
     format.event(&PlanEvent { event: "plan", target: place.to_string(), kinds: plan.kinds(), total })
