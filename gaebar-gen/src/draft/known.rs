@@ -203,18 +203,20 @@ mod tests {
         draft.lock().know_all().unwrap();
         draft.lock().find(b"some", Position::default()).unwrap();
         let draft = reopened(&spool);
-        assert!(draft.lock().knows_all() && draft.lock().is_edited("volumes/k_0/") && !draft.lock().is_edited("volumes/k_1/"));
-        assert_eq!(draft.lock().rows_of(SHARD).unwrap(), Some(rows()));
-        assert_eq!(draft.lock().rows_of("volumes/k_0/src/shard_0.rs").unwrap(), None);
-        draft.lock().find(b" more", Position::default()).unwrap();
-        assert_eq!((draft.lock().found().unwrap(), draft.lock().found_to().is_some()), (Some(b"some more".to_vec()), true));
-        draft.lock().find_all().unwrap();
+        let mut draft = draft.lock();
+        assert!(draft.knows_all() && draft.is_edited("volumes/k_0/") && !draft.is_edited("volumes/k_1/"));
+        assert_eq!(draft.rows_of(SHARD).unwrap(), Some(rows()));
+        assert_eq!(draft.rows_of("volumes/k_0/src/shard_0.rs").unwrap(), None);
+        draft.find(b" more", Position::default()).unwrap();
+        assert_eq!((draft.found().unwrap(), draft.found_to().is_some()), (Some(b"some more".to_vec()), true));
+        draft.find_all().unwrap();
         assert!(reopened(&spool).lock().found_to().is_none());
         let known = spool.path().join("drafts/k.known");
         fs::write(known.join("1"), " mare").unwrap();
         fs::remove_file(known.join("k_0.shard_1")).unwrap();
         let draft = reopened(&spool);
-        assert_eq!((draft.lock().found().unwrap(), draft.lock().rows_of(SHARD).unwrap()), (None, None));
+        let draft = draft.lock();
+        assert_eq!((draft.found().unwrap(), draft.rows_of(SHARD).unwrap()), (None, None));
     }
 
     #[test]
