@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use gaebar_gen::secret::Secret;
 use gaebar_gen::web::{Access, Settings, Token, router};
 use gaebar_tests::command::{folder, gaebar, run};
 use gaebar_tests::http::{Answer, Request, get, post, resolve};
@@ -284,6 +285,60 @@ fn without_the_token_nothing_is_shown_and_it_is_told_to_nobody() {
     assert!(!served.log().contains(TOKEN), "{}", served.log());
     answers.extend([wrong, right, out]);
     assert!(answers.iter().all(|answer| !format!("{answer:?}").contains(TOKEN)));
+}
+
+#[test]
+fn whoever_has_the_same_token_or_secret_knows_the_same_sessions_and_forms() {
+    let folder = folder("web-instances");
+    with_backup(&folder);
+    // A proxy gives both one name; cookies would tell ports apart.
+    let ask = |request: Request, cookie: &str| request.with("Host", "localhost").with("Cookie", cookie).send();
+    let to = "/backups/production/diff?store=same";
+    let start = |token| Serving::start(&folder, token, &[]);
+    let log_in = |served: &Serving| {
+        let login = ask(get(served.address, "/login"), "");
+        let form = format!("form-token={}&token={TOKEN}", login.field("form-token"));
+        ask(post(served.address, "/login", &form), &login.cookie()).cookie()
+    };
+    let (mut one, other, another_token) = (start(Some(TOKEN)), start(Some(TOKEN)), start(Some("another-token-altogether")));
+    let login = ask(get(one.address, "/login"), "");
+    let form = format!("form-token={}&token={TOKEN}", login.field("form-token"));
+    assert_eq!(ask(post(other.address, "/login", &form), &login.cookie()).status, 303, "a login that was begun at the other");
+    let cookie = log_in(&one);
+    let form = format!("form-token={}", ask(get(one.address, "/backups/production"), &cookie).field("form-token"));
+    one.signal("-KILL");
+    let one = start(Some(TOKEN));
+    for (served, name) in [(&one, "started anew"), (&other, "another instance")] {
+        assert_eq!(ask(get(served.address, "/"), &cookie).status, 200, "{name}");
+        assert_eq!(ask(post(served.address, to, &form), &cookie).status, 303, "{name}");
+    }
+    assert_eq!(ask(get(another_token.address, "/"), &cookie).status, 303, "it asks for its own token");
+    assert_eq!(ask(post(another_token.address, to, &form), &cookie).status, 403);
+    // Who logs out is out, where that was said.
+    assert_eq!(ask(post(one.address, "/logout", &form), &cookie).status, 303);
+    assert_eq!(ask(get(one.address, "/"), &cookie).status, 303);
+    assert_eq!(ask(post(one.address, to, &form), &cookie).status, 403);
+
+    // Without a token, the user's own secret outlives the server.
+    let mut served = start(None);
+    let page = ask(get(served.address, "/backups/production"), "");
+    served.signal("-KILL");
+    let served = start(None);
+    let form = format!("form-token={}", page.field("form-token"));
+    assert_eq!(ask(post(served.address, to, &form), &page.cookie()).status, 303);
+
+    // An application's instances know each other's forms by its secret, and without one they do not.
+    let instance = |secret: Option<Secret>| {
+        let stores = [("same".to_owned(), format!("sqlite:{}", folder.join("same.db").display()).parse().unwrap())].into();
+        let settings = Settings { secret, stores, ..Settings::new(folder.join("backups"), Access::Elsewhere) };
+        mounted(router(settings))
+    };
+    for (secret, status) in [(Some(Secret::new([7; 32])), 303), (None, 403)] {
+        let [one, other] = [(); 2].map(|()| instance(secret.clone()));
+        let page = ask(get(one, "/backups/production"), "");
+        let form = format!("form-token={}", page.field("form-token"));
+        assert_eq!(ask(post(other, to, &form), &page.cookie()).status, status);
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use gaebar_gen::compile::cache;
 use gaebar_gen::config::{Config, RemoteConfig};
 use gaebar_gen::memo::Memo;
 use gaebar_gen::read::Selection;
+use gaebar_gen::secret::Secret;
 use gaebar_gen::shards::SHARD_BYTES;
 use gaebar_gen::steps::{Budget, Elsewhere, StateStore};
 use gaebar_gen::web::{self, Access, Settings, Token, VARIABLE};
@@ -22,6 +23,9 @@ pub(super) fn run(args: &ServeArgs, config: &Config, format: Format) -> anyhow::
     let token = Token::from(args.token_file.as_deref())?;
     let access = token.map_or(Access::Elsewhere, Access::Token);
     let mut settings = Settings::new(&args.backups, access);
+    if let Access::Elsewhere = settings.access {
+        settings.secret = own_secret();
+    }
     settings.hosts.clone_from(&args.host);
     for name in config.stores.keys() {
         settings.stores.insert(name.clone(), config.store(name).map_err(Usage::from)?);
@@ -63,6 +67,12 @@ pub(super) fn run(args: &ServeArgs, config: &Config, format: Format) -> anyhow::
     web::serve(listener, settings, &STOP)?;
     say!("Stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// The user's own secret, where no token makes one.
+fn own_secret() -> Option<Secret> {
+    let kept = cache().and_then(|folder| Secret::kept_in(&folder));
+    kept.inspect_err(|error| say!("note: {error}; when this is started anew, it asks again whether a restore is meant")).ok()
 }
 
 /// What a step does at the most: as options say, or else settings.

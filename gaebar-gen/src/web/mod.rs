@@ -47,6 +47,7 @@ pub use serve::{ServeError, bind, serve};
 pub use session::{Token, TokenError, VARIABLE};
 
 use crate::linked::Linked;
+use crate::secret::Secret;
 use comparisons::Comparisons;
 use library::{Library, Open};
 use limit::Limiter;
@@ -86,6 +87,10 @@ pub struct Settings {
     pub rules: Rules,
     /// Where the state of backups and restores is kept beside the disk: for a host whose disk is another with the next request.
     pub state: Option<StateStore>,
+    /// What sessions, forms and confirmed restores are sealed with, in the place of Gaebar's token. Without either it is random and ends
+    /// with this process: then other instances of the application, and the next process, know no form of this one's, and ask again
+    /// whether a restore is meant.
+    pub secret: Option<Secret>,
 }
 
 impl Settings {
@@ -100,6 +105,7 @@ impl Settings {
             comparison: COMPARISON,
             rules: Rules::default(),
             state: None,
+            secret: None,
         }
     }
 }
@@ -133,9 +139,14 @@ struct App {
 
 impl App {
     fn new(settings: Settings) -> Self {
+        let token = match &settings.access {
+            Access::Token(token) => Some(token),
+            Access::Elsewhere => None,
+        };
+        let secret = settings.secret.clone().or(token.map(Token::secret)).unwrap_or_else(Secret::random);
         Self {
             library: Library::new(settings.backups.clone()),
-            sessions: Sessions::default(),
+            sessions: Sessions::new(secret, token.is_some()),
             comparisons: Comparisons::default(),
             jobs: Jobs::new(&settings.backups, settings.linked.clone(), settings.state.clone()),
             wrong_tokens: Limiter::new(WRONG_TOKENS),

@@ -10,7 +10,6 @@ use maud::html;
 
 use super::super::guard::{Asked, Fields, Visitor};
 use super::super::problem::Problem;
-use super::super::session::Id;
 use super::super::{Access, App};
 use super::{form_token, page};
 
@@ -37,8 +36,7 @@ pub(in super::super) async fn log_in(
         return Ok((StatusCode::UNAUTHORIZED, form(&visitor, next, Some(wrong))).into_response());
     }
     // Another id than the one before: somebody may have planted that.
-    let id = Id::new().map_err(|_| Problem::broken())?;
-    app.sessions.open(id);
+    let session = app.sessions.open().map_err(|_| Problem::broken())?;
     // `./` keeps it below the mount: whatever stands in `next`, it is no other host.
     let next = if next.contains(|c: char| c == '\\' || c.is_control()) { "" } else { next };
     let to = match next.trim_start_matches('/') {
@@ -46,12 +44,12 @@ pub(in super::super) async fn log_in(
         next => visitor.links.to(next),
     };
     let mut response = Redirect::to(&to).into_response();
-    visitor.set_cookie(&mut response, id);
+    visitor.set_cookie(&mut response, &app.sessions, session);
     Ok(response)
 }
 
 pub(in super::super) async fn log_out(State(app): State<Arc<App>>, Extension(visitor): Extension<Visitor>) -> Response {
-    app.sessions.close(visitor.id);
+    app.sessions.close(visitor.browser);
     let mut response = Redirect::to(&visitor.links.to("login")).into_response();
     visitor.remove_cookie(&mut response);
     response
