@@ -342,6 +342,31 @@ fn whoever_has_the_same_token_or_secret_knows_the_same_sessions_and_forms() {
 }
 
 #[test]
+fn a_confirmed_restore_goes_on_after_a_kill_where_there_is_no_token() {
+    let folder = folder("web-confirmed");
+    with_backup(&folder);
+    let start = || Serving::start(&folder, None, &["--rows-per-step", "8"]);
+    let mut served = start();
+    let browser = Browser::new(served.address);
+    let job = browser.post("/backups/production", "/jobs", "&do=restore&backup=production&target=other&confirm=yes");
+    let job = resolve("/jobs", job.header("location"));
+    let state = |browser: &Browser| {
+        let page = browser.get(&job);
+        page.body.split("role=\"status\"").nth(1).and_then(|rest| rest.split(['<', '>']).nth(1)).unwrap().to_owned()
+    };
+    while state(&browser) != "Restoring." {
+        assert_eq!(browser.post(&job, &format!("{job}/step"), "").status, 303);
+    }
+    served.signal("-KILL");
+    let served = start();
+    let browser = Browser::new(served.address);
+    while !state(&browser).starts_with("Restored") {
+        assert_eq!(state(&browser), "Restoring.", "nobody is asked again");
+        assert_eq!(browser.post(&job, &format!("{job}/step"), "").status, 303);
+    }
+}
+
+#[test]
 fn after_logging_in_nobody_is_sent_to_another_host() {
     let folder = folder("web-redirect");
     let served = Serving::start(&folder, Some(TOKEN), &[]);

@@ -146,9 +146,9 @@ impl App {
         let secret = settings.secret.clone().or(token.map(Token::secret)).unwrap_or_else(Secret::random);
         Self {
             library: Library::new(settings.backups.clone()),
-            sessions: Sessions::new(secret, token.is_some()),
             comparisons: Comparisons::default(),
-            jobs: Jobs::new(&settings.backups, settings.linked.clone(), settings.state.clone()),
+            jobs: Jobs::new(&settings.backups, settings.linked.clone(), settings.state.clone(), secret.clone()),
+            sessions: Sessions::new(secret, token.is_some()),
             wrong_tokens: Limiter::new(WRONG_TOKENS),
             requests: Limiter::new(REQUESTS),
             reads: Arc::new(Semaphore::new(READS)),
