@@ -235,9 +235,10 @@ async fn admit(app: &App, request: Request, links: Links) -> Result<(Request, Vi
     };
     let known = browsers(&app.sessions, &parts.headers, &cookie.name);
     let session = known.iter().copied().find(|browser| browser.is_logged_in());
-    let bearer = has_token(app, &parts.headers, address, session.is_some())?;
-    // A program with the token may have many files to ask for.
-    if !bearer && app.requests.count(address) {
+    let bearer = has_token(app, &parts.headers, address, session.is_some()).await?;
+    let is_admitted = bearer || session.is_some() || matches!(app.settings.access, Access::Elsewhere);
+    // Whoever may use the page asks for many files, or many steps.
+    if !is_admitted && app.requests.count(address) {
         return Err(Problem::too_many("There were too many requests from here."));
     }
     check_origin(&parts.method, &parts.headers, &host)?;
@@ -247,7 +248,7 @@ async fn admit(app: &App, request: Request, links: Links) -> Result<(Request, Vi
     };
     let visitor = Visitor {
         links,
-        is_admitted: bearer || session.is_some() || matches!(app.settings.access, Access::Elsewhere),
+        is_admitted,
         is_new: known.is_empty(),
         browser,
         form_token: app.sessions.form_token(browser).ok_or_else(Problem::broken)?,
@@ -330,7 +331,7 @@ fn check_origin(method: &Method, headers: &HeaderMap, host: &Authority) -> Resul
 }
 
 /// Whether the request has Gaebar's token. What an application's own layer asks for is not ours to look at.
-fn has_token(app: &App, headers: &HeaderMap, address: Option<IpAddr>, has_session: bool) -> Result<bool, Problem> {
+async fn has_token(app: &App, headers: &HeaderMap, address: Option<IpAddr>, has_session: bool) -> Result<bool, Problem> {
     let (Access::Token(token), Some(given)) = (&app.settings.access, bearer(headers)) else {
         return Ok(false);
     };
@@ -338,14 +339,7 @@ fn has_token(app: &App, headers: &HeaderMap, address: Option<IpAddr>, has_sessio
     if has_session {
         return Ok(token.is(given));
     }
-    if app.wrong_tokens.is_exceeded(address) {
-        return Err(Problem::too_many("There were too many wrong tokens from here."));
-    }
-    let is_right = token.is(given);
-    if !is_right {
-        app.wrong_tokens.count(address);
-    }
-    Ok(is_right)
+    app.guesses.is_right(token, given, address).await
 }
 
 /// The bearer token that is sent. Of other schemes, which proxies ask for, none is meant for Gaebar.

@@ -20,6 +20,7 @@ mod connections;
 mod downloads;
 mod find;
 mod guard;
+mod guesses;
 mod library;
 mod limit;
 mod links;
@@ -49,6 +50,7 @@ pub use session::{Token, TokenError, VARIABLE};
 use crate::linked::Linked;
 use crate::secret::Secret;
 use comparisons::Comparisons;
+use guesses::Guesses;
 use library::{Library, Open};
 use limit::Limiter;
 use problem::Problem;
@@ -58,9 +60,7 @@ use crate::steps::{Jobs, Rules, StateStore, StepError};
 
 /// The longest that a comparison takes, unless settings say otherwise.
 const COMPARISON: Duration = Duration::from_mins(10);
-/// Wrong tokens from one address, in a minute.
-const WRONG_TOKENS: u32 = 10;
-/// Requests from one address, in a minute.
+/// Requests of those who have not logged in from one address, in a minute.
 const REQUESTS: u32 = 1_200;
 /// Pages that are being made from what is on disk at once.
 const READS: usize = 4;
@@ -68,6 +68,10 @@ const READS: usize = 4;
 const PAGE: Duration = Duration::from_secs(20);
 
 /// What a page is made of, and who may see it.
+///
+/// Wrong tokens, and requests of those who have none, are counted by the client's address. The page knows it where requests have axum's
+/// `ConnectInfo<SocketAddr>` (`into_make_service_with_connect_info`), and else all clients count as one: then guesses of somebody's slow
+/// everybody's logins down.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The folder that holds the backups, a folder each.
@@ -132,7 +136,7 @@ struct App {
     sessions: Sessions,
     comparisons: Comparisons,
     jobs: Jobs,
-    wrong_tokens: Limiter,
+    guesses: Guesses,
     requests: Limiter,
     reads: Arc<Semaphore>,
 }
@@ -149,7 +153,7 @@ impl App {
             comparisons: Comparisons::default(),
             jobs: Jobs::new(&settings.backups, settings.linked.clone(), settings.state.clone(), secret.clone()),
             sessions: Sessions::new(secret, token.is_some()),
-            wrong_tokens: Limiter::new(WRONG_TOKENS),
+            guesses: Guesses::default(),
             requests: Limiter::new(REQUESTS),
             reads: Arc::new(Semaphore::new(READS)),
             settings,

@@ -26,12 +26,8 @@ pub(in super::super) async fn log_in(
     Extension(fields): Extension<Fields>,
 ) -> Result<Response, Problem> {
     let Access::Token(token) = &app.settings.access else { return Ok(Redirect::to(&visitor.links.home()).into_response()) };
-    if app.wrong_tokens.is_exceeded(visitor.address) {
-        return Err(Problem::too_many("There were too many wrong tokens from here."));
-    }
     let next = fields.get("next");
-    if !token.is(fields.get("token").trim().as_bytes()) {
-        app.wrong_tokens.count(visitor.address);
+    if !app.guesses.is_right(token, fields.get("token").trim().as_bytes(), visitor.address).await? {
         let wrong = "This is not Gaebar’s token. It is what GAEBAR_TOKEN, or the token file, had when Gaebar was started.";
         return Ok((StatusCode::UNAUTHORIZED, form(&visitor, next, Some(wrong))).into_response());
     }
