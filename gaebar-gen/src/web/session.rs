@@ -181,6 +181,11 @@ impl Browser {
         Id::new().map(Self::Stranger)
     }
 
+    /// One that has just given the token, under another id than before.
+    pub(super) fn logged_in() -> Result<Self, getrandom::Error> {
+        Ok(Self::LoggedIn(Id::new()?, now() + LIFE.as_secs()))
+    }
+
     /// Whether it has logged in.
     pub(super) fn is_logged_in(self) -> bool {
         matches!(self, Self::LoggedIn(..))
@@ -210,11 +215,6 @@ impl Debug for Sessions {
 impl Sessions {
     pub(super) fn new(secret: Secret, asks: bool) -> Self {
         Self { secret, asks, closed: Mutex::default() }
-    }
-
-    /// A session for who gave the token.
-    pub(super) fn open(&self) -> Result<Browser, getrandom::Error> {
-        Ok(Browser::LoggedIn(Id::new()?, now() + LIFE.as_secs()))
     }
 
     /// Ends a session, for this process. Others know it until its time is up, if anybody has kept the cookie.
@@ -291,7 +291,7 @@ mod tests {
     #[test]
     fn who_has_the_secret_knows_a_session_until_it_ends() {
         let [here, there, elsewhere] = ["0123456789abcdef", "0123456789abcdef", "fedcba9876543210"].map(sessions);
-        let session = here.open().unwrap();
+        let session = Browser::logged_in().unwrap();
         let cookie = here.cookie(session).unwrap();
         assert!(here.browser(&cookie) == Some(session) && there.browser(&cookie) == Some(session));
         let stranger = Some(Browser::Stranger(session.id()));
@@ -313,10 +313,10 @@ mod tests {
     #[test]
     fn a_form_token_is_one_browsers_and_a_strangers_tells_nothing_of_the_secret() {
         let [here, elsewhere] = ["0123456789abcdef", "fedcba9876543210"].map(sessions);
-        let session = here.open().unwrap();
+        let session = Browser::logged_in().unwrap();
         let stranger = Browser::Stranger(session.id());
         let form = here.form_token(session).unwrap();
-        assert!(here.is_form_token(session, &form) && !here.is_form_token(here.open().unwrap(), &form));
+        assert!(here.is_form_token(session, &form) && !here.is_form_token(Browser::logged_in().unwrap(), &form));
         assert!(!here.is_form_token(stranger, &form) && !here.is_form_token(session, ""));
         assert!(!elsewhere.is_form_token(session, &form));
         assert_eq!(here.form_token(stranger), elsewhere.form_token(stranger));

@@ -10,6 +10,7 @@ use maud::html;
 
 use super::super::guard::{Asked, Fields, Visitor};
 use super::super::problem::Problem;
+use super::super::session::Browser;
 use super::super::{Access, App};
 use super::{form_token, page};
 
@@ -32,7 +33,7 @@ pub(in super::super) async fn log_in(
         return Ok((StatusCode::UNAUTHORIZED, form(&visitor, next, Some(wrong))).into_response());
     }
     // Another id than the one before: somebody may have planted that.
-    let session = app.sessions.open().map_err(|_| Problem::broken())?;
+    let session = Browser::logged_in().map_err(|_| Problem::broken())?;
     // `./` keeps it below the mount: whatever stands in `next`, it is no other host.
     let next = if next.contains(|c: char| c == '\\' || c.is_control()) { "" } else { next };
     let to = match next.trim_start_matches('/') {
