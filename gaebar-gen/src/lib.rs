@@ -53,6 +53,8 @@ pub mod stop;
 #[cfg(feature = "web")]
 pub mod pull;
 #[cfg(feature = "web")]
+pub mod secret;
+#[cfg(feature = "web")]
 pub mod steps;
 #[cfg(feature = "web")]
 pub mod web;

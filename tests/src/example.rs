@@ -29,6 +29,11 @@ impl Example {
         let (address, path) = line.trim().strip_prefix("http://").and_then(|url| url.split_once('/')).expect("it says its URL");
         Self { child, address: address.parse().unwrap(), path: format!("/{path}") }
     }
+
+    /// The number of its process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
 }
 
 impl Drop for Example {

@@ -1,8 +1,10 @@
 //! HTTP as bytes: a client that sends what no browser would.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{self, Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
+
+use tokio::net::TcpSocket;
 
 /// An answer.
 #[derive(Debug, Clone)]
@@ -47,12 +49,14 @@ pub struct Request {
     path: String,
     headers: Vec<(String, String)>,
     body: String,
+    /// This machine's address that it comes from, if the system is not to choose.
+    from: Option<IpAddr>,
 }
 
 /// Asks for a page, as a browser does.
 pub fn get(address: SocketAddr, path: &str) -> Request {
     let headers = vec![("Host".to_owned(), address.to_string()), ("Accept".to_owned(), "text/html".to_owned())];
-    Request { address, method: "GET", path: path.to_owned(), headers, body: String::new() }
+    Request { address, method: "GET", path: path.to_owned(), headers, body: String::new(), from: None }
 }
 
 /// Sends a form.
@@ -88,9 +92,27 @@ impl Request {
         Self { method, ..self }
     }
 
+    /// From another address of this machine's.
+    #[must_use]
+    pub fn from(self, address: IpAddr) -> Self {
+        Self { from: Some(address), ..self }
+    }
+
+    fn connect(&self) -> io::Result<TcpStream> {
+        let Some(from) = self.from else { return TcpStream::connect(self.address) };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let stream = runtime.block_on(async {
+            let socket = TcpSocket::new_v4()?;
+            socket.bind(SocketAddr::new(from, 0))?;
+            socket.connect(self.address).await?.into_std()
+        })?;
+        stream.set_nonblocking(false)?;
+        Ok(stream)
+    }
+
     /// Sends it, and waits for the answer.
     pub fn send(&self) -> Answer {
-        let mut stream = TcpStream::connect(self.address).expect("the server listens");
+        let mut stream = self.connect().expect("the server listens");
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         let headers: String = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let text = format!("{} {} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n{}", self.method, self.path, self.body);

@@ -1,10 +1,15 @@
 //! The examples that mount Gaebar's page, as they are built and started.
 
+use std::fs;
+use std::net::TcpStream;
+use std::process::Command;
+
 use gaebar_runtime::model::{Data, Key};
 use gaebar_runtime::store::{SqliteStore, Store as _};
-use gaebar_tests::command::folder;
+use gaebar_tests::command::{folder, run};
 use gaebar_tests::example::Example;
 use gaebar_tests::http::{get, post, resolve};
+use gaebar_tests::needs::programs;
 use gaebar_tests::serve::{TOKEN, with_backup};
 use serde_json::Value;
 
@@ -48,8 +53,15 @@ fn an_application_mounts_the_page_behind_its_own_login_and_brings_backups_along(
             open(&resolve(&linked, &link));
         }
     }
-    for missing in ["linked/nothing", "linked/nothing/rows?kind=Profile", "linked/backup/rows?kind=Missing", "linked/backup/rows"]
-    {
+    for missing in [
+        "linked/nothing",
+        "linked/nothing/rows?kind=Profile",
+        "linked/backup/rows?kind=Missing",
+        "linked/backup/rows",
+        "linked/backup?page=9",
+        "linked/backup?page=x",
+        "linked/backup/rows?kind=Profile&page=0",
+    ] {
         let missing = get(app.address, &format!("/admin/backup/{missing}")).with("Authorization", ADMIN).send();
         assert_eq!(missing.status, 404, "{}", missing.body);
     }
@@ -114,4 +126,27 @@ fn a_host_of_plain_hyper_and_tower_mounts_the_page_behind_gaebars_token() {
     let link = open("/gaebar").links().into_iter().find(|link| link.contains("production")).unwrap();
     let backup = open(&resolve("/gaebar", &link));
     assert!(backup.status == 200 && backup.body.contains("PlasticMan"), "{}", backup.body);
+    // Whoever guesses is told apart from others.
+    let guess = |last: u8| {
+        let guess = get(host.address, "/gaebar").with("Authorization", "Bearer a-guess");
+        guess.from([127, 0, 0, last].into()).send().status
+    };
+    assert!((0..10).all(|_| guess(2) == 401));
+    assert_eq!([guess(2), guess(3)], [429, 401]);
+}
+
+/// Files and sockets that a host may have open at once.
+const SOCKETS: usize = 24;
+
+#[test]
+fn a_host_of_plain_hyper_and_tower_goes_on_when_there_are_no_more_sockets() {
+    if !programs(&["prlimit"]) {
+        return;
+    }
+    let host = Example::start("mounted-in-hyper", &folder("example-sockets"), ("GAEBAR_TOKEN", TOKEN));
+    run(Command::new("prlimit").args([&format!("--nofile={SOCKETS}"), "--pid", &host.process().to_string()]), 0);
+    let taken: Vec<_> = (0..2 * SOCKETS).map(|_| TcpStream::connect(host.address).unwrap()).collect();
+    while fs::read_dir(format!("/proc/{}/fd", host.process())).unwrap().count() < SOCKETS {}
+    drop(taken);
+    assert_eq!(get(host.address, "/").send().status, 200);
 }

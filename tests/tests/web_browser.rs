@@ -1,13 +1,18 @@
 //! The Gaebar page in a real browser. Pictures of every page are kept in `target/gaebar-tests/screenshots`; `.ci/run` hands them on.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use gaebar_gen::private::Private;
 use gaebar_runtime::cli::thousands;
 use gaebar_tests::browser::Browser;
 use gaebar_tests::command::{folder, gaebar, run};
 use gaebar_tests::emulator::{Emulator, Flavour};
 use gaebar_tests::example::Example;
+use gaebar_tests::proxy::{Proxy, Raw, answer};
 use gaebar_tests::serve::{Serving, TOKEN, with_backup};
 use thirtyfour::Key;
 
@@ -78,7 +83,7 @@ fn a_comparison_shows_how_far_it_is_and_then_what_differs() {
     let Some((_, _served, browser)) = start("browser-diff", None) else { return };
     browser.open("/backups/production");
     browser.script("[...document.querySelectorAll('.stores button')].find((button) => button.textContent == 'other').click()");
-    // The script looks again until it is done.
+    // The script looks again until it is done, and puts it in where it was.
     browser.wait_for("article.difference");
     assert!(browser.text("main").contains("3 differ"), "{}", browser.text("main"));
     assert_eq!(browser.script("return document.querySelectorAll('article.difference').length"), 3);
@@ -136,7 +141,11 @@ fn is_accessible(browser: &Browser, path: &str) {
         ("one heading of the first level", "return document.querySelectorAll('h1').length == 1"),
         ("landmarks", "return ['header', 'main', 'footer', 'nav[aria-label]'].every((one) => document.querySelector(one))"),
         ("a language and a title", "return document.documentElement.lang == 'en' && document.title.length > 0"),
-        ("labels", "return [...document.querySelectorAll('input:not([type=hidden])')].every((input) => input.labels.length)"),
+        (
+            "labels",
+            "return [...document.querySelectorAll('input:not([type=hidden]), select')].every((input) => input.labels.length)",
+        ),
+        ("words where a mouse alone would find some", "return document.querySelectorAll('[title]').length == 0"),
         (
             "names of buttons and links, each button its own",
             "const names = (which) => [...document.querySelectorAll(which)].map((one) => one.ariaLabel ?? one.textContent.trim()); \
@@ -178,6 +187,9 @@ fn pages_have_what_a_keyboard_and_a_screen_reader_need() {
     for (_, path) in PAGES {
         is_accessible(&browser, path);
     }
+    let folder = folder("browser-access-login");
+    let asks = Serving::start(&folder, Some(TOKEN), &[]);
+    is_accessible(&Browser::start(asks.address).expect("as above"), "/login");
     browser.open("/backups/production");
     browser.press(Key::Tab);
     assert_eq!(browser.script("return document.activeElement.className"), "skip");
@@ -341,15 +353,12 @@ fn an_emulator_is_backed_up_and_restored_by_clicking() {
     back_up_and_restore_by_clicking(&stores, false);
 }
 
-/// With a token, which is asked for again after the server was killed.
+/// With a token, which is not asked for again after the server was killed.
 fn reload_and_kill_the_server_on_the_way(stores: &Stores) {
     let Some((mut served, browser)) = stores.start(Some(TOKEN)) else { return };
-    let log_in = || {
-        browser.type_into("#token", TOKEN);
-        browser.press(Key::Enter);
-    };
     browser.open("/");
-    log_in();
+    browser.type_into("#token", TOKEN);
+    browser.press(Key::Enter);
     browser.wait_for("#backup");
     back_up(&browser, "nightly");
     browser.wait_for("table.chart");
@@ -360,7 +369,6 @@ fn reload_and_kill_the_server_on_the_way(stores: &Stores) {
     browser.wait_for_text("Gaebar does not answer");
     browser.picture("server-gone");
     let served = stores.serve(&address, Some(TOKEN));
-    log_in();
     wait_for_end(&browser);
     assert!(
         browser.text("[role=status]").starts_with(&format!("Backed up {} rows", thousands(stores.rows))),
@@ -439,6 +447,110 @@ fn a_step_that_fails_says_so_and_waits_for_somebody() {
     std::fs::remove_dir(&in_the_way).unwrap();
     press(&browser, "#step button");
     browser.wait_for("#job[data-steps]");
+}
+
+/// A browser before a proxy, which answers some of the requests to such a path in its own way.
+fn behind(served: &Serving, path: &'static str, which: Range<usize>, raw: Raw) -> Option<(Proxy, Browser)> {
+    let seen = AtomicUsize::new(0);
+    let proxy = Proxy::before(served.address, move |asked, answered| {
+        let is_taken = asked.contains(path) && which.contains(&seen.fetch_add(1, Ordering::Relaxed));
+        if is_taken { raw.clone() } else { answered }
+    });
+    let browser = Browser::start(proxy.address)?;
+    Some((proxy, browser))
+}
+
+#[test]
+fn a_page_whose_form_is_refused_is_loaded_anew_once_and_then_says_why() {
+    let stores = Stores::new("browser-refused", 100);
+    let served = stores.serve("127.0.0.1:0", None);
+    let refused = answer("403 Forbidden", "Content-Type: text/html\r\n", b"<main>A proxy lets nobody do this.</main>");
+    let Some((proxy, browser)) = behind(&served, "/step", 0..usize::MAX, refused) else { return };
+    back_up(&browser, "nightly");
+    browser.wait_for("#job:not([data-steps])");
+    assert_eq!(browser.text("[role=status]"), "A proxy lets nobody do this.");
+    let loaded = proxy.asked().iter().filter(|head| head.starts_with("GET /jobs/1 ")).count();
+    assert_eq!(loaded, 2, "as it was begun, and once more");
+}
+
+#[test]
+fn a_comparison_outlives_an_answer_that_gaebar_has_too_much_to_do_and_is_put_in_without_a_reload() {
+    let folder = folder("browser-busy");
+    with_backup(&folder);
+    let served = Serving::start(&folder, None, &[]);
+    let busy = answer("503 Service Unavailable", "Content-Type: text/html\r\n", b"<main>Too much to do.</main>");
+    // The first request begins it, the second loads the page, and the third is the script's.
+    let Some((_proxy, browser)) = behind(&served, "/diff", 2..3, busy) else { return };
+    browser.open("/backups/production");
+    browser.script("[...document.querySelectorAll('.stores button')].find((button) => button.textContent == 'other').click()");
+    browser.wait_for_text("Gaebar has too much to do");
+    browser.script("document.querySelector('[role=status]').mark = 1");
+    browser.wait_for("article.difference");
+    assert!(browser.text("[role=status]").contains("3 differ"), "{}", browser.text("main"));
+    assert_eq!(browser.script("return document.querySelector('[role=status]').mark"), 1, "a screen reader hears its end");
+}
+
+#[test]
+fn who_else_is_at_a_backup_is_told_until_they_have_ended() {
+    let stores = Stores::new("browser-others", 200);
+    let Some((_served, browser)) = stores.start(None) else { return };
+    let backups = stores.folder.join("backups");
+    // As `gaebar backup` in a terminal holds it.
+    let held = Private::hold(&backups.join(".nightly.gaebar"), &backups.join("nightly")).unwrap();
+    back_up(&browser, "nightly");
+    browser.wait_for_text("is under way, in process");
+    let said = browser.text("[role=status]");
+    assert!(said.contains(&format!("in process {}", std::process::id())) && said.contains("nothing was lost"), "{said}");
+    is_accessible(&browser, "/jobs/1");
+    drop(held);
+    wait_for_end(&browser);
+    assert!(browser.text("[role=status]").starts_with("Backed up 200 rows"), "{}", browser.text("main"));
+}
+
+#[test]
+fn what_is_marked_stays_so_while_a_job_goes_on_and_its_plan_grows() {
+    let stores = Stores::new("browser-marked", 1_500);
+    run(&mut stores.command(&["backup", "from", "backups/nightly"]), 0);
+    let served = stores.serve("127.0.0.1:0", None);
+    // So that a plan takes longer than a page waits before it shows more of it.
+    let slow = Proxy::before(served.address, |path, answered| {
+        if path.ends_with("/step") {
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        answered
+    });
+    let Some(browser) = Browser::start(slow.address) else { return };
+    browser.open("/backups/nightly");
+    browser.script("document.querySelector('#target').value = 'to'");
+    browser.click("#restore button");
+    browser.wait_for("#job[data-steps] .plan td");
+    let mark = "const cell = document.querySelector('.plan td'); getSelection().selectAllChildren(cell); \
+                new MutationObserver(() => document.body.dataset.kept = cell.contains(getSelection().anchorNode) && cell.isConnected) \
+                .observe(document.querySelector('.plan'), { childList: true, characterData: true, subtree: true })";
+    browser.script(mark);
+    browser.wait_for("body[data-kept=true] #job[data-steps]");
+    browser.wait_for("form.confirm");
+    assert_eq!(browser.script("return document.body.dataset.kept"), "true");
+}
+
+#[test]
+fn a_backup_is_pulled_by_clicking() {
+    let there = Stores::new("browser-pull-there", 200);
+    run(&mut there.command(&["backup", "from", "backups/nightly"]), 0);
+    let far = there.serve("127.0.0.1:0", Some(TOKEN));
+    let here = folder("browser-pull-here");
+    let remote = format!("[remotes.far]\nurl = \"http://{}\"\ntoken-file = \"token\"\n", far.address);
+    std::fs::write(here.join("gaebar.toml"), remote).unwrap();
+    std::fs::write(here.join("token"), TOKEN).unwrap();
+    let served = Serving::start(&here, None, &[]);
+    let Some(browser) = Browser::start(served.address) else { return };
+    is_accessible(&browser, "/");
+    browser.type_into("#pull-backup", "nightly");
+    browser.click("form:has(#pull-backup) button");
+    browser.wait_for("#job");
+    wait_for_end(&browser);
+    assert!(browser.text("[role=status]").contains("every hash matches"), "{}", browser.text("main"));
+    there.are_the_same("from", &here.join("backups/nightly").display().to_string());
 }
 
 #[test]

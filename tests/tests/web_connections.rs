@@ -102,6 +102,7 @@ fn outward() -> Option<IpAddr> {
 #[test]
 fn one_client_cannot_take_all_connections() {
     let Some(outward) = outward() else {
+        assert!(std::env::var_os("CI").is_none(), "this machine has no address but its own");
         eprintln!("left out: this machine has no address but its own");
         return;
     };

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use gaebar_gen::secret::Secret;
 use gaebar_gen::web::{Access, Settings, Token, router};
 use gaebar_tests::command::{folder, gaebar, run};
 use gaebar_tests::http::{Answer, Request, get, post, resolve};
@@ -165,6 +166,9 @@ fn what_is_not_there_is_said_with_what_to_do() {
         ("/backups/production/diff", 404, "No store is called"),
         ("/backups/production/diff?store=sqlite:same.db", 404, "No store is called"),
         ("/backups/%ff", 400, ""),
+        ("/jobs/x", 404, "There is no job &quot;x&quot;"),
+        ("/jobs/-1", 404, "There is no job &quot;-1&quot;"),
+        ("/jobs/7", 404, "there is no job 7"),
         ("/assets/style.scss", 404, "There is no such file"),
     ] {
         let answer = get(address.address, path).send();
@@ -176,6 +180,17 @@ fn what_is_not_there_is_said_with_what_to_do() {
     // Programs are told in plain text.
     let plain = get(address.address, "/nowhere").without("Accept").send();
     assert!(plain.status == 404 && plain.body.starts_with("There is no page") && !plain.body.contains('<'), "{plain:?}");
+    let browser = Browser::new(address.address);
+    for path in ["/jobs/x/step", "/jobs/x/cancel", "/jobs/99999999999999999999/step"] {
+        let answer = browser.post("/backups/production", path, "");
+        assert!(answer.status == 404 && answer.body.contains("There is no job &quot;"), "{path}: {answer:?}");
+    }
+    for path in ["/jobs/7/step", "/jobs/7/cancel"] {
+        let answer = browser.post("/backups/production", path, "");
+        assert!(answer.status == 404 && answer.body.contains("there is no job 7"), "{path}: {answer:?}");
+    }
+    let api = get(address.address, "/api/jobs/x").send();
+    assert!(api.status == 404 && api.body.contains("There is no job \\\"x\\\"."), "{api:?}");
     let wrong = get(address.address, "/").method("DELETE").send();
     assert!(wrong.status == 403 || wrong.status == 405, "{wrong:?}");
     // Without a token there is nothing by which a program could be told from a page of somebody else's.
@@ -287,6 +302,85 @@ fn without_the_token_nothing_is_shown_and_it_is_told_to_nobody() {
 }
 
 #[test]
+fn whoever_has_the_same_token_or_secret_knows_the_same_sessions_and_forms() {
+    let folder = folder("web-instances");
+    with_backup(&folder);
+    // A proxy gives both one name; cookies would tell ports apart.
+    let ask = |request: Request, cookie: &str| request.with("Host", "localhost").with("Cookie", cookie).send();
+    let to = "/backups/production/diff?store=same";
+    let start = |token| Serving::start(&folder, token, &[]);
+    let log_in = |served: &Serving| {
+        let login = ask(get(served.address, "/login"), "");
+        let form = format!("form-token={}&token={TOKEN}", login.field("form-token"));
+        ask(post(served.address, "/login", &form), &login.cookie()).cookie()
+    };
+    let (mut one, other, another_token) = (start(Some(TOKEN)), start(Some(TOKEN)), start(Some("another-token-altogether")));
+    let login = ask(get(one.address, "/login"), "");
+    let form = format!("form-token={}&token={TOKEN}", login.field("form-token"));
+    assert_eq!(ask(post(other.address, "/login", &form), &login.cookie()).status, 303, "a login that was begun at the other");
+    let cookie = log_in(&one);
+    let form = format!("form-token={}", ask(get(one.address, "/backups/production"), &cookie).field("form-token"));
+    one.signal("-KILL");
+    let one = start(Some(TOKEN));
+    for (served, name) in [(&one, "started anew"), (&other, "another instance")] {
+        assert_eq!(ask(get(served.address, "/"), &cookie).status, 200, "{name}");
+        assert_eq!(ask(post(served.address, to, &form), &cookie).status, 303, "{name}");
+    }
+    assert_eq!(ask(get(another_token.address, "/"), &cookie).status, 303, "it asks for its own token");
+    assert_eq!(ask(post(another_token.address, to, &form), &cookie).status, 403);
+    // Who logs out is out, where that was said.
+    assert_eq!(ask(post(one.address, "/logout", &form), &cookie).status, 303);
+    assert_eq!(ask(get(one.address, "/"), &cookie).status, 303);
+    assert_eq!(ask(post(one.address, to, &form), &cookie).status, 403);
+
+    // Without a token, the user's own secret outlives the server.
+    let mut served = start(None);
+    let page = ask(get(served.address, "/backups/production"), "");
+    served.signal("-KILL");
+    let served = start(None);
+    let form = format!("form-token={}", page.field("form-token"));
+    assert_eq!(ask(post(served.address, to, &form), &page.cookie()).status, 303);
+
+    // An application's instances know each other's forms by its secret, and without one they do not.
+    let instance = |secret: Option<Secret>| {
+        let stores = [("same".to_owned(), format!("sqlite:{}", folder.join("same.db").display()).parse().unwrap())].into();
+        let settings = Settings { secret, stores, ..Settings::new(folder.join("backups"), Access::Elsewhere) };
+        mounted(router(settings))
+    };
+    for (secret, status) in [(Some(Secret::new([7; 32])), 303), (None, 403)] {
+        let [one, other] = [(); 2].map(|()| instance(secret.clone()));
+        let page = ask(get(one, "/backups/production"), "");
+        let form = format!("form-token={}", page.field("form-token"));
+        assert_eq!(ask(post(other, to, &form), &page.cookie()).status, status);
+    }
+}
+
+#[test]
+fn a_confirmed_restore_goes_on_after_a_kill_where_there_is_no_token() {
+    let folder = folder("web-confirmed");
+    with_backup(&folder);
+    let start = || Serving::start(&folder, None, &["--rows-per-step", "8"]);
+    let mut served = start();
+    let browser = Browser::new(served.address);
+    let job = browser.post("/backups/production", "/jobs", "&do=restore&backup=production&target=other&confirm=yes");
+    let job = resolve("/jobs", job.header("location"));
+    let state = |browser: &Browser| {
+        let page = browser.get(&job);
+        page.body.split("role=\"status\"").nth(1).and_then(|rest| rest.split(['<', '>']).nth(1)).unwrap().to_owned()
+    };
+    while state(&browser) != "Restoring." {
+        assert_eq!(browser.post(&job, &format!("{job}/step"), "").status, 303);
+    }
+    served.signal("-KILL");
+    let served = start();
+    let browser = Browser::new(served.address);
+    while !state(&browser).starts_with("Restored") {
+        assert_eq!(state(&browser), "Restoring.", "nobody is asked again");
+        assert_eq!(browser.post(&job, &format!("{job}/step"), "").status, 303);
+    }
+}
+
+#[test]
 fn after_logging_in_nobody_is_sent_to_another_host() {
     let folder = folder("web-redirect");
     let served = Serving::start(&folder, Some(TOKEN), &[]);
@@ -363,7 +457,7 @@ fn a_form_of_somebody_elses_changes_nothing() {
         ("a token that is cut", send(&form[..form.len() - 1])),
         ("a page of another host", send(&form).with("Origin", "http://evil.example")),
         ("a page of another port", send(&form).with("Origin", "http://127.0.0.1:1")),
-        ("a page without an origin", send(&form).with("Origin", "null")),
+        ("a page whose origin is hidden", send(&form).with("Origin", "null")),
         ("another site", send(&form).with("Sec-Fetch-Site", "cross-site")),
         ("another host of the site", send(&form).with("Sec-Fetch-Site", "same-site")),
         ("no cookie", send(&form).without("Cookie")),
@@ -375,6 +469,7 @@ fn a_form_of_somebody_elses_changes_nothing() {
     }
     let own = send(&form).with("Origin", &format!("http://{address}")).with("Sec-Fetch-Site", "same-origin").send();
     assert_eq!(own.status, 303, "{own:?}");
+    assert_eq!(send(&form).without("Origin").send().status, 303, "no origin at all is told by who is no browser");
 
     // Where an application's own layer asks who it is, forms are as safe.
     let app = mounted(Router::new().nest_service("/gaebar", router(Settings::new(folder.join("backups"), Access::Elsewhere))));
@@ -396,13 +491,37 @@ fn who_asks_too_often_or_sends_too_much_has_to_wait() {
     assert_eq!(long.status, 413, "{long:?}");
     let wrong: Vec<_> = (0..12).map(|_| browser.log_in("wrong-wrong-wrong-wrong", "").status).collect();
     assert!(wrong.iter().filter(|status| **status == 401).count() == 10 && wrong.ends_with(&[429, 429]), "{wrong:?}");
-    let right = browser.log_in(TOKEN, "");
-    assert_eq!((right.status, right.header("retry-after")), (429, "60"), "guessing has ended, even with the right one");
-    assert_eq!(get(served.address, "/").with("Authorization", &format!("Bearer {TOKEN}")).send().status, 429);
+    assert_eq!(browser.log_in("wrong-wrong-wrong-wrong", "").header("retry-after"), "60");
+    // Whoever has the right one gets in all the same: the others may have the same address.
+    assert_eq!(get(served.address, "/").with("Authorization", &format!("Bearer {TOKEN}")).send().status, 200);
+    let logged_in = Browser::logged_in(served.address);
 
-    let served = Serving::start(&folder, None, &[]);
-    let refused = (0..1_300).filter(|_| get(served.address, "/assets/icon.svg").send().status == 429).count();
-    assert!((100..=1_200).contains(&refused), "{refused} of 1,300 requests were refused");
+    let refused = |request: &Request| (0..1_300).filter(|_| request.send().status == 429).count();
+    let asset = get(served.address, "/assets/icon.svg");
+    let strangers = refused(&asset);
+    assert!((100..=1_299).contains(&strangers), "{strangers} of 1,300 requests were refused");
+    assert_eq!(asset.send().status, 429);
+    // A backup takes thousands of steps, and has to be cancelled at any time.
+    let bearer = format!("Bearer {TOKEN}");
+    for own in [asset.clone().with("Cookie", &logged_in.cookie), asset.with("Authorization", &bearer)] {
+        assert_eq!(refused(&own), 0);
+    }
+    let open = Serving::start(&folder, None, &[]);
+    assert_eq!(refused(&get(open.address, "/assets/icon.svg")), 0, "everybody may use it");
+}
+
+#[test]
+fn guesses_from_many_addresses_are_slow_and_lock_nobody_out() {
+    let folder = folder("web-guesses");
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let ask = |last: u8, token: &str| {
+        get(served.address, "/").with("Authorization", &format!("Bearer {token}")).from([127, 0, 0, last].into()).send().status
+    };
+    for address in 2..12 {
+        assert!((0..10).all(|_| ask(address, "a-guess") == 401), "127.0.0.{address}");
+    }
+    assert_eq!(ask(12, "a-guess"), 429, "a hundred are enough, wherever the next comes from");
+    assert_eq!([ask(2, TOKEN), ask(13, TOKEN)], [200, 200]);
 }
 
 #[test]
@@ -429,7 +548,7 @@ fn a_proxys_own_password_and_somebody_elses_guesses_lock_nobody_out() {
         let answer = get(address, "/").with("Authorization", &format!("Bearer guess-{guess}")).send();
         assert_eq!(answer.status, if guess < 10 { 401 } else { 429 });
     }
-    assert_eq!(Browser::new(address).log_in(TOKEN, "").status, 429);
+    assert_eq!(Browser::new(address).log_in(TOKEN, "").status, 303, "who has the token is not kept out");
     assert_eq!(with_session(behind("/")), 200, "who was logged in stays so");
     assert_eq!(with_session(get(address, "/").with("Authorization", "Bearer of-the-proxy")), 200);
     let forged = post(address, "/logout", "").with("Authorization", "Bearer of-the-proxy");
@@ -536,10 +655,23 @@ fn a_comparison_that_takes_too_long_is_given_up_with_a_word() {
 fn restoring_over_a_store_ends_no_session() {
     let folder = folder("web-session");
     with_backup(&folder);
+    // The only store that this Gaebar keeps anything of its own in.
+    let settings = fs::read_to_string(folder.join("gaebar.toml")).unwrap();
+    fs::write(folder.join("gaebar.toml"), format!("{settings}[state]\nstore = \"other\"\n")).unwrap();
     let served = Serving::start(&folder, Some(TOKEN), &[]);
     let browser = Browser::logged_in(served.address);
-    run(&mut gaebar(&folder, &["restore", "backups/production", "--to", "sqlite:same.db", "--interpret", "--mirror"]), 0);
+    let restore = "&do=restore&backup=production&target=other&mirror=yes&confirm=yes";
+    let job = resolve("/jobs", browser.post("/backups/production", "/jobs", restore).header("location"));
+    while !browser.get(&job).body.contains("Restored: ") {
+        assert_eq!(browser.post(&job, &format!("{job}/step"), "").status, 303);
+    }
+    run(&mut gaebar(&folder, &["diff", "backups/production", "sqlite:other.db", "--kinds", "Profile,PlasticMan"]), 0);
     assert_eq!(browser.get("/").status, 200);
+    // And even once there is nothing of the store any more.
+    drop(served);
+    fs::remove_file(folder.join("other.db")).unwrap();
+    let served = Serving::start_at(&folder, &browser.address.to_string(), Some(TOKEN), &[]);
+    assert_eq!(get(served.address, "/").with("Cookie", &browser.cookie).send().status, 200);
 }
 
 #[test]

@@ -688,22 +688,63 @@ fn a_real_project_is_written_to_only_once_its_name_is_typed() {
         assert!(answer.status == 422 && answer.body.contains("Type my-app to go on"), "{answer:?}");
     }
     assert_eq!(program.step(job, "")["stage"], "confirming");
-    // Nor does a stage that comes after it.
-    for said in ["", "yes"] {
+    // Nor does a stage that comes after it, nor a word that is said to have been typed.
+    for said in ["", "yes", "my-app"] {
         for stage in ["restoring", "deleting"] {
             let text = text.replace("\"confirm\": \"\"", &format!("\"confirm\": {said:?}"));
             fs::write(&file, text.replace("\"confirming\"", &format!("{stage:?}"))).unwrap();
-            for typed in ["", "confirm=yes", "confirm=my-app"] {
-                let step = program.step(job, typed);
-                assert!(step["problem"].as_str().unwrap().contains("Nobody has said that this target is meant"), "{step}");
-                assert_eq!(step["work"]["written"], 0);
-            }
+            let step = program.step(job, "");
+            assert!(step["stage"] == "confirming" && step["log"].to_string().contains("waits for the word again"), "{step}");
+            assert!(step["work"]["written"] == 0 && step["waiting_for"]["confirm"] == "my-app", "{step}");
+            fs::write(&file, text.replace("\"confirming\"", &format!("{stage:?}"))).unwrap();
+            assert_eq!(program.send("POST", &format!("/api/jobs/{job}/step"), "confirm=yes").status, 422);
         }
     }
     // It goes on once the name is typed, and ends where nobody is let in.
     fs::write(&file, &text).unwrap();
     assert_eq!(program.step(job, "confirm=my-app")["stage"], "restoring");
     assert!(!folder.join("to.db").exists());
+}
+
+#[test]
+fn what_was_confirmed_goes_on_only_as_it_was_and_where_that_is_known() {
+    let folder = with_store("jobs-sealed");
+    run(&mut gaebar(&folder, &["backup", "from", "backups/nightly"]), 0);
+    let mut served = Serving::start(&folder, Some(TOKEN), &[]);
+    let job = id(&Program(&served).begin("do=restore&backup=nightly&target=to&confirm=yes"));
+    Program(&served).steps(job, "restoring");
+    served.signal("-KILL");
+    let file = folder.join(format!("backups/.gaebar/jobs/{job}.json"));
+    let text = fs::read_to_string(&file).unwrap();
+    let before: Value = serde_json::from_str(&text).unwrap();
+    let edits = [
+        ("\"target\": \"to\"", "\"target\": \"real\"", "sqlite:to.db", "datastore://my-app"),
+        ("\"mirror\": false", "\"mirror\": true", "", ""),
+        ("\"on_conflict\": \"overwrite\"", "\"on_conflict\": \"skip\"", "", ""),
+        ("\"id\": 1", "\"id\": 2", "", ""),
+    ];
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    for (what, other, place, another_place) in edits {
+        assert!(text.contains(what) && text.contains(place), "{text}");
+        let id = if other.contains("\"id\"") { 2 } else { job };
+        // The seal is that of what was confirmed.
+        let edited = text.replace(what, other).replace(place, another_place);
+        fs::write(folder.join(format!("backups/.gaebar/jobs/{id}.json")), edited).unwrap();
+        let step = Program(&served).step(id, "");
+        assert_eq!(step["stage"], "confirming", "{other}: {step}");
+        assert_eq!(step["work"]["written"], before["work"]["written"], "{other}: {step}");
+    }
+    drop(served);
+    // Whoever has another token does not know who said it.
+    fs::write(&file, &text).unwrap();
+    let served = Serving::start(&folder, Some("another-token-altogether"), &[]);
+    let step = post(served.address, &format!("/api/jobs/{job}/step"), "");
+    let step = step.with("Authorization", "Bearer another-token-altogether").send();
+    assert!(step.body.contains("\"stage\":\"confirming\""), "{step:?}");
+    drop(served);
+    fs::write(&file, &text).unwrap();
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    assert_eq!(Program(&served).steps(job, "done").pop().unwrap()["work"]["written"], ROWS);
 }
 
 #[test]

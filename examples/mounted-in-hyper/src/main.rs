@@ -3,8 +3,11 @@
 //! `GAEBAR_TOKEN=$(openssl rand -hex 32) cargo run -p mounted-in-hyper` starts it at <http://127.0.0.1:8080/>, with the backups in the
 //! folder `backups`. Another folder and address are its arguments.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use gaebar_gen::web::{Access, Settings, Token, router};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -12,11 +15,11 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tower::{ServiceBuilder, ServiceExt as _, service_fn};
+use tower::{ServiceExt as _, service_fn};
 
 const MOUNT: &str = "/gaebar";
-/// Requests of one connection at once.
-const MOST: usize = 16;
+/// How long it waits when the system has no more sockets.
+const RELIEF: Duration = Duration::from_millis(500);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -30,9 +33,15 @@ async fn main() -> anyhow::Result<()> {
     let listener = TcpListener::bind(&address).await.with_context(|| format!("could not listen at {address}"))?;
     println!("http://{}{MOUNT}", listener.local_addr()?);
     loop {
-        let (stream, _) = listener.accept().await?;
+        let Ok((stream, client)) = listener.accept().await else {
+            // It went away again, or there are no more sockets: those that are open will end.
+            tokio::time::sleep(RELIEF).await;
+            continue;
+        };
         let gaebar = gaebar.clone();
-        let host = service_fn(move |request: Request<Incoming>| {
+        let host = service_fn(move |mut request: Request<Incoming>| {
+            // With its address, the page tells a client from others.
+            request.extensions_mut().insert(ConnectInfo(client));
             let gaebar = gaebar.clone();
             async move {
                 let below = request.uri().path().strip_prefix(MOUNT);
@@ -43,7 +52,6 @@ async fn main() -> anyhow::Result<()> {
                 }
             }
         });
-        let host = ServiceBuilder::new().concurrency_limit(MOST).service(host);
         tokio::spawn(async move {
             let service = TowerToHyperService::new(host);
             // What goes wrong with one connection is its client's.

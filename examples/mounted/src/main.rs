@@ -6,6 +6,7 @@
 mod guestbook;
 mod login;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -45,7 +46,8 @@ async fn main() -> anyhow::Result<()> {
 
     let listener = TcpListener::bind(&address).await.with_context(|| format!("could not listen at {address}"))?;
     println!("http://{}/", listener.local_addr()?);
-    axum::serve(listener, app).await?;
+    // With their addresses, the page tells clients apart.
+    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
     Ok(())
 }
 

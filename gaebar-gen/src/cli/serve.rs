@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use gaebar_gen::compile::cache;
 use gaebar_gen::config::Config;
+use gaebar_gen::secret::Secret;
 use gaebar_gen::steps::Budget;
 use gaebar_gen::web::{self, Access, Settings, SettingsError, Token, VARIABLE};
 use gaebar_runtime::cli::Format;
@@ -17,6 +19,9 @@ pub(super) fn run(args: &ServeArgs, config: &Config, format: Format) -> anyhow::
     let token = Token::from(args.token_file.as_deref())?;
     let access = token.map_or(Access::Elsewhere, Access::Token);
     let mut settings = Settings::from_config(config, &args.backups, access).map_err(usage)?;
+    if let Access::Elsewhere = settings.access {
+        settings.secret = own_secret();
+    }
     settings.hosts.clone_from(&args.host);
     settings.rules.budget = budget(args, settings.rules.budget);
     if !args.backups.is_dir() {
@@ -34,6 +39,12 @@ pub(super) fn run(args: &ServeArgs, config: &Config, format: Format) -> anyhow::
     web::serve(listener, settings, &STOP)?;
     say!("Stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// The user's own secret, where no token makes one.
+fn own_secret() -> Option<Secret> {
+    let kept = cache().and_then(|folder| Secret::kept_in(&folder));
+    kept.inspect_err(|error| say!("note: {error}; when this is started anew, it asks again whether a restore is meant")).ok()
 }
 
 /// What a step does at the most: as options say, or else settings.

@@ -13,6 +13,8 @@ use std::sync::atomic::AtomicBool;
 use thiserror::Error;
 
 pub use cargo::{CargoError, cargo};
+#[cfg(feature = "web")]
+pub(crate) use place::private_folder;
 pub use place::{BuildPlace, Profile, cache};
 
 use crate::folder::FolderError;

@@ -91,7 +91,7 @@ impl BuildPlace {
 }
 
 /// Makes a folder that is its owner's alone: it holds what the backup holds. Its path has no links, as cargo reports paths.
-fn private_folder(path: &Path) -> Result<PathBuf, FolderError> {
+pub(crate) fn private_folder(path: &Path) -> Result<PathBuf, FolderError> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

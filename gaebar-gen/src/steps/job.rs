@@ -101,6 +101,9 @@ pub enum Work {
         mirror: bool,
         /// What somebody typed to say that the target is meant: a real project's name, or `yes` for another store.
         confirm: String,
+        /// Shows that a Gaebar with the same secret was told so, of this very restore.
+        #[serde(default)]
+        seal: String,
         /// The name that has to be typed, if the target is a real project.
         project: Option<String>,
         /// The store that the target's name meant when the job was begun.
@@ -219,7 +222,8 @@ impl Work {
 
     /// A restore of a backup into a store that has a name.
     pub fn restore(from: Rows, backup: String, target: String, on_conflict: String, mirror: bool, confirm: String) -> Self {
-        let (project, place, digest, plan, others) = (None, String::new(), None, BTreeMap::new(), Others::default());
+        let (seal, project, place, digest) = (String::new(), None, String::new(), None);
+        let (plan, others) = (BTreeMap::new(), Others::default());
         let (at, has_begun, written, deleted) = ((0, 0), false, 0, 0);
         Self::Restore {
             from,
@@ -228,6 +232,7 @@ impl Work {
             on_conflict,
             mirror,
             confirm,
+            seal,
             project,
             place,
             digest,

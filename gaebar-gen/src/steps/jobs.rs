@@ -13,13 +13,14 @@ use super::replaced::replaced;
 use super::restore::With;
 use super::state::{State, now};
 use super::turn::Claim;
-use super::{Rules, StateStore, StepError, Stores, Sums, backup, pull, restore, verify};
+use super::{Rules, StateStore, StepError, Stores, Sums, backup, confirmed, pull, restore, verify};
 use crate::backup::{BackupError, at_work, spool_of};
 use crate::folder::{self, FolderError};
 use crate::linked::Linked;
 use crate::private;
 use crate::publish::PublishError;
 use crate::pull::{PullError, forget_pulled};
+use crate::secret::Secret;
 use crate::update::UpdateError;
 
 /// Jobs that have ended and are kept; the oldest go first.
@@ -40,6 +41,8 @@ pub struct Jobs {
     stops: Mutex<HashMap<u64, Arc<AtomicBool>>>,
     /// Where jobs are kept beside this disk, which may be gone with the next request.
     state: Option<StateStore>,
+    /// What confirmed restores are sealed with.
+    secret: Secret,
     /// Held while a finished backup comes to this disk.
     pub(super) bringing: Mutex<()>,
     pub(super) sums: Sums,
@@ -56,11 +59,11 @@ struct Held {
 
 impl Jobs {
     /// Those of the backups in a folder, which need not exist yet, and of backups that are compiled into this program; kept in a store, too,
-    /// if there is one for that.
-    pub fn new(backups: &Path, linked: Vec<Linked>, state: Option<StateStore>) -> Self {
+    /// if there is one for that. A restore that was confirmed goes on where the same secret is.
+    pub fn new(backups: &Path, linked: Vec<Linked>, state: Option<StateStore>, secret: Secret) -> Self {
         let folder = backups.join(".gaebar").join("jobs");
         let (stops, bringing, sums) = (Mutex::default(), Mutex::default(), Sums::default());
-        Self { backups: backups.to_owned(), folder, linked, stops, state, bringing, sums }
+        Self { backups: backups.to_owned(), folder, linked, stops, state, secret, bringing, sums }
     }
 
     /// All of them that can be read, the latest first.
@@ -166,6 +169,7 @@ impl Jobs {
         if let Some(replaces) = replaces {
             job.say(&replaces);
         }
+        confirmed::seal(&mut job, &self.secret);
         self.save(&job)?;
         if let Some(state) = self.state()? {
             Claim::take(state, job.id)?.keep(&job, None, &self.sums)?;
@@ -234,6 +238,7 @@ impl Jobs {
         if job.stage.has_ended() {
             return Ok(held.job);
         }
+        confirmed::unless_sealed(job, &self.secret);
         if let Work::Restore { project, target, .. } = &mut job.work {
             // What the job's file says of it may have been edited.
             *project = stores.get(target).and_then(restore::project);
@@ -258,6 +263,7 @@ impl Jobs {
         job.steps += 1;
         if job.steps == 1 {
             // Whoever cancels it after a kill knows that something may be left.
+            confirmed::seal(job, &self.secret);
             self.save(job)?;
         }
         let result = if held.is_finished { Ok(()) } else { self.work(job, stores, rules, &stop) };
@@ -279,6 +285,7 @@ impl Jobs {
             }
             Err(backup::Failed::Busy(error)) => return Err(error.into()),
         }
+        confirmed::seal(job, &self.secret);
         if matches!(job.stage, Stage::Done | Stage::Keeping) && job.work.folder().is_some_and(|(_, writes)| writes) {
             self.keep_backup(held, rules)
         } else {

@@ -11,6 +11,7 @@
 
 mod backup;
 mod brought;
+mod confirmed;
 mod error;
 mod expected;
 mod job;

@@ -51,12 +51,8 @@ pub(super) fn step(job: &mut Job, with: With) -> Result<(), String> {
     if *digest.get_or_insert_with(|| rows.digest()) != rows.digest() {
         return Err(OTHER.to_owned());
     }
-    match job.stage {
-        Stage::Confirming if is_confirmed(job, with.url) => begin(job, rows),
-        Stage::Restoring | Stage::Deleting if !is_confirmed(job, with.url) => {
-            return Err("Nobody has said that this target is meant. Cancel this, and begin anew.".to_owned());
-        }
-        _ => {}
+    if job.stage == Stage::Confirming && is_confirmed(job, with.url) {
+        begin(job, rows);
     }
     match job.stage {
         Stage::Planning => planned(job, with),

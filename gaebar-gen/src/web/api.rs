@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::App;
 use super::guard::Fields;
 use super::problem::Problem;
-use crate::steps::{Job, Rows, StepError, Work};
+use crate::steps::{Job, Rows, Work};
 
 /// What a request asks for: `do` is `backup`, with `store`, `backup`, and, if that was taken from another store, `another_source` (`yes`); or `restore`, with `backup` (or `linked`, for one
 /// that is compiled into the application), `target`, and, if need be, `on_conflict`, `mirror` (`yes`) and `confirm` (a real project's
@@ -52,8 +52,9 @@ pub(super) fn work(fields: &Fields) -> Result<Work, Problem> {
 }
 
 /// A job's number in an address.
-pub(super) fn number(job: &str) -> Result<u64, StepError> {
-    job.parse().map_err(|_| StepError::Missing(0))
+pub(super) fn number(job: &str) -> Result<u64, Problem> {
+    let missing = || Problem::missing(format!("There is no job {job:?}."), "The list of jobs shows those that there are.");
+    job.parse().map_err(|_| missing())
 }
 
 pub(super) async fn jobs(State(app): State<Arc<App>>) -> Result<Response, Problem> {
@@ -72,7 +73,8 @@ pub(super) async fn begin(State(app): State<Arc<App>>, Extension(fields): Extens
 }
 
 pub(super) async fn job(State(app): State<Arc<App>>, Path(job): Path<String>) -> Result<Response, Problem> {
-    let job = app.step(move |app| app.jobs.get(number(&job)?)).await?;
+    let id = number(&job)?;
+    let job = app.step(move |app| app.jobs.get(id)).await?;
     answer(StatusCode::OK, &Told::from(job))
 }
 
@@ -83,12 +85,14 @@ pub(super) async fn step(
     Path(job): Path<String>,
 ) -> Result<Response, Problem> {
     fields.only(&["confirm"])?;
-    let step = move |app: &App| app.jobs.step(number(&job)?, fields.get("confirm"), &app.settings.stores, &app.settings.rules);
+    let id = number(&job)?;
+    let step = move |app: &App| app.jobs.step(id, fields.get("confirm"), &app.settings.stores, &app.settings.rules);
     answer(StatusCode::OK, &Told::from(app.step(step).await?))
 }
 
 pub(super) async fn cancel(State(app): State<Arc<App>>, Path(job): Path<String>) -> Result<Response, Problem> {
-    let job = app.step(move |app| app.jobs.cancel(number(&job)?, &app.settings.rules)).await?;
+    let id = number(&job)?;
+    let job = app.step(move |app| app.jobs.cancel(id, &app.settings.rules)).await?;
     answer(StatusCode::OK, &Told::from(job))
 }
 

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use super::links::{Links, query};
 use super::pages;
 use super::problem::Problem;
-use super::session::Id;
+use super::session::{Browser, Sessions};
 use super::{Access, App};
 
 /// The field that every form carries.
@@ -51,12 +51,10 @@ pub(super) struct Visitor {
     pub(super) links: Links,
     /// Whether pages are shown.
     pub(super) is_admitted: bool,
-    /// Whether there is a session to end.
-    pub(super) has_session: bool,
     /// Whether the browser was not known before.
     is_new: bool,
     /// What it is known by.
-    pub(super) id: Id,
+    pub(super) browser: Browser,
     /// What forms carry.
     pub(super) form_token: String,
     pub(super) address: Option<IpAddr>,
@@ -153,9 +151,9 @@ impl Cookie {
 }
 
 impl Visitor {
-    /// Gives the browser another id.
-    pub(super) fn set_cookie(&self, response: &mut Response, id: Id) {
-        if let Some(cookie) = self.cookie.set(&id.to_text(), "") {
+    /// Makes the browser known as this one.
+    pub(super) fn set_cookie(&self, response: &mut Response, sessions: &Sessions, browser: Browser) {
+        if let Some(cookie) = sessions.cookie(browser).and_then(|cookie| self.cookie.set(&cookie, "")) {
             response.headers_mut().append(header::SET_COOKIE, cookie);
         }
     }
@@ -176,7 +174,7 @@ pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     let asset = request.uri().path().starts_with("/assets/");
     let is_api = is_api(request.uri().path());
     let (mut response, visitor) = match admit(&app, request, links.clone()).await {
-        Ok((request, visitor)) => (pass(request, &visitor, next).await, Some(visitor)),
+        Ok((request, visitor)) => (pass(&app, request, &visitor, next).await, Some(visitor)),
         Err(problem) => (problem.into_response(), None),
     };
     if is_api && let Some(problem) = response.extensions_mut().remove::<Problem>() {
@@ -201,7 +199,7 @@ pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
 }
 
 /// Hands a request on, if its sender may see what it asks for.
-async fn pass(mut request: Request, visitor: &Visitor, next: Next) -> Response {
+async fn pass(app: &App, mut request: Request, visitor: &Visitor, next: Next) -> Response {
     let (path, method) = (request.uri().path(), request.method().clone());
     let is_open = path == "/login" || path.starts_with("/assets/");
     if !visitor.is_admitted && !is_open {
@@ -219,7 +217,7 @@ async fn pass(mut request: Request, visitor: &Visitor, next: Next) -> Response {
     request.extensions_mut().insert(visitor.clone());
     let mut response = next.run(request).await;
     if method == Method::GET && !response.headers().contains_key(header::SET_COOKIE) && visitor.is_new {
-        visitor.set_cookie(&mut response, visitor.id);
+        visitor.set_cookie(&mut response, &app.sessions, visitor.browser);
     }
     response
 }
@@ -235,25 +233,25 @@ async fn admit(app: &App, request: Request, links: Links) -> Result<(Request, Vi
         path: mount(parts.extensions.get::<OriginalUri>().map(|OriginalUri(uri)| uri.path()), parts.uri.path()),
         is_secure: parts.headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https://")),
     };
-    let known = ids(&parts.headers, &cookie.name);
-    let session = known.iter().copied().find(|id| app.sessions.is_open(*id));
-    let bearer = has_token(app, &parts.headers, address, session.is_some())?;
-    // A program with the token may have many files to ask for.
-    if !bearer && app.requests.count(address) {
+    let known = browsers(&app.sessions, &parts.headers, &cookie.name);
+    let session = known.iter().copied().find(|browser| browser.is_logged_in());
+    let bearer = has_token(app, &parts.headers, address, session.is_some()).await?;
+    let is_admitted = bearer || session.is_some() || matches!(app.settings.access, Access::Elsewhere);
+    // Whoever may use the page asks for many files, or many steps.
+    if !is_admitted && app.requests.count(address) {
         return Err(Problem::too_many("There were too many requests from here."));
     }
     check_origin(&parts.method, &parts.headers, &host)?;
-    let id = match session.or(known.first().copied()) {
-        Some(id) => id,
-        None => Id::new().map_err(|_| Problem::broken())?,
+    let browser = match session.or(known.first().copied()) {
+        Some(browser) => browser,
+        None => Browser::new().map_err(|_| Problem::broken())?,
     };
     let visitor = Visitor {
         links,
-        is_admitted: bearer || session.is_some() || matches!(app.settings.access, Access::Elsewhere),
-        has_session: session.is_some(),
+        is_admitted,
         is_new: known.is_empty(),
-        id,
-        form_token: app.sessions.form_token(id).ok_or_else(Problem::broken)?,
+        browser,
+        form_token: app.sessions.form_token(browser).ok_or_else(Problem::broken)?,
         address,
         cookie,
     };
@@ -272,11 +270,11 @@ async fn admit(app: &App, request: Request, links: Links) -> Result<(Request, Vi
     let is_json = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     let fields = if is_json { Fields::parse_json(&body)? } else { Fields::parse(&body) };
     // No browser adds a bearer token by itself, so who sends one has meant it.
-    if !bearer && (visitor.is_new || !app.sessions.is_form_token(id, fields.get(FORM_TOKEN))) {
+    if !bearer && (visitor.is_new || !app.sessions.is_form_token(browser, fields.get(FORM_TOKEN))) {
         if is_api(parts.uri.path()) {
             return Err(without_token(&app.settings.access));
         }
-        let what = "This form is not of a page that Gaebar gave to this browser since it was started.";
+        let what = "This form is not of a page that Gaebar gave to this browser, or it is too old.";
         return Err(Problem::refused(what, "Reload the page, and send its form again."));
     }
     parts.extensions.insert(fields);
@@ -333,7 +331,7 @@ fn check_origin(method: &Method, headers: &HeaderMap, host: &Authority) -> Resul
 }
 
 /// Whether the request has Gaebar's token. What an application's own layer asks for is not ours to look at.
-fn has_token(app: &App, headers: &HeaderMap, address: Option<IpAddr>, has_session: bool) -> Result<bool, Problem> {
+async fn has_token(app: &App, headers: &HeaderMap, address: Option<IpAddr>, has_session: bool) -> Result<bool, Problem> {
     let (Access::Token(token), Some(given)) = (&app.settings.access, bearer(headers)) else {
         return Ok(false);
     };
@@ -341,14 +339,7 @@ fn has_token(app: &App, headers: &HeaderMap, address: Option<IpAddr>, has_sessio
     if has_session {
         return Ok(token.is(given));
     }
-    if app.wrong_tokens.is_exceeded(address) {
-        return Err(Problem::too_many("There were too many wrong tokens from here."));
-    }
-    let is_right = token.is(given);
-    if !is_right {
-        app.wrong_tokens.count(address);
-    }
-    Ok(is_right)
+    app.guesses.is_right(token, given, address).await
 }
 
 /// The bearer token that is sent. Of other schemes, which proxies ask for, none is meant for Gaebar.
@@ -358,11 +349,11 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token)
 }
 
-/// The ids that a browser sends.
-fn ids(headers: &HeaderMap, name: &str) -> Vec<Id> {
+/// What a browser says that it is.
+fn browsers(sessions: &Sessions, headers: &HeaderMap, name: &str) -> Vec<Browser> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
     let pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.filter(|(found, _)| *found == name).filter_map(|(_, id)| Id::from_text(id)).collect()
+    pairs.filter(|(found, _)| *found == name).filter_map(|(_, cookie)| sessions.browser(cookie)).collect()
 }
 
 /// The path that Gaebar is mounted at, by the whole path and what is left of it here.

@@ -21,6 +21,7 @@ mod connections;
 mod downloads;
 mod find;
 mod guard;
+mod guesses;
 mod library;
 mod limit;
 mod links;
@@ -49,7 +50,9 @@ pub use serve::{ServeError, bind, serve};
 pub use session::{Token, TokenError, VARIABLE};
 
 use crate::linked::Linked;
+use crate::secret::Secret;
 use comparisons::Comparisons;
+use guesses::Guesses;
 use library::{Library, Open};
 use limit::Limiter;
 use problem::Problem;
@@ -59,9 +62,7 @@ use crate::steps::{Jobs, Rules, StateStore, StepError};
 
 /// The longest that a comparison takes, unless settings say otherwise.
 const COMPARISON: Duration = Duration::from_mins(10);
-/// Wrong tokens from one address, in a minute.
-const WRONG_TOKENS: u32 = 10;
-/// Requests from one address, in a minute.
+/// Requests of those who have not logged in from one address, in a minute.
 const REQUESTS: u32 = 1_200;
 /// Pages that are being made from what is on disk at once.
 const READS: usize = 4;
@@ -69,6 +70,10 @@ const READS: usize = 4;
 const PAGE: Duration = Duration::from_secs(20);
 
 /// What a page is made of, and who may see it.
+///
+/// Wrong tokens, and requests of those who have none, are counted by the client's address. The page knows it where requests have axum's
+/// `ConnectInfo<SocketAddr>` (`into_make_service_with_connect_info`), and else all clients count as one: then guesses of somebody's slow
+/// everybody's logins down.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The folder that holds the backups, a folder each.
@@ -88,6 +93,10 @@ pub struct Settings {
     pub rules: Rules,
     /// Where the state of backups and restores is kept beside the disk: for a host whose disk is another with the next request.
     pub state: Option<StateStore>,
+    /// What sessions, forms and confirmed restores are sealed with, in the place of Gaebar's token. Without either it is random and ends
+    /// with this process: then other instances of the application, and the next process, know no form of this one's, and ask again
+    /// whether a restore is meant.
+    pub secret: Option<Secret>,
 }
 
 impl Settings {
@@ -102,6 +111,7 @@ impl Settings {
             comparison: COMPARISON,
             rules: Rules::default(),
             state: None,
+            secret: None,
         }
     }
 }
@@ -128,19 +138,24 @@ struct App {
     sessions: Sessions,
     comparisons: Comparisons,
     jobs: Jobs,
-    wrong_tokens: Limiter,
+    guesses: Guesses,
     requests: Limiter,
     reads: Arc<Semaphore>,
 }
 
 impl App {
     fn new(settings: Settings) -> Self {
+        let token = match &settings.access {
+            Access::Token(token) => Some(token),
+            Access::Elsewhere => None,
+        };
+        let secret = settings.secret.clone().or(token.map(Token::secret)).unwrap_or_else(Secret::random);
         Self {
             library: Library::new(settings.backups.clone()),
-            sessions: Sessions::default(),
             comparisons: Comparisons::default(),
-            jobs: Jobs::new(&settings.backups, settings.linked.clone(), settings.state.clone()),
-            wrong_tokens: Limiter::new(WRONG_TOKENS),
+            jobs: Jobs::new(&settings.backups, settings.linked.clone(), settings.state.clone(), secret.clone()),
+            sessions: Sessions::new(secret, token.is_some()),
+            guesses: Guesses::default(),
             requests: Limiter::new(REQUESTS),
             reads: Arc::new(Semaphore::new(READS)),
             settings,

@@ -1,31 +1,35 @@
 //! Who has logged in, with what, and whether they meant what they send.
 //!
-//! A visitor's browser keeps a random id as a cookie. Whether it has logged in is known to this process alone, and to no store: so
-//! restoring over one logs nobody out. The token against forged requests (CSRF) is made from the id with a secret of the process,
-//! so it need not be kept.
+//! A visitor's browser keeps a random id as a cookie. Once it has logged in, the cookie says until when, sealed with a [`Secret`]: so
+//! whoever has that knows the session, in another process too, and no store does: restoring over one logs nobody out. The token against
+//! forged requests (CSRF) is made from the id, so it need not be kept.
+//!
+//! The secret may be made of Gaebar's token, and seals with it are for guessing at home. So a stranger gets none: the token of the login's
+//! form is a hash of their id. Who could make that form another's would have to know Gaebar's token to log somebody in.
 
 use std::collections::HashMap;
 use std::fmt::{self, Debug};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::http::HeaderValue;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 
 use crate::folder::{self, FolderError};
 use crate::names::hex;
+use crate::secret::Secret;
 
 /// The environment variable with the token.
 pub const VARIABLE: &str = "GAEBAR_TOKEN";
 
-/// A session that is not used ends after so long.
-const IDLE: Duration = Duration::from_hours(12);
-/// Sessions at once. The one that was not used for the longest time makes room.
-const MOST_SESSIONS: usize = 100;
+/// A session ends so long after the login.
+const LIFE: Duration = Duration::from_hours(12);
+/// What cookies of sessions, and tokens of forms, are sealed for.
+const SESSION: &str = "session";
+const FORM: &str = "form";
 /// Shorter tokens could be guessed.
 const SHORTEST_TOKEN: usize = 16;
 
@@ -122,6 +126,11 @@ impl Token {
         Some(header)
     }
 
+    /// What everybody seals with who has it.
+    pub(super) fn secret(&self) -> Secret {
+        Secret::of_token(&self.text)
+    }
+
     /// Whether it is this one. How long that takes says nothing of where the two differ, or of how long the token is.
     pub(super) fn is(&self, given: &[u8]) -> bool {
         Sha256::digest(self.text.as_bytes()).as_slice().ct_eq(Sha256::digest(given).as_slice()).into()
@@ -134,19 +143,19 @@ pub(super) struct Id([u8; 32]);
 
 impl Id {
     /// One that nobody could guess.
-    pub(super) fn new() -> Result<Self, getrandom::Error> {
+    fn new() -> Result<Self, getrandom::Error> {
         let mut id = [0; 32];
         getrandom::fill(&mut id)?;
         Ok(Self(id))
     }
 
     /// As it stands in a cookie.
-    pub(super) fn to_text(self) -> String {
+    fn to_text(self) -> String {
         hex(&self.0)
     }
 
     /// From a cookie.
-    pub(super) fn from_text(text: &str) -> Option<Self> {
+    fn from_text(text: &str) -> Option<Self> {
         let digits: &[u8; 64] = text.as_bytes().try_into().ok()?;
         let mut id = [0; 32];
         for (byte, digits) in id.iter_mut().zip(digits.as_chunks::<2>().0) {
@@ -157,12 +166,44 @@ impl Id {
     }
 }
 
-/// Sessions, in the memory of this process.
+/// A browser, by its cookie.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Browser {
+    /// It has not logged in, or its session has ended.
+    Stranger(Id),
+    /// It has logged in; the session ends at this time, in seconds since 1970.
+    LoggedIn(Id, u64),
+}
+
+impl Browser {
+    /// One that was not known before.
+    pub(super) fn new() -> Result<Self, getrandom::Error> {
+        Id::new().map(Self::Stranger)
+    }
+
+    /// One that has just given the token, under another id than before.
+    pub(super) fn logged_in() -> Result<Self, getrandom::Error> {
+        Ok(Self::LoggedIn(Id::new()?, now() + LIFE.as_secs()))
+    }
+
+    /// Whether it has logged in.
+    pub(super) fn is_logged_in(self) -> bool {
+        matches!(self, Self::LoggedIn(..))
+    }
+
+    fn id(self) -> Id {
+        let (Self::Stranger(id) | Self::LoggedIn(id, _)) = self;
+        id
+    }
+}
+
+/// Who has logged in. Nothing is kept but what was ended early.
 pub(super) struct Sessions {
-    /// `None` if the system has no random numbers: then nobody logs in.
-    secret: Option<Id>,
-    /// By what is made of their ids, when they were last used.
-    open: Mutex<HashMap<String, Instant>>,
+    secret: Secret,
+    /// Whether people have to log in here.
+    asks: bool,
+    /// Sessions whose people have logged out here, and when each would have ended.
+    closed: Mutex<HashMap<[u8; 32], u64>>,
 }
 
 impl Debug for Sessions {
@@ -171,61 +212,63 @@ impl Debug for Sessions {
     }
 }
 
-impl Default for Sessions {
-    fn default() -> Self {
-        Self { secret: Id::new().ok(), open: Mutex::default() }
-    }
-}
-
 impl Sessions {
-    /// Opens a session for a browser that gave the token.
-    pub(super) fn open(&self, id: Id) {
-        let Some(session) = self.seal("session", id) else { return };
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.retain(|_, used| used.elapsed() < IDLE);
-        if open.len() >= MOST_SESSIONS
-            && let Some(oldest) = open.iter().min_by_key(|(_, used)| **used).map(|(session, _)| session.clone())
-        {
-            open.remove(&oldest);
-        }
-        open.insert(session, Instant::now());
+    pub(super) fn new(secret: Secret, asks: bool) -> Self {
+        Self { secret, asks, closed: Mutex::default() }
     }
 
-    /// Whether a session is open. It stays so for another while.
-    pub(super) fn is_open(&self, id: Id) -> bool {
-        let Some(session) = self.seal("session", id) else { return false };
-        match self.open.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&session) {
-            Some(used) if used.elapsed() < IDLE => {
-                *used = Instant::now();
-                true
+    /// Ends a session, for this process. Others know it until its time is up, if anybody has kept the cookie.
+    pub(super) fn close(&self, browser: Browser) {
+        if let Browser::LoggedIn(id, until) = browser {
+            let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+            closed.retain(|_, until| *until > now());
+            closed.insert(id.0, until);
+        }
+    }
+
+    /// A browser's cookie.
+    pub(super) fn cookie(&self, browser: Browser) -> Option<String> {
+        match browser {
+            Browser::Stranger(id) => Some(id.to_text()),
+            Browser::LoggedIn(id, until) => {
+                let text = format!("{}.{until}", id.to_text());
+                let seal = self.secret.seal(SESSION, text.as_bytes())?;
+                Some(format!("{text}.{seal}"))
             }
-            _ => false,
         }
     }
 
-    /// Ends a session.
-    pub(super) fn close(&self, id: Id) {
-        if let Some(session) = self.seal("session", id) {
-            self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&session);
-        }
+    /// The browser that has a cookie, if it is one of ours.
+    pub(super) fn browser(&self, cookie: &str) -> Option<Browser> {
+        let Some((text, seal)) = cookie.rsplit_once('.') else { return Id::from_text(cookie).map(Browser::Stranger) };
+        let (id, until) = text.split_once('.')?;
+        let (id, until) = (Id::from_text(id)?, until.parse().ok()?);
+        let is_open = until > now() && self.secret.has_sealed(SESSION, text.as_bytes(), seal) && !self.is_closed(id);
+        Some(if is_open { Browser::LoggedIn(id, until) } else { Browser::Stranger(id) })
+    }
+
+    fn is_closed(&self, id: Id) -> bool {
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&id.0)
     }
 
     /// What the forms of a browser's pages carry, and a page of somebody else's can't know.
-    pub(super) fn form_token(&self, id: Id) -> Option<String> {
-        self.seal("form", id)
+    pub(super) fn form_token(&self, browser: Browser) -> Option<String> {
+        let id = browser.id().0;
+        if self.asks && !browser.is_logged_in() {
+            return Some(hex(&Sha256::new_with_prefix(FORM).chain_update(id).finalize()));
+        }
+        self.secret.seal(FORM, &id)
     }
 
     /// Whether a form is of a page that this browser was given.
-    pub(super) fn is_form_token(&self, id: Id, given: &str) -> bool {
-        self.form_token(id).is_some_and(|token| token.as_bytes().ct_eq(given.as_bytes()).into())
+    pub(super) fn is_form_token(&self, browser: Browser, given: &str) -> bool {
+        self.form_token(browser).is_some_and(|token| token.as_bytes().ct_eq(given.as_bytes()).into())
     }
+}
 
-    fn seal(&self, purpose: &str, id: Id) -> Option<String> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret?.0).ok()?;
-        mac.update(purpose.as_bytes());
-        mac.update(&id.0);
-        Some(hex(&mac.finalize().into_bytes()))
-    }
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 #[cfg(test)]
@@ -241,18 +284,44 @@ mod tests {
         assert_eq!(format!("{token:?}"), "Token(…)");
     }
 
+    fn sessions(token: &str) -> Sessions {
+        Sessions::new(Token::new(token, "x").unwrap().secret(), true)
+    }
+
     #[test]
-    fn a_session_is_open_until_it_is_closed_and_its_form_token_is_its_own() {
-        let sessions = Sessions::default();
-        let (one, other) = (Id::new().unwrap(), Id::new().unwrap());
-        assert!(Id::from_text(&one.to_text()) == Some(one) && Id::from_text("0").is_none());
-        sessions.open(one);
-        assert!(sessions.is_open(one) && !sessions.is_open(other));
-        let form = sessions.form_token(one).unwrap();
-        assert!(sessions.is_form_token(one, &form) && !sessions.is_form_token(other, &form) && !sessions.is_form_token(one, ""));
-        sessions.close(one);
-        assert!(!sessions.is_open(one));
-        (0..=MOST_SESSIONS).for_each(|_| sessions.open(Id::new().unwrap()));
-        assert_eq!(sessions.open.lock().unwrap().len(), MOST_SESSIONS);
+    fn who_has_the_secret_knows_a_session_until_it_ends() {
+        let [here, there, elsewhere] = ["0123456789abcdef", "0123456789abcdef", "fedcba9876543210"].map(sessions);
+        let session = Browser::logged_in().unwrap();
+        let cookie = here.cookie(session).unwrap();
+        assert!(here.browser(&cookie) == Some(session) && there.browser(&cookie) == Some(session));
+        let stranger = Some(Browser::Stranger(session.id()));
+        assert!(elsewhere.browser(&cookie) == stranger, "of another token");
+        let over = Browser::LoggedIn(session.id(), now());
+        assert!(here.browser(&here.cookie(over).unwrap()) == stranger, "its time is up");
+        let (id, rest) = cookie.split_once('.').unwrap();
+        let (until, seal) = rest.split_once('.').unwrap();
+        let longer = format!("{id}.{}.{seal}", until.parse::<u64>().unwrap() + 1);
+        assert!(here.browser(&longer) == stranger, "nobody makes it longer");
+        for other in ["", "0", "x.1.2", &format!("{id}."), &format!("{id}..{seal}"), &format!("{id}.{seal}")] {
+            assert!(here.browser(other).is_none_or(|browser| !browser.is_logged_in()), "{other}");
+        }
+        assert!(here.browser(id) == stranger);
+        here.close(session);
+        assert!(here.browser(&cookie) == stranger);
+    }
+
+    #[test]
+    fn a_form_token_is_one_browsers_and_a_strangers_tells_nothing_of_the_secret() {
+        let [here, elsewhere] = ["0123456789abcdef", "fedcba9876543210"].map(sessions);
+        let session = Browser::logged_in().unwrap();
+        let stranger = Browser::Stranger(session.id());
+        let form = here.form_token(session).unwrap();
+        assert!(here.is_form_token(session, &form) && !here.is_form_token(Browser::logged_in().unwrap(), &form));
+        assert!(!here.is_form_token(stranger, &form) && !here.is_form_token(session, ""));
+        assert!(!elsewhere.is_form_token(session, &form));
+        assert_eq!(here.form_token(stranger), elsewhere.form_token(stranger));
+        // Where nobody logs in, a stranger is all that there is.
+        let open = Sessions::new(Secret::new([7; 32]), false);
+        assert!(open.form_token(stranger).is_some() && open.form_token(stranger) != here.form_token(stranger));
     }
 }

@@ -61,7 +61,8 @@ fn compare(app: &App, visitor: &Visitor, backup: &str) -> Markup {
             @for (store, url) in &app.settings.stores {
                 form method="post" action=(visitor.links.diff(backup, store)) {
                     (form_token(visitor))
-                    button title=(url) aria-label={ "Compare with " (visible(store)) } { (visible(store)) }
+                    button aria-label={ "Compare with " (visible(store)) } { (visible(store)) }
+                    small { (visible(&url.to_string())) }
                 }
             }
         }
@@ -82,9 +83,8 @@ fn back_up(app: &App, visitor: &Visitor, backup: &Backup) -> Markup {
                         (form_token(visitor))
                         input type="hidden" name="do" value="backup";
                         input type="hidden" name="backup" value=(name);
-                        button name="store" value=(store) title=(url) aria-label={ "Back up again, from " (visible(store)) } {
-                            (visible(store))
-                        }
+                        button name="store" value=(store) aria-label={ "Back up again, from " (visible(store)) } { (visible(store)) }
+                        small { (visible(&url.to_string())) }
                     }
                 }
             }

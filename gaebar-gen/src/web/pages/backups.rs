@@ -136,11 +136,17 @@ pub(super) fn facts(backup: &Backup) -> Markup {
             div { dt { "Rows" } dd { (thousands(backup.rows())) } }
             div { dt { "Size" } dd { (bytes(backup.bytes())) } }
         }
+        @if !backup.is_consistent() { (half()) }
     }
 }
 
 pub(super) fn no_snapshot() -> Markup {
-    html! { span.tag title="The store offered none: what was written meanwhile may be half in the backup" { "no snapshot" } }
+    html! { span.tag { "no snapshot" } }
+}
+
+/// What that means.
+pub(super) fn half() -> Markup {
+    html! { p.hint { "No snapshot: the store offered none, so what was written meanwhile may be half in the backup." } }
 }
 
 /// The way back to here.

@@ -10,7 +10,7 @@ use gaebar_runtime::store::StoreUrl;
 use maud::{Markup, html};
 
 use super::super::App;
-use super::super::comparisons::{Change, Comparison, Counts, Differences, Ended, MOST_TOLD, Told};
+use super::super::comparisons::{Change, Counts, Differences, Ended, MOST_TOLD, Told};
 use super::super::guard::{Asked, Fields, Visitor};
 use super::super::links::Links;
 use super::super::problem::Problem;
@@ -61,19 +61,29 @@ pub(in super::super) async fn diff(
         let backup = app.open(&backup)?;
         let links = &visitor.links;
         let comparison = app.comparisons.get(&backup.name, store);
+        let ended = comparison.as_ref().and_then(|comparison| comparison.ended());
+        let is_running = comparison.is_some() && ended.is_none();
+        let seconds = comparison.map_or(0, |comparison| comparison.seconds());
         let main = html! {
             h1 { (visible(&backup.name)) " and the store " (visible(store)) }
             p.state { "The backup, and what " code { (url) } " held when it was compared." }
-            @match comparison.as_deref().map(|comparison| (comparison, comparison.ended())) {
-                None => (again(&visitor, &backup.name, store, "Compare")),
-                Some((comparison, None)) => (running(&visitor, &backup.name, store, comparison)),
-                Some((_, Some(Ended::Failed(problem)))) => {
-                    (told(&problem))
-                    (again(&visitor, &backup.name, store, "Compare again"))
-                }
-                Some((_, Some(Ended::Compared(differences)))) => {
-                    (found(links, &backup.name, store, &differences, asked_for.get("page"))?)
-                    (again(&visitor, &backup.name, store, "Compare again"))
+            // The script looks again as long as it is to be loaded again, and puts in the end.
+            div #comparison data-reload=[is_running.then_some("1000")] {
+                @match ended {
+                    None if is_running => (running(&visitor, &backup.name, store, seconds)),
+                    None => {
+                        (status(&html! { "It has not been compared yet." }))
+                        (again(&visitor, &backup.name, store, "Compare"))
+                    }
+                    Some(Ended::Failed(problem)) => {
+                        (status(&html! { "The comparison did not come to its end." }))
+                        (told(&problem))
+                        (again(&visitor, &backup.name, store, "Compare again"))
+                    }
+                    Some(Ended::Compared(differences)) => {
+                        (found(links, &backup.name, store, &differences, asked_for.get("page"))?)
+                        (again(&visitor, &backup.name, store, "Compare again"))
+                    }
                 }
             }
         };
@@ -98,16 +108,19 @@ fn again(visitor: &Visitor, backup: &str, store: &str, what: &str) -> Markup {
     }
 }
 
-/// The script reloads this part until the comparison has ended.
-fn running(visitor: &Visitor, backup: &str, store: &str, comparison: &Comparison) -> Markup {
+/// How a comparison stands, which a screen reader reads out whenever it changes.
+fn status(text: &Markup) -> Markup {
+    html! { p.state role="status" aria-live="polite" { (text) } }
+}
+
+fn running(visitor: &Visitor, backup: &str, store: &str, seconds: u64) -> Markup {
     html! {
-        div data-reload="1000" {
-            p role="status" aria-live="polite" { "Comparing: " (comparison.seconds()) " s so far." }
-            noscript { p { "Reload the page to see how far it is." } }
-            form method="post" action=(visitor.links.diff(backup, store)) {
-                (form_token(visitor))
-                button name="do" value="stop" { "Stop" }
-            }
+        (status(&html! { "Comparing." }))
+        p.so-far { (seconds) " s so far." }
+        noscript { p { "Reload the page to see how far it is." } }
+        form method="post" action=(visitor.links.diff(backup, store)) {
+            (form_token(visitor))
+            button name="do" value="stop" { "Stop" }
         }
     }
 }
@@ -118,10 +131,10 @@ fn found(links: &Links, backup: &str, store: &str, differences: &Differences, as
     let at = asked(asked_for, pages.len())?;
     let turn = pager(at, pages.len(), "differences", |page| format!("{}&page={page}", links.diff(backup, store)));
     Ok(html! {
-        p.state {
+        (status(&html! {
             @if all == 0 { span.tag.good { "no difference" } } @else { span.tag.bad { (thousands(all)) " differ" } }
             " " (thousands(differences.equal)) " equal; compared in " (format!("{:.1}", differences.seconds)) " s"
-        }
+        }))
         @if all > 0 {
             (counted(differences))
             h2 #differences { "Differences" }

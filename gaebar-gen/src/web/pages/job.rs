@@ -40,7 +40,8 @@ pub(in super::super) async fn step(
     Extension(fields): Extension<Fields>,
     Path(job): Path<String>,
 ) -> Result<Redirect, Problem> {
-    let step = move |app: &App| app.jobs.step(number(&job)?, fields.get("confirm"), &app.settings.stores, &app.settings.rules);
+    let id = number(&job)?;
+    let step = move |app: &App| app.jobs.step(id, fields.get("confirm"), &app.settings.stores, &app.settings.rules);
     let job = app.step(step).await?;
     Ok(Redirect::to(&visitor.links.job(job.id)))
 }
@@ -51,7 +52,8 @@ pub(in super::super) async fn cancel(
     Extension(visitor): Extension<Visitor>,
     Path(job): Path<String>,
 ) -> Result<Redirect, Problem> {
-    let job = app.step(move |app| app.jobs.cancel(number(&job)?, &app.settings.rules)).await?;
+    let id = number(&job)?;
+    let job = app.step(move |app| app.jobs.cancel(id, &app.settings.rules)).await?;
     Ok(Redirect::to(&visitor.links.job(job.id)))
 }
 
@@ -84,7 +86,8 @@ pub(in super::super) async fn job(
     Extension(visitor): Extension<Visitor>,
     Path(job): Path<String>,
 ) -> Page {
-    let job = app.step(move |app| app.jobs.get(number(&job)?)).await?;
+    let id = number(&job)?;
+    let job = app.step(move |app| app.jobs.get(id)).await?;
     let links = &visitor.links;
     let drives = !job.stage.has_ended() && job.stage != Stage::Confirming && job.problem.is_none();
     let main = html! {
@@ -101,8 +104,8 @@ pub(in super::super) async fn job(
                     button { @if job.problem.is_some() { "Try again" } @else { "Go on" } }
                 }
             }
-            (progress(&job))
-            (plan(&job))
+            div.progress { (progress(&job)) }
+            div.plan { (plan(&job)) }
             @if !job.stage.has_ended() {
                 section aria-labelledby="cancel" {
                     h2 #cancel { "Cancel" }

@@ -9,7 +9,7 @@ use maud::html;
 
 use super::super::App;
 use super::super::guard::{Asked, Visitor};
-use super::backups::{no_snapshot, trail};
+use super::backups::{half, no_snapshot, trail};
 use super::{Page, asked, bar, page, pager, time};
 use crate::emit::visible;
 use crate::folder::bytes;
@@ -43,6 +43,7 @@ pub(in super::super) async fn kind(
                 div { dt { "Shards" } dd { (thousands(kind.shards.len() as u64)) } }
                 div { dt { "Size" } dd { (bytes(kind.bytes)) } }
             }
+            @if !manifest.consistent { (half()) }
             h2 #shards { "Shards" }
             table.chart {
                 thead { tr { th scope="col" { "Shard" } th scope="col" { "Rows" } th scope="col" { "Size" } } }

@@ -10,7 +10,7 @@ use maud::html;
 
 use super::super::guard::{Asked, Fields, Visitor};
 use super::super::problem::Problem;
-use super::super::session::Id;
+use super::super::session::Browser;
 use super::super::{Access, App};
 use super::{form_token, page};
 
@@ -27,18 +27,13 @@ pub(in super::super) async fn log_in(
     Extension(fields): Extension<Fields>,
 ) -> Result<Response, Problem> {
     let Access::Token(token) = &app.settings.access else { return Ok(Redirect::to(&visitor.links.home()).into_response()) };
-    if app.wrong_tokens.is_exceeded(visitor.address) {
-        return Err(Problem::too_many("There were too many wrong tokens from here."));
-    }
     let next = fields.get("next");
-    if !token.is(fields.get("token").trim().as_bytes()) {
-        app.wrong_tokens.count(visitor.address);
+    if !app.guesses.is_right(token, fields.get("token").trim().as_bytes(), visitor.address).await? {
         let wrong = "This is not Gaebar’s token. It is what GAEBAR_TOKEN, or the token file, had when Gaebar was started.";
         return Ok((StatusCode::UNAUTHORIZED, form(&visitor, next, Some(wrong))).into_response());
     }
     // Another id than the one before: somebody may have planted that.
-    let id = Id::new().map_err(|_| Problem::broken())?;
-    app.sessions.open(id);
+    let session = Browser::logged_in().map_err(|_| Problem::broken())?;
     // `./` keeps it below the mount: whatever stands in `next`, it is no other host.
     let next = if next.contains(|c: char| c == '\\' || c.is_control()) { "" } else { next };
     let to = match next.trim_start_matches('/') {
@@ -46,12 +41,12 @@ pub(in super::super) async fn log_in(
         next => visitor.links.to(next),
     };
     let mut response = Redirect::to(&to).into_response();
-    visitor.set_cookie(&mut response, id);
+    visitor.set_cookie(&mut response, &app.sessions, session);
     Ok(response)
 }
 
 pub(in super::super) async fn log_out(State(app): State<Arc<App>>, Extension(visitor): Extension<Visitor>) -> Response {
-    app.sessions.close(visitor.id);
+    app.sessions.close(visitor.browser);
     let mut response = Redirect::to(&visitor.links.to("login")).into_response();
     visitor.remove_cookie(&mut response);
     response

@@ -63,7 +63,7 @@ fn frame(links: &Links, visitor: Option<&Visitor>, title: &str, trail: &[(&str, 
                             li { span aria-current="page" { (title) } }
                         }
                     }
-                    @if let Some(visitor) = visitor.filter(|visitor| visitor.has_session) {
+                    @if let Some(visitor) = visitor.filter(|visitor| visitor.browser.is_logged_in()) {
                         form method="post" action=(links.to("logout")) {
                             (form_token(visitor))
                             button.quiet { "Log out" }
