@@ -27,20 +27,23 @@ pub use drive::{Ended, Watch, cancel};
 pub use error::{Paused, PullError};
 pub use remote::{Plain, Remote};
 
-use crate::backup::{BackedUp, BackupError, Options, backup, forget, spool_of};
+use crate::backup::{BackedUp, BackupError, Options, at_work, backup, forget, spool_of};
 use crate::folder::{self, FolderError};
 use crate::listing::{ListedFile, Listing, is_backup_file};
-use crate::manifest::MANIFEST;
+use crate::manifest::{KindManifest, MANIFEST, seal};
 use crate::private::{Private, PrivateError, no_links_in};
 use crate::publish::Staging;
 use crate::stage::Stages;
 use crate::steps::{Budget, Sums};
-use crate::verify::{JustLooking, read};
+use crate::update::PRIVATE;
+use crate::verify::{JustLooking, VerifyError, read};
 use begun::Begun;
 use rows::Rows;
 
 /// The folder in which files wait.
 const PULLED: &str = "pulled";
+/// The folder of Gaebar's own that holds it in a backup which is there.
+const PULL: &str = "pull";
 /// Files of a backup: more than a thousand kinds and ten million rows come to.
 const MOST_FILES: usize = 200_000;
 /// The largest file of a backup: many times what the generator writes.
@@ -128,6 +131,8 @@ impl Pull<'_> {
         let pulling = self.download(&pulled)?;
         // Where it is downloaded to, it outlives a kill.
         read(&pulled, &JustLooking)?;
+        let manifests = KindManifest::read_all(&pulled).map_err(VerifyError::from)?;
+        self.stages.publishing(&seal(&manifests))?;
         folder::remove(&staging.folder())?;
         std::fs::rename(&pulled, staging.folder()).map_err(FolderError::at("move", &pulled))?;
         let folder = staging.publish()?;
@@ -180,7 +185,7 @@ impl Pull<'_> {
         let left = download::all(self, pulled, &missing)?;
         if !left.is_empty() {
             let files = listing.files.len();
-            let (left, bytes_left) = (left.len(), bytes_of(left));
+            let (left, bytes_left) = (left.len(), bytes_of(&left));
             let came = needed - bytes_left;
             return Err(PullError::Paused(Paused::Downloading {
                 files: files - left,
@@ -199,11 +204,27 @@ fn bytes_of(files: &[&ListedFile]) -> u64 {
     files.iter().map(|file| file.bytes).sum()
 }
 
+/// Where files wait of a backup that goes to a place.
+pub(crate) fn waiting_for(place: &Path) -> PathBuf {
+    let beside_update = place.join(PRIVATE).join(PULL);
+    let own = if place.join(MANIFEST).exists() { beside_update } else { spool_of(place) };
+    own.join(PULLED)
+}
+
+/// Does something to the files that wait, and nobody else is at them meanwhile.
+pub(crate) fn with_waiting(place: &Path, work: impl FnOnce()) -> Result<(), PullError> {
+    let done = |_: &Private| {
+        work();
+        Ok(())
+    };
+    if place.join(MANIFEST).exists() { Ok(done(&own(place)?)?) } else { Ok(at_work(place, done)?) }
+}
+
 /// Where files wait that a backup is updated from: beside what the update itself holds.
 fn own(backup: &Path) -> Result<Private, PrivateError> {
-    let own = backup.join(".gaebar");
+    let own = backup.join(PRIVATE);
     no_links_in(&own)?;
-    Private::hold(&own.join("pull"), backup)
+    Private::hold(&own.join(PULL), backup)
 }
 
 /// Removes what was downloaded for a backup that is not going to be.

@@ -13,7 +13,7 @@ use super::state::State;
 use super::turn::{Claim, List, Turn};
 use super::{StateError, StepError, Sums};
 use crate::folder::{self, FolderError};
-use crate::listing::{Listing, is_backup_file};
+use crate::listing::{ListedFile, Listing, is_backup_file};
 use crate::manifest::{KindManifest, MANIFEST, ManifestError};
 use crate::private::PrivateError;
 use crate::publish::{PublishError, Staging};
@@ -32,6 +32,8 @@ pub(super) enum KeptError {
     Publish(#[from] PublishError),
     #[error(transparent)]
     Folder(#[from] FolderError),
+    #[error("job {job} has made another {backup:?}")]
+    Local { backup: String, job: u64 },
 }
 
 impl KeptError {
@@ -39,6 +41,7 @@ impl KeptError {
     pub(super) fn of(self, backup: &str) -> StepError {
         match self {
             Self::State(error) => error.into(),
+            Self::Local { backup, job } => StepError::Local { backup, job },
             Self::Publish(PublishError::Private(error @ PrivateError::Busy { .. }))
             | Self::Update(UpdateError::Private(error @ PrivateError::Busy { .. })) => error.into(),
             error => StepError::Kept { backup: backup.to_owned(), problem: error.to_string() },
@@ -72,13 +75,23 @@ impl State {
     /// The backups that are kept, each with the last turn of the job that has finished it last.
     pub(super) fn kept(&self) -> Result<BTreeMap<String, Turn>, StateError> {
         // They come in the order of jobs.
-        Ok(self.turns("turn")?.into_iter().filter_map(|turn| Some((turn.kept.clone()?, turn))).collect())
+        Ok(self.readable_turns()?.into_iter().filter_map(|turn| Some((turn.kept.clone()?, turn))).collect())
+    }
+
+    /// Whether a backup that is kept has just these files.
+    pub(super) fn is(&self, kept: &Turn, listing: &Listing) -> Result<bool, StateError> {
+        let Some(list) = &kept.list else { return Ok(false) };
+        let files = self.list(kept.job, list)?.files;
+        let same = |file: &ListedFile| {
+            files.get(&file.path).is_some_and(|blob| (blob.bytes, &blob.sha256) == (file.bytes, &file.sha256))
+        };
+        Ok(files.len() == listing.files.len() && listing.files.iter().all(same))
     }
 
     /// Removes the earlier jobs whose backup a later one has finished again.
     pub(super) fn replaced(&self, backup: &str, by: u64) -> Result<(), StateError> {
         let of_it = |turn: &Turn| turn.job < by && turn.kept.as_deref() == Some(backup);
-        self.turns("turn")?.iter().filter(|turn| of_it(turn)).try_for_each(|turn| self.remove(turn.job))
+        self.readable_turns()?.iter().filter(|turn| of_it(turn)).try_for_each(|turn| self.remove(turn.job))
     }
 
     /// Puts a backup that is kept in its place on this disk, whole or not at all: a new one, or instead of the one that is there.
