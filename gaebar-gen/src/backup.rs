@@ -11,7 +11,7 @@ use crate::bite::Bite;
 use crate::checkpoint::{Lasts, has_rows};
 use crate::draft::Drafts;
 use crate::folder::FolderError;
-use crate::manifest::{KindManifest, MANIFEST, Origin};
+use crate::manifest::{KindManifest, MANIFEST, Origin, seal};
 use crate::memo::Memo;
 use crate::named::{kinds_of, missing_namespace, namespaces_of};
 use crate::names;
@@ -28,7 +28,7 @@ use crate::spool::{Spool, SpoolError, SpooledKind};
 use crate::stage::{Before, Plan, Staged, Stages, stage};
 use crate::templates;
 use crate::update::{PRIVATE, Update, UpdateError};
-use crate::verify::{Contents, Edit, structs};
+use crate::verify::{Contents, Edit, VerifyError, structs};
 
 /// How to back up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -322,6 +322,8 @@ fn into_new_folder(
         bite,
     };
     let Staged { kinds, reshaped, .. } = stage(&plan, &spooled, stages, stop)?;
+    let manifests = KindManifest::read_all(&staging.folder()).map_err(VerifyError::from).map_err(PreviousError::from)?;
+    stages.publishing(&seal(&manifests))?;
     let (folder, source) = (staging.publish()?, store.place().clone());
     let (other_sources, replaced_edits) = (Vec::new(), Vec::new());
     Ok(BackedUp {
@@ -382,6 +384,9 @@ fn into_backup(
     };
     let Staged { kinds, reshaped, removed } = stage(&plan, &spooled, stages, stop)?;
     update.take(drafts.staged())?;
+    let changed = KindManifest::read_all(&update.folder()).map_err(VerifyError::from).map_err(PreviousError::from)?;
+    let stays = |kind: &&KindManifest| !removed.contains(&kind.path) && changed.iter().all(|changed| changed.path != kind.path);
+    stages.publishing(&seal(known.iter().map(|(manifest, _)| manifest).filter(stays).chain(&changed)))?;
     update.commit(removed)?;
     let (folder, source) = (folder.to_owned(), store.place().clone());
     let before: BTreeSet<_> = known.into_iter().map(|(manifest, _)| manifest.source).collect();

@@ -213,7 +213,7 @@ fn from(folder: &Path, path: &Path) -> PathBuf {
 }
 
 /// Whether two URLs are of one store, however a file's path is written.
-fn is_same(one: &StoreUrl, other: &StoreUrl) -> bool {
+pub(crate) fn is_same(one: &StoreUrl, other: &StoreUrl) -> bool {
     match (one, other) {
         (StoreUrl::Sqlite(one), StoreUrl::Sqlite(other)) => whole(one) == whole(other),
         _ => one == other,

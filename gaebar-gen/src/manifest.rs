@@ -226,6 +226,13 @@ impl KindManifest {
     }
 }
 
+/// What tells a backup from every other of its name: a hash over the manifests of its kinds, and so over all of its rows.
+pub(crate) fn seal<'a>(kinds: impl IntoIterator<Item = &'a KindManifest>) -> String {
+    let mut kinds: Vec<_> = kinds.into_iter().map(|kind| format!("{} {}\n", kind.path, kind.sha256)).collect();
+    kinds.sort_unstable();
+    hex(&Sha256::digest(kinds.concat()))
+}
+
 /// Whether a path is one that the generator gives a kind's file, and nothing that cargo would take for more.
 pub(crate) fn is_kind_file(path: &str) -> bool {
     let module = |file: &str| file.strip_suffix(".rs").is_some_and(is_plain);

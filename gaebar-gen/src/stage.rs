@@ -94,6 +94,11 @@ pub trait Stages {
 
     /// So many rows are being written as code.
     fn writing(&self, rows: u64) -> Box<dyn Progress + '_>;
+
+    /// The backup with this seal ([`crate::manifest`]) is about to be put in its place, and is not if this fails.
+    fn publishing(&self, _seal: &str) -> Result<(), FolderError> {
+        Ok(())
+    }
 }
 
 impl Stages for Silent {

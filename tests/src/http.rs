@@ -112,6 +112,11 @@ impl Request {
 
     /// Sends it, and waits for the answer.
     pub fn send(&self) -> Answer {
+        self.try_send().unwrap_or_else(|| panic!("{self:?}: no answer"))
+    }
+
+    /// The same; `None` if the server has gone without an answer.
+    pub fn try_send(&self) -> Option<Answer> {
         let mut stream = self.connect().expect("the server listens");
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         let headers: String = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
@@ -121,12 +126,12 @@ impl Request {
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         let answer = String::from_utf8(answer).expect("pages are UTF-8");
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{self:?}: no answer: {answer:?}"));
+        let (head, body) = answer.split_once("\r\n\r\n")?;
         let mut lines = head.split("\r\n");
         let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).expect("a status line");
         let headers = lines.filter_map(|line| line.split_once(": "));
         let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
-        Answer { status, headers, body: body.to_owned() }
+        Some(Answer { status, headers, body: body.to_owned() })
     }
 }
 

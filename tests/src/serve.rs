@@ -64,6 +64,13 @@ impl Serving {
         counts.lines().find_map(|line| line.strip_prefix("rchar: ")?.parse().ok()).expect("it has such a line")
     }
 
+    /// The files that it has open.
+    pub fn open_files(&self) -> Vec<PathBuf> {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("Linux lists them");
+        // One may be closed just now.
+        open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()).collect()
+    }
+
     /// Sends a signal, and waits for the end.
     pub fn signal(&mut self, signal: &str) -> ExitStatus {
         let mut kill = Command::new("kill");

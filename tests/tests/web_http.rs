@@ -13,6 +13,7 @@ use gaebar_gen::web::{Access, Settings, Token, router};
 use gaebar_tests::command::{folder, gaebar, run};
 use gaebar_tests::http::{Answer, Request, get, post, resolve};
 use gaebar_tests::serve::{Serving, TOKEN, with_backup};
+use gaebar_tests::tree::files;
 
 /// The most that a page weighs.
 const HEAVIEST: usize = 60_000;
@@ -772,4 +773,28 @@ fn other_things_among_the_backups_are_passed_over() {
     let settings = Settings::new(Path::new(&folder).join("backups"), Access::Elsewhere);
     let page = get(mounted(router(settings)), "/").send();
     assert!(page.status == 200 && page.body.contains("There are none in"), "{}", page.body);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_list_of_many_backups_reads_few_of_them_again() {
+    let folder = folder("web-many");
+    with_backup(&folder);
+    let manifests: Vec<_> =
+        files(&folder.join("backups/production")).into_iter().filter(|(file, _)| file.ends_with(".json")).collect();
+    for copy in 0..110 {
+        for (file, bytes) in &manifests {
+            let place = folder.join(format!("backups/copy-{copy}")).join(file);
+            fs::create_dir_all(place.parent().unwrap()).unwrap();
+            fs::write(place, bytes).unwrap();
+        }
+    }
+    let served = Serving::start(&folder, None, &[]);
+    let read = || {
+        let before = served.bytes_read();
+        assert_eq!(get(served.address, "/").send().status, 200);
+        served.bytes_read() - before
+    };
+    let (first, second) = (read(), read());
+    assert!(second < first / 2, "{first} bytes, and then {second}");
 }

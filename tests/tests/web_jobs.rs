@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use gaebar_runtime::model::{Entity, Key, Properties, Value as Property};
 use gaebar_runtime::store::{Scan, SqliteStore, Store as _, View};
@@ -10,6 +11,7 @@ use gaebar_tests::command::{event, folder, gaebar, run};
 use gaebar_tests::drafts::tear;
 use gaebar_tests::emulator::{Emulator, Flavour};
 use gaebar_tests::http::{get, post};
+use gaebar_tests::needs;
 use gaebar_tests::program::{Program, id};
 use gaebar_tests::serve::{Serving, TOKEN};
 use gaebar_tests::tree::{assert_same_backup, files, timeless};
@@ -930,4 +932,113 @@ fn the_time_left_of_reading_is_told_once_something_is_known_of_the_store() {
     let (job, step) = begin("fourth");
     assert!(step["about"] == 2 && step["seconds_left"].is_null(), "{step}");
     assert!(!state(&served, job).contains("about"), "{}", state(&served, job));
+}
+
+#[test]
+fn a_store_is_the_same_however_its_path_is_written() {
+    let folder = with_store("jobs-spelling");
+    let stores = "[stores]\nfrom = \"sqlite:from.db\"\nto = \"sqlite:to.db\"\nsame = \"sqlite:backups/../to.db\"\n";
+    fs::write(folder.join("gaebar.toml"), format!("{stores}[restore]\ntargets = [\"to\"]\n")).unwrap();
+    event(&mut gaebar(&folder, &["backup", "from", "backups/nightly"]));
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let first = id(&Program(&served).begin("do=restore&backup=nightly&target=same"));
+    let second = Program(&served).send("POST", "/api/jobs", "do=restore&backup=nightly&target=to");
+    assert!(second.status == 409 && second.body.contains(&format!("job {first} is of the same target")), "{second:?}");
+}
+
+#[test]
+fn jobs_go_nowhere_by_a_link() {
+    let folder = with_store("jobs-link");
+    fs::create_dir_all(folder.join("backups")).unwrap();
+    fs::create_dir_all(folder.join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(folder.join("elsewhere"), folder.join("backups/.gaebar")).unwrap();
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let refused = Program(&served).send("POST", "/api/jobs", "do=backup&store=from&backup=nightly");
+    assert!(refused.status == 500 && refused.body.contains(".gaebar is in the way"), "{refused:?}");
+    assert!(files(&folder.join("elsewhere")).is_empty());
+}
+
+/// Begins a job, and takes steps until its server is killed.
+fn step_until_killed(served: &Serving, form: &str) {
+    let job = id(&Program(served).begin(form));
+    for _ in 0..200 {
+        let request =
+            post(served.address, &format!("/api/jobs/{job}/step"), "").with("Authorization", &format!("Bearer {TOKEN}"));
+        let Some(answer) = request.try_send() else { return };
+        assert!(!answer.body.contains("\"has_ended\":true"), "{form}: it was not killed: {answer:?}");
+    }
+    panic!("no end after 200 steps");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_backup_whose_last_step_is_killed_when_it_was_in_its_place_is_done_whether_one_goes_on_or_cancels() {
+    let Some(strace) = needs::strace() else { return };
+    let there = with_store("jobs-published-there");
+    event(&mut gaebar(&there, &["backup", "from", "backups/nightly"]));
+    let far = Serving::start(&there, Some(TOKEN), &[]);
+    let fresh = |is_there: bool| {
+        let folder = with_store("jobs-published");
+        let remote = format!("[remotes.far]\nurl = \"http://{}\"\ntoken-file = \"token\"\n", far.address);
+        fs::write(folder.join("gaebar.toml"), format!("{STORES}{remote}")).unwrap();
+        fs::write(folder.join("token"), TOKEN).unwrap();
+        if is_there {
+            // It differs from the store, and from the one that is pulled.
+            let store = SqliteStore::open_or_create(&folder.join("from.db")).unwrap();
+            store.delete(&[&Key::root("Profile", 1)]).unwrap();
+            event(&mut gaebar(&folder, &["backup", "from", "backups/nightly"]));
+            store.delete(&[&Key::root("Profile", 2)]).unwrap();
+        }
+        folder
+    };
+    for (form, is_there) in [
+        ("do=backup&store=from&backup=nightly", false),
+        ("do=backup&store=from&backup=nightly", true),
+        ("do=pull&remote=far&backup=nightly", false),
+        ("do=pull&remote=far&backup=nightly", true),
+    ] {
+        for how in ["go on", "cancel"] {
+            let folder = fresh(is_there);
+            let shards = || if is_there { files(&folder.join("backups/nightly/volumes")) } else { BTreeMap::new() };
+            let before = shards();
+            // The spool goes when the backup is in its place, and the job's file is not replaced yet.
+            let spool = folder.join(if is_there { "backups/nightly/.gaebar/spool" } else { "backups/.nightly.gaebar/spool" });
+            let serve = gaebar(&folder, &["serve", "--listen", "127.0.0.1:0"]);
+            let mut traced = Command::new(strace);
+            traced.current_dir(&folder).args([
+                "-f",
+                "-o",
+                "/dev/null",
+                "-e",
+                "trace=rmdir,unlinkat",
+                "-P",
+                spool.to_str().unwrap(),
+            ]);
+            traced.args(["-e", "inject=rmdir,unlinkat:signal=SIGKILL"]);
+            traced.arg(serve.get_program()).args(serve.get_args());
+            step_until_killed(&Serving::run(traced, &folder, Some(TOKEN)), form);
+            assert!(
+                folder.join("backups/nightly/manifest.json").exists() && (!is_there || shards() != before),
+                "it was too early"
+            );
+            let saved = fs::read_to_string(folder.join("backups/.gaebar/jobs/1.json")).unwrap();
+            assert!(!saved.contains("\"done\""), "it was too late");
+
+            let served = Serving::start(&folder, Some(TOKEN), &[]);
+            let program = Program(&served);
+            let told = if how == "cancel" { program.ok("DELETE", "/api/jobs/1", "") } else { program.step(1, "") };
+            assert!(told["stage"] == "done" && told["leaves"].as_str().unwrap().contains("and stays."), "{form}, {how}: {told}");
+            assert!(
+                told["log"].to_string().contains("was in its place already") && told["rows"].as_u64() >= Some(ROWS - 2),
+                "{told}"
+            );
+            run(&mut gaebar(&folder, &["verify", "backups/nightly"]), 0);
+            let left: Vec<_> = files(&folder.join("backups"))
+                .into_keys()
+                .filter(|file| file.contains("spool") || file.contains("pulled"))
+                .collect();
+            assert!(left.is_empty(), "{form}, {how}: {left:?}");
+            assert_eq!(Program(&served).ok("GET", "/api/jobs/1", "")["stage"], "done");
+        }
+    }
 }

@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use gaebar_runtime::model::{Data, Entity, Key, Value as Property};
+use gaebar_runtime::model::{Entity, Key, Value as Property};
 use gaebar_runtime::store::{DatastoreStore, Scan, SqliteStore, Store, View};
 use gaebar_tests::command::{folder, gaebar, run};
 use gaebar_tests::emulator::{Emulator, Flavour};
 use gaebar_tests::program::{Program, id};
 use gaebar_tests::serve::{Serving, TOKEN};
 use gaebar_tests::tree::{files, timeless};
+use serde_json::json;
 
 const ROWS: &str = "300";
 
@@ -20,6 +23,21 @@ const ROWS: &str = "300";
 fn state(store: &dyn Store) -> Vec<Entity> {
     let scan = Scan { namespace: String::new(), kind: "_GaebarState".to_owned(), from: None, to: None };
     store.snapshot(View::Latest).unwrap().page(&scan, None, 1_000).unwrap().entities
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// Writes a turn of one's own.
+fn forge(store: &dyn Store, job: u64, number: u64, more: serde_json::Value) {
+    let mut turn =
+        json!({ "job": job, "number": number, "who": "process 4711 on elsewhere", "token": "t", "until": 0, "list": null });
+    turn.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
+    let key = Key::root("_GaebarState", format!("turn {job:020} {number:020}"));
+    let properties = [("turn".to_owned(), Property::from(turn.to_string()).unindexed())].into();
+    store.upsert(&[Entity::new(key, properties).unwrap()]).unwrap();
 }
 
 fn is_gone(folder: &Path) {
@@ -209,7 +227,7 @@ fn a_finished_backup_is_pulled_restored_and_updated_from_an_instance_that_did_no
     same(&folder.join("pulled"), &backup(last));
     same(&backup(not), &backup(last));
     let listed = [&one, &other].map(|program| program.send("GET", "/api/backups", "").body);
-    assert!(listed[0] == listed[1] && listed[0].contains("nightly"), "{listed:?}");
+    assert!(listed[0] == listed[1] && listed[0].contains("nightly") && !listed[0].contains("null"), "{listed:?}");
 
     // Later versions go where older ones are, which neither store nor disk keeps.
     let from = SqliteStore::open_or_create(&folder.join("from.db")).unwrap();
@@ -219,7 +237,7 @@ fn a_finished_backup_is_pulled_restored_and_updated_from_an_instance_that_did_no
     let second = id(&Program(&servers[not]).begin("do=backup&store=from&backup=nightly"));
     let (last, not) = alternate(second);
     lose(not);
-    Program(&servers[not]).ok("GET", "/api/backups", "");
+    Program(&servers[not]).ok("GET", "/api/backups/nightly/files", "");
     same(&backup(not), &backup(last));
     assert_ne!(code(&backup(not)), code(&folder.join("pulled")));
     run(&mut gaebar(&folder, &["diff", backup(not).to_str().unwrap(), "sqlite:from.db"]), 0);
@@ -247,21 +265,57 @@ fn a_finished_backup_is_pulled_restored_and_updated_from_an_instance_that_did_no
     is_removed_with(&servers[not], second, &folder);
 }
 
-#[test]
-fn a_backup_that_was_pulled_is_there_for_an_instance_that_did_not_take_its_last_step() {
-    let folder = folder("state-pulled");
+/// A Gaebar with a backup of some rows, in a folder `far` of that which is returned.
+fn with_far(test: &str) -> (PathBuf, Serving) {
+    let folder = folder(test);
     run(&mut gaebar(&folder, &["seed", "headline", "--to", "sqlite:from.db", "--rows", ROWS]), 0);
     run(&mut gaebar(&folder, &["backup", "sqlite:from.db", "far/backups/nightly"]), 0);
     let far = Serving::start(&folder.join("far"), Some(TOKEN), &[]);
-    let servers = ["one", "other"].map(|name| {
-        let own = folder.join(name);
-        fs::create_dir_all(&own).unwrap();
-        let state = format!("sqlite:{}", folder.join("state.db").display());
-        let remote = format!("[remotes.far]\nurl = \"http://{}\"\ntoken-file = \"token\"\n", far.address);
-        fs::write(own.join("gaebar.toml"), format!("{remote}[state]\nstore = {state:?}\n")).unwrap();
-        fs::write(own.join("token"), TOKEN).unwrap();
-        Serving::start(&own, Some(TOKEN), &[])
-    });
+    (folder, far)
+}
+
+/// One in a folder of its own that pulls from it.
+fn knows(folder: &Path, name: &str, far: &Serving) -> Serving {
+    let own = folder.join(name);
+    fs::create_dir_all(&own).unwrap();
+    let state = format!("sqlite:{}", folder.join("state.db").display());
+    let remote = format!("[remotes.far]\nurl = \"http://{}\"\ntoken-file = \"token\"\n", far.address);
+    fs::write(own.join("gaebar.toml"), format!("{remote}[serve]\nrows-per-step = 20\n[state]\nstore = {state:?}\n")).unwrap();
+    fs::write(own.join("token"), TOKEN).unwrap();
+    Serving::start(&own, Some(TOKEN), &[])
+}
+
+#[test]
+fn a_host_that_loses_its_disk_between_steps_pulls_a_backup_to_its_end() {
+    let (folder, far) = with_far("state-pull-lost");
+    let served = knows(&folder, "host", &far);
+    for round in ["anew", "into it"] {
+        let job = id(&Program(&served).begin("do=pull&remote=far&backup=nightly"));
+        let mut steps = 0;
+        loop {
+            let step = Program(&served).step(job, "");
+            assert_eq!(step["problem"], serde_json::Value::Null, "{step}");
+            steps += 1;
+            if step["stage"] == "done" {
+                break;
+            }
+            assert!(steps < 50, "{round}: {step}");
+            fs::remove_dir_all(folder.join("host/backups")).unwrap();
+        }
+        assert!(steps > 3, "{round}: {steps} steps");
+        assert!(code(&folder.join("host/backups/nightly")) == code(&folder.join("far/backups/nightly")), "{round}");
+        run(&mut gaebar(&folder, &["verify", "host/backups/nightly"]), 0);
+        fs::remove_dir_all(folder.join("host/backups")).unwrap();
+        if round == "into it" {
+            is_removed_with(&served, job, &folder);
+        }
+    }
+}
+
+#[test]
+fn a_backup_that_was_pulled_is_there_for_an_instance_that_did_not_take_its_last_step() {
+    let (folder, far) = with_far("state-pulled");
+    let servers = ["one", "other"].map(|name| knows(&folder, name, &far));
     let job = id(&Program(&servers[0]).begin("do=pull&remote=far&backup=nightly"));
     Program(&servers[0]).steps(job, "done");
     Program(&servers[1]).ok("GET", "/api/backups/nightly/files", "");
@@ -357,26 +411,16 @@ fn a_second_instance_is_told_who_is_at_it_until_their_time_is_up() {
     let job = id(&program.begin("do=backup&store=from&backup=nightly"));
     program.step(job, "");
     let store = SqliteStore::open_or_create(&folder.join("state.db")).unwrap();
-    let turn = state(&store).into_iter().find(|entity| entity.properties.contains_key("turn")).unwrap();
     // Another instance has taken the next.
-    let take = |until: &str| {
-        let Data::String(text) = &turn.properties["turn"].data else { panic!("{turn:?}") };
-        let mut said: serde_json::Value = serde_json::from_str(text).unwrap();
-        said["number"] = 9.into();
-        said["who"] = "process 4711 on elsewhere".into();
-        said["until"] = until.parse::<u64>().unwrap().into();
-        said["list"] = serde_json::Value::Null;
-        let key = Key::root("_GaebarState", format!("turn {job:020} {:020}", 9));
-        let properties = [("turn".to_owned(), Property::from(said.to_string()).unindexed())].into();
-        store.upsert(&[Entity::new(key, properties).unwrap()]).unwrap();
-    };
-    take("253402300799");
-    for (method, path) in [("POST", format!("/api/jobs/{job}/step")), ("DELETE", format!("/api/jobs/{job}"))] {
-        let busy = program.send(method, &path, "");
-        assert!(busy.status == 409 && busy.body.contains("process 4711 on elsewhere"), "{busy:?}");
-        assert!(busy.body.contains("until 9999-12-31"), "{busy:?}");
+    let take = |until: u64| forge(&store, job, 9, json!({ "until": until }));
+    take(now() + 100);
+    let busy = program.send("POST", &format!("/api/jobs/{job}/step"), "");
+    assert!(busy.status == 409 && busy.body.contains("process 4711 on elsewhere"), "{busy:?}");
+    // No turn is somebody's for ever.
+    for over in [u64::MAX, 253_402_300_799, 1] {
+        take(over);
+        assert_eq!(program.step(job, "")["problem"], serde_json::Value::Null);
     }
-    take("1");
     program.steps(job, "done");
     is_as_at_once(&folder, &folder.join("host/backups/nightly"));
     is_removed_with(&served, job, &folder);
@@ -501,4 +545,179 @@ fn the_datastore_that_is_backed_up_can_hold_the_state() {
 #[test]
 fn firestore_that_is_backed_up_can_hold_the_state() {
     the_store_that_is_backed_up_holds_the_state(Flavour::Firestore);
+}
+
+#[test]
+fn a_state_that_somebody_else_has_written_is_nothing_to_other_jobs() {
+    let folder = with_store("state-hostile");
+    let served = instance(&folder, "host");
+    let program = Program(&served);
+    let job = id(&program.begin("do=backup&store=from&backup=nightly"));
+    program.step(job, "");
+    let store = SqliteStore::open_or_create(&folder.join("state.db")).unwrap();
+    let parts =
+        |bytes: u64, parts: u32| json!({ "list": { "bytes": bytes, "sha256": "", "turn": 1, "first": 0, "parts": parts } });
+    forge(&store, 77, 1, json!({ "job": 78 }));
+    forge(&store, 79, 1, json!({ "until": "soon" }));
+    forge(&store, 80, 1, parts(1, u32::MAX));
+    forge(&store, 81, 1, parts(u64::MAX, u32::MAX));
+    forge(&store, 82, u64::MAX, parts(1, 1));
+    forge(&store, u64::MAX, 1, parts(1, 1));
+    // And whoever begins a job is always at it.
+    forge(&store, 0, 1, json!({ "until": u64::MAX }));
+    fs::write(folder.join("host/backups/.gaebar/jobs/18446744073709551615.json"), "{}").unwrap();
+
+    let listed = program.ok("GET", "/api/jobs", "");
+    assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
+    let page = program.send("GET", "/jobs", "");
+    for damaged in [77, 79, 80, 81, 82, u64::MAX] {
+        assert!(
+            page.status == 200 && page.body.contains(&format!("the state of job {damaged} is damaged")),
+            "{damaged}: {page:?}"
+        );
+        let told = program.send("GET", &format!("/api/jobs/{damaged}"), "");
+        let names = format!("whose names begin with `turn {damaged:020} ` or `part {damaged:020} `");
+        assert!(told.status == 500 && told.body.contains(&names), "{told:?}");
+    }
+    let other = id(&program.begin("do=backup&store=from&backup=weekly"));
+    assert!(other < u64::MAX >> 1, "{other}");
+    for job in [job, other] {
+        program.steps(job, "done");
+    }
+    is_as_at_once(&folder, &folder.join("host/backups/nightly"));
+}
+
+#[test]
+fn who_cancels_wins_over_an_instance_that_steps_without_a_pause() {
+    let folder = folder("state-cancel");
+    run(&mut gaebar(&folder, &["seed", "headline", "--to", "sqlite:from.db", "--rows", "10000"]), 0);
+    let servers = ["one", "other"].map(|name| instance(&folder, name));
+    let [one, other] = [0, 1].map(|at| Program(&servers[at]));
+    let job = id(&one.begin("do=backup&store=from&backup=nightly"));
+    let is_over = AtomicBool::new(false);
+    let cancelled = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                one.send("POST", &format!("/api/jobs/{job}/step"), "");
+            }
+        });
+        let cancelled = other.send("DELETE", &format!("/api/jobs/{job}"), "");
+        is_over.store(true, Ordering::Relaxed);
+        cancelled
+    });
+    assert!(cancelled.status == 200 && cancelled.body.contains("\"stage\":\"cancelled\""), "{cancelled:?}");
+    is_gone(&folder);
+}
+
+#[test]
+fn who_begins_a_job_waits_for_who_is_just_beginning_another() {
+    let folder = with_store("state-beginning");
+    let served = instance(&folder, "host");
+    // Another instance, which is killed in the midst of it.
+    let store = SqliteStore::open_or_create(&folder.join("state.db")).unwrap();
+    forge(&store, 0, 1, json!({ "until": now() + 3 }));
+    let begun = Program(&served).send("POST", "/api/jobs", "do=backup&store=from&backup=nightly");
+    assert_eq!(begun.status, 201, "{begun:?}");
+    forge(&store, 0, 1, json!({ "until": now() + 100 }));
+    let refused = Program(&served).send("POST", "/api/jobs", "do=backup&store=from&backup=weekly");
+    assert!(refused.status == 503 && refused.body.contains("other jobs are just being begun"), "{refused:?}");
+}
+
+#[test]
+fn the_store_of_the_state_stays_open_between_requests() {
+    let folder = with_store("state-open");
+    let served = instance(&folder, "host");
+    let job = id(&Program(&served).begin("do=backup&store=from&backup=nightly"));
+    Program(&served).step(job, "");
+    let open = served.open_files();
+    assert!(open.iter().any(|file| file.ends_with("state.db")), "{open:?}");
+}
+
+#[test]
+fn a_list_brings_no_backup_and_one_that_is_damaged_is_nothing_to_the_others() {
+    let folder = with_store("state-listed");
+    let served = instance(&folder, "host");
+    let program = Program(&served);
+    for backup in ["nightly", "weekly"] {
+        let job = id(&program.begin(&format!("do=backup&store=from&backup={backup}")));
+        program.steps(job, "done");
+    }
+    fs::remove_dir_all(folder.join("host/backups")).unwrap();
+    let store = SqliteStore::open_or_create(&folder.join("state.db")).unwrap();
+    let part = state(&store).into_iter().find(|entity| entity.properties.contains_key("bytes")).unwrap();
+    store.delete(&[part.key()]).unwrap();
+
+    let listed = program.ok("GET", "/api/backups", "");
+    let names: Vec<_> = listed["backups"].as_array().unwrap().iter().map(|backup| (&backup["name"], &backup["rows"])).collect();
+    assert_eq!(names, [(&json!("nightly"), &json!(null)), (&json!("weekly"), &json!(null))]);
+    let page = program.send("GET", "/", "");
+    assert!(page.status == 200 && page.body.contains("Kept for other instances") && page.body.contains("weekly"), "{page:?}");
+    assert!(!folder.join("host/backups/nightly").exists() && !folder.join("host/backups/weekly").exists());
+
+    // The first part is of the job that was begun first.
+    let damaged = program.send("GET", "/api/backups/nightly/files", "");
+    assert!(damaged.status == 500 && damaged.body.contains("it is missing"), "{damaged:?}");
+    program.ok("GET", "/api/backups/weekly/files", "");
+    run(&mut gaebar(&folder, &["diff", "host/backups/weekly", "sqlite:from.db"]), 0);
+    let listed = program.ok("GET", "/api/backups", "");
+    let rows: Vec<_> = listed["backups"].as_array().unwrap().iter().map(|backup| &backup["rows"]).collect();
+    assert_eq!(rows, [&json!(null), &json!(300)]);
+}
+
+#[test]
+fn a_backup_that_somebody_has_made_or_changed_on_a_disk_is_not_replaced() {
+    let folder = with_store("state-local");
+    let servers = ["one", "other"].map(|name| instance(&folder, name));
+    let [one, other] = [0, 1].map(|at| Program(&servers[at]));
+    let nightly = folder.join("other/backups/nightly");
+    let make = || {
+        let job = id(&one.begin("do=backup&store=from&backup=nightly"));
+        one.steps(job, "done");
+        job
+    };
+    let is_refused = |job: u64| {
+        let before = files(&nightly);
+        let refused = other.send("GET", "/api/backups/nightly/files", "");
+        assert!(
+            refused.status == 409 && refused.body.contains(&format!("remove job {job} (DELETE /api/jobs/{job})")),
+            "{refused:?}"
+        );
+        assert!(files(&nightly) == before);
+        other.ok("GET", "/api/backups", "");
+    };
+    let comes = || {
+        other.ok("GET", "/api/backups/nightly/files", "");
+        assert!(code(&nightly) == code(&folder.join("one/backups/nightly")));
+    };
+    // One that was made here before.
+    run(&mut gaebar(&folder, &["seed", "suite", "--to", "sqlite:suite.db"]), 0);
+    run(&mut gaebar(&folder, &["backup", "sqlite:suite.db", "other/backups/nightly"]), 0);
+    let job = make();
+    is_refused(job);
+    fs::remove_dir_all(&nightly).unwrap();
+    comes();
+
+    // One that came, and was edited; one that came, and was backed up into.
+    let from = SqliteStore::open_or_create(&folder.join("from.db")).unwrap();
+    let changes: [&dyn Fn(); 2] = [
+        &|| {
+            let (shard, bytes) = files(&nightly).into_iter().find(|(file, _)| file.ends_with("shard_0.rs")).unwrap();
+            fs::write(nightly.join(shard), [&bytes[..], b"// mine\n"].concat()).unwrap();
+        },
+        &|| drop(run(&mut gaebar(&folder, &["backup", "sqlite:from.db", "other/backups/nightly"]), 0)),
+    ];
+    for (profile, change) in [1, 2].into_iter().zip(changes) {
+        from.delete(&[&Key::root("Profile", profile)]).unwrap();
+        change();
+        let job = make();
+        is_refused(job);
+        fs::remove_dir_all(&nightly).unwrap();
+        comes();
+    }
+    // What nobody has changed is replaced; also where whoever brought it was killed before that was noted.
+    from.delete(&[&Key::root("Profile", 3)]).unwrap();
+    make();
+    comes();
+    fs::remove_file(folder.join("other/backups/.gaebar/jobs/nightly.kept")).unwrap();
+    comes();
 }

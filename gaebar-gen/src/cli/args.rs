@@ -425,7 +425,7 @@ pub(crate) struct PullArgs {
     #[arg(long)]
     pub(crate) another_source: bool,
 
-    /// A file with the token that the other Gaebar asks for [default: that of its name, or the variable `GAEBAR_TOKEN`, if it is set]
+    /// A file with the token that the other Gaebar asks for [default: for a name, the `token-file` of [remotes]; for an address, the variable `GAEBAR_TOKEN`, if it is set]
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
 

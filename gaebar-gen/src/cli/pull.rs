@@ -29,6 +29,8 @@ pub(super) fn run(args: &PullArgs, config: &Config, format: Format) -> anyhow::R
     let url = named.map_or(&args.url, |remote| &remote.url);
     let token = match (&args.token_file, named.and_then(|remote| remote.token_file.as_ref())) {
         (None, Some(file)) => Some(Token::of_remote(&args.url, file)?),
+        // The variable is this machine's own page's, too: it is for an address that somebody has typed.
+        (None, None) if named.is_some() => None,
         (file, _) => Token::from(file.as_deref())?,
     };
     let plain = if args.plain_http { Plain::Allowed } else { Plain::Refused };

@@ -16,7 +16,8 @@ use crate::names::hex;
 /// Files that are downloaded at once.
 const AT_ONCE: usize = 4;
 
-/// Downloads files. The first that is not as it should be ends it. Returns those that are left where the budget ends.
+/// Downloads files. The first that is not as it should be ends it. Returns those that are left where the budget ends, or the remote asks to
+/// wait longer.
 pub(super) fn all<'f>(pull: &Pull, pulled: &Path, files: &[&'f ListedFile]) -> Result<Vec<&'f ListedFile>, PullError> {
     let Pull { remote, backup, stop, .. } = *pull;
     let (most, end) = match pull.reach {
@@ -24,7 +25,7 @@ pub(super) fn all<'f>(pull: &Pull, pulled: &Path, files: &[&'f ListedFile]) -> R
         Reach::Step { budget, .. } => (budget.rows.max(1).min(files.len()), Instant::now().checked_add(budget.time)),
     };
     let left = Mutex::new(files[..most].iter());
-    let failed = Mutex::new(None);
+    let (failed, put_off) = (Mutex::new(None), Mutex::new(Vec::new()));
     let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
     let has_failed = || failed.lock().is_ok_and(|failed| failed.is_some());
     let progress = pull.stages.downloading(files.len() as u64);
@@ -36,6 +37,7 @@ pub(super) fn all<'f>(pull: &Pull, pulled: &Path, files: &[&'f ListedFile]) -> R
                 {
                     match one(remote, backup, pulled, file, stop) {
                         Ok(()) => progress.add(&file.path, 1),
+                        Err(PullError::Later { .. }) => put_off.lock().unwrap_or_else(PoisonError::into_inner).push(*file),
                         Err(error) => {
                             failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
                         }
@@ -47,8 +49,13 @@ pub(super) fn all<'f>(pull: &Pull, pulled: &Path, files: &[&'f ListedFile]) -> R
             });
         }
     });
-    let left = left.into_inner().unwrap_or_else(PoisonError::into_inner).len();
-    failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(files[most - left..].to_vec()), Err)
+    if let Some(error) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(error);
+    }
+    let untried = left.into_inner().unwrap_or_else(PoisonError::into_inner).len();
+    let mut left = put_off.into_inner().unwrap_or_else(PoisonError::into_inner);
+    left.extend_from_slice(&files[most - untried..]);
+    Ok(left)
 }
 
 fn one(remote: &Remote, backup: &str, pulled: &Path, file: &ListedFile, stop: &AtomicBool) -> Result<(), PullError> {

@@ -21,6 +21,8 @@ const MOST_RESTARTS: u32 = 3;
 const MOST_STEPS: u32 = 100_000;
 /// Steps in a row that fail.
 const MOST_PROBLEMS: u32 = 3;
+/// How often it tries to begin a job where others begin one.
+const MOST_BEGINNINGS: u32 = 10;
 /// The longest wait for who is at it there. The first is a second.
 const LONGEST_WAIT: u32 = 10;
 
@@ -121,15 +123,24 @@ fn look(remote: &Remote, store: &str, backup: &str, job: u64, stop: &AtomicBool)
 
 /// Begins a job, or takes up one that has not ended yet, and sees to it that its number is known from now on.
 fn begin(pull: &Pull, store: &str, begun: &Begun) -> Result<u64, PullError> {
-    let job = if let Some(job) = under_way(pull.remote, store, pull.backup, pull.stop)? {
-        job
-    } else {
+    let mut tries = 1;
+    let job = loop {
+        // An answer may have been lost.
+        if let Some(job) = under_way(pull.remote, store, pull.backup, pull.stop)? {
+            break job;
+        }
         let mut form = Serializer::new(String::new());
         form.extend_pairs([("do", "backup"), ("store", store), ("backup", pull.backup)]);
         if pull.another_source {
             form.append_pair("another_source", "yes");
         }
-        pull.remote.send_form::<Step>("api/jobs", form.finish(), MOST_JOB, pull.stop)?.id
+        match pull.remote.send_form::<Step>("api/jobs", form.finish(), MOST_JOB, pull.stop) {
+            // Others are just beginning a job there, or somebody on the way has given up.
+            Err(PullError::Refused { status: 409 | 502 | 503 | 504, .. }) if tries < MOST_BEGINNINGS => {}
+            begun => break begun?.id,
+        }
+        pull.remote.wait(Duration::from_secs(1), pull.stop)?;
+        tries += 1;
     };
     match pull.reach {
         Reach::End => begun.keep(job)?,

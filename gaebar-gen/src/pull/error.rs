@@ -87,7 +87,7 @@ pub enum PullError {
     /// The remote asks for a token, and none was sent.
     #[error(
         "{url} asks for a token: name its file (token-file in [remotes] of gaebar.toml, or --token-file), or put it into GAEBAR_TOKEN for \
-         `gaebar pull`"
+         `gaebar pull` from an address"
     )]
     NoToken {
         /// What was asked for.
@@ -158,6 +158,24 @@ pub enum PullError {
         steps: u32,
         /// Where it was.
         rows: u32,
+    },
+    /// The remote asks to wait longer than a step may take.
+    #[error("{url}: asked to wait; the next step asks again")]
+    Later {
+        /// What was asked for.
+        url: String,
+    },
+    /// Steps download, and what they have downloaded is gone with the next, or is not what the remote lists then.
+    #[error(
+        "given up: {steps} steps in a row have brought it no further; now it has {here} of {of} files. Either the backup there is another each time, or          what is downloaded does not stay here (on a host whose disk does not last, name a store for it: [state] in gaebar.toml). See to that,          cancel this, and begin anew"
+    )]
+    NoFurther {
+        /// The steps.
+        steps: usize,
+        /// Files that are here.
+        here: usize,
+        /// All files.
+        of: usize,
     },
     /// The remote lists what no backup has.
     #[error("refused: the remote lists {path:?}, which {problem}")]

@@ -28,22 +28,27 @@ pub use drive::{Ended, Watch, cancel};
 pub use error::{Paused, PullError};
 pub use remote::{Plain, Remote};
 
-use crate::backup::{BackedUp, BackupError, Options, backup, forget, spool_of};
+use crate::backup::{BackedUp, BackupError, Options, at_work, backup, forget, spool_of};
 use crate::folder::{self, FolderError};
 use crate::listing::{ListedFile, Listing, is_backup_file};
-use crate::manifest::{KindManifest, MANIFEST};
+use crate::manifest::{KindManifest, MANIFEST, seal};
 use crate::private::{Private, PrivateError, no_links_in};
 use crate::publish::Staging;
 use crate::stage::Stages;
 use crate::steps::{Budget, Sums};
+use crate::update::PRIVATE;
 use crate::verify::VerifyError;
 use begun::Begun;
 use rows::Rows;
 
-/// The folder in which files wait.
+/// The folder in which a backup waits.
 const PULLED: &str = "pulled";
+/// Below it, the files themselves; beside them is what is known of them.
+const FILES: &str = "files";
 /// Beside them, what the remote has listed, once all of it is here.
 const LISTING: &str = "listing.json";
+/// The folder of Gaebar's own that holds it in a backup which is there.
+const PULL: &str = "pull";
 /// Files of a backup: more than a thousand kinds and ten million rows come to.
 const MOST_FILES: usize = 200_000;
 /// The largest file of a backup: many times what the generator writes.
@@ -129,10 +134,12 @@ impl Pull<'_> {
             return self.update_backup();
         }
         let staging = Staging::new(self.place)?;
-        let pulled = staging.private().spool().join(PULLED);
+        let pulled = staging.private().spool().join(PULLED).join(FILES);
         let (pulling, listed) = self.download(&pulled)?;
         // Where it is downloaded to, it outlives a kill.
         verified::verify(self, &pulled, &listed)?;
+        let manifests = KindManifest::read_all(&pulled).map_err(VerifyError::from)?;
+        self.stages.publishing(&seal(&manifests))?;
         self.sums.forget(&pulled);
         folder::remove(&staging.folder())?;
         std::fs::rename(&pulled, staging.folder()).map_err(FolderError::at("move", &pulled))?;
@@ -145,7 +152,7 @@ impl Pull<'_> {
     fn update_backup(&self) -> Result<Pulled, PullError> {
         let folder = self.place.canonicalize().map_err(FolderError::at("find", self.place))?;
         let private = own(&folder)?;
-        let pulled = private.folder().join(PULLED);
+        let pulled = private.folder().join(PULLED).join(FILES);
         let (pulling, listed) = self.download(&pulled)?;
         let rows = Rows::new(&pulled, verified::verify(self, &pulled, &listed)?)?;
         let updated = backup(&rows, &folder, self.options, self.stages, self.stop).map_err(|error| match error {
@@ -266,11 +273,27 @@ fn bytes_of(files: &[&ListedFile]) -> u64 {
     files.iter().map(|file| file.bytes).sum()
 }
 
+/// Where files wait of a backup that goes to a place.
+pub(crate) fn waiting_for(place: &Path) -> PathBuf {
+    let beside_update = place.join(PRIVATE).join(PULL);
+    let own = if place.join(MANIFEST).exists() { beside_update } else { spool_of(place) };
+    own.join(PULLED)
+}
+
+/// Does something to the files that wait, and nobody else is at them meanwhile.
+pub(crate) fn with_waiting(place: &Path, work: impl FnOnce()) -> Result<(), PullError> {
+    let done = |_: &Private| {
+        work();
+        Ok(())
+    };
+    if place.join(MANIFEST).exists() { Ok(done(&own(place)?)?) } else { Ok(at_work(place, done)?) }
+}
+
 /// Where files wait that a backup is updated from: beside what the update itself holds.
 fn own(backup: &Path) -> Result<Private, PrivateError> {
-    let own = backup.join(".gaebar");
+    let own = backup.join(PRIVATE);
     no_links_in(&own)?;
-    Private::hold(&own.join("pull"), backup)
+    Private::hold(&own.join(PULL), backup)
 }
 
 /// Removes what was downloaded for a backup that is not going to be.

@@ -5,7 +5,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -62,6 +62,8 @@ pub struct Remote {
     authorization: Option<HeaderValue>,
     /// Where the token was found.
     token_place: Option<String>,
+    /// Until when it is waited where it asks for that.
+    patience: Option<Instant>,
 }
 
 impl Debug for Remote {
@@ -82,7 +84,14 @@ impl Remote {
         let connector = connector.https_or_http().enable_http1().wrap_connector(tcp);
         let client = Client::builder(TokioExecutor::new()).build(connector);
         let (authorization, token_place) = (token.and_then(Token::bearer), token.map(|token| token.place().to_owned()));
-        Ok(Self { runtime, client, url: url.trim_end_matches('/').to_owned(), authorization, token_place })
+        let url = url.trim_end_matches('/').to_owned();
+        Ok(Self { runtime, client, url, authorization, token_place, patience: None })
+    }
+
+    /// The same for a step of so long at the most: where it is asked to wait longer, it ends with [`PullError::Later`].
+    #[must_use]
+    pub fn for_a_step(self, time: Duration) -> Self {
+        Self { patience: Instant::now().checked_add(time), ..self }
     }
 
     /// Its address, without a slash at its end.
@@ -170,7 +179,12 @@ impl Remote {
             let status = response.status();
             if status == StatusCode::TOO_MANY_REQUESTS && tries < TRIES {
                 let wait = response.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.parse().ok());
-                sleep(Duration::from_secs(wait.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT))).await;
+                let wait = Duration::from_secs(wait.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT));
+                let left = self.patience.map(|end| end.saturating_duration_since(Instant::now()));
+                sleep(left.map_or(wait, |left| left.min(wait))).await;
+                if left.is_some_and(|left| left < wait) {
+                    return Err(PullError::Later { url: url.to_owned() });
+                }
                 tries += 1;
                 continue;
             }

@@ -10,6 +10,7 @@ use super::Rules;
 use super::expected::expected;
 use super::job::{Job, Stage, Work};
 use super::meter::{Meter, Tally};
+use super::published::{Notes, Noting};
 use crate::backup::{BackupError, Options, read_ahead, write_ahead};
 use crate::checkpoint::CheckpointError;
 use crate::private::PrivateError;
@@ -27,7 +28,14 @@ pub(super) enum Failed {
 }
 
 /// Takes a step.
-pub(super) fn step(job: &mut Job, url: &StoreUrl, folder: &Path, rules: &Rules, stop: &AtomicBool) -> Result<(), Failed> {
+pub(super) fn step(
+    job: &mut Job,
+    url: &StoreUrl,
+    folder: &Path,
+    notes: &Notes,
+    rules: &Rules,
+    stop: &AtomicBool,
+) -> Result<(), Failed> {
     let before = job.rows();
     let Work::Backup { has_begun, .. } = &mut job.work else { return Ok(()) };
     // A store that keeps no earlier versions can be read in steps only as it is at each of them; the backup says so.
@@ -60,7 +68,7 @@ pub(super) fn step(job: &mut Job, url: &StoreUrl, folder: &Path, rules: &Rules, 
         return Ok(());
     }
     let (bite, tally) = (rules.budget.bite(), Tally::default());
-    match write_ahead(store.as_ref(), folder, &options, &bite, &tally, stop) {
+    match write_ahead(store.as_ref(), folder, &options, &bite, &Noting { stages: &tally, notes }, stop) {
         Ok(None) => {
             tally.tell(job);
             Ok(())
@@ -87,7 +95,7 @@ fn failed(job: &mut Job, error: BackupError) -> Result<(), Failed> {
     match error {
         BackupError::Publish(PublishError::Private(busy @ PrivateError::Busy { .. }))
         | BackupError::Update(UpdateError::Private(busy @ PrivateError::Busy { .. })) => Err(Failed::Busy(busy)),
-        // A step whose answer was lost has finished it, or another backup into this place has.
+        // Another backup into this place has taken it.
         BackupError::Read(ReadError::Checkpoint(CheckpointError::Nothing(_))) => {
             *has_begun = false;
             job.enter(Stage::Reading, None);

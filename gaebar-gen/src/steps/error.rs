@@ -25,6 +25,9 @@ pub enum StepError {
         /// Since when, in UTC.
         since: Option<String>,
     },
+    /// Others are beginning jobs, one after another.
+    #[error("other jobs are just being begun; wait a second, and send it again")]
+    Beginning,
     /// Another job is of the same backup or target, and has not ended.
     #[error("job {id} is of the same {what} and has not ended; go on with that one, or cancel it")]
     Taken {
@@ -54,6 +57,18 @@ pub enum StepError {
         backup: String,
         /// What is in the way.
         problem: String,
+    },
+    /// A backup on this disk would be replaced by one that a store keeps, and is nobody's copy of that.
+    #[error(
+        "the backup {backup:?} on this disk did not come from the store of [state] in gaebar.toml, or was changed since, and that keeps another \
+         of this name; nothing was replaced. Rename or remove the one on this disk, and the other one comes; or remove job {job} (DELETE \
+         /api/jobs/{job}), and this one stays"
+    )]
+    Local {
+        /// The backup.
+        backup: String,
+        /// The job that has finished the other one.
+        job: u64,
     },
     /// What other instances know of jobs is not to be had.
     #[error(transparent)]
@@ -92,10 +107,18 @@ pub enum StateError {
     #[error("this step took longer than {} s, and another instance has gone on in its place; look at the job again", TURN.as_secs())]
     Overtaken,
     /// It is not what a Gaebar of this version writes.
-    #[error("the state of a job is damaged: {entity} in {store}: {problem}; delete the entities of that kind to forget all jobs")]
+    #[error(
+        "the state of job {job} is damaged: {entity} in {store}: {problem}; to forget that job, with what it has done so far or the \
+         finished backup that is kept of it, and no other, delete the entities of kind {kind} whose names begin with `turn {job:020} ` or \
+         `part {job:020} `"
+    )]
     Damaged {
+        /// The job.
+        job: u64,
         /// The store.
         store: String,
+        /// The kind of entities there that are Gaebar's state.
+        kind: String,
         /// The entity.
         entity: String,
         /// What is wrong.

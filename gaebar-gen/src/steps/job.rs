@@ -12,6 +12,8 @@ use crate::pull::Watch;
 
 /// The word that says that a store is meant which is no real project.
 pub(super) const YES: &str = "yes";
+/// Jobs and their turns have lower numbers: there is always another.
+pub(super) const LAST: u64 = u64::MAX >> 1;
 /// Lines of the log that are kept.
 const MOST_LINES: usize = 30;
 
@@ -137,6 +139,12 @@ pub struct Bytes {
     pub of: u64,
     /// Those that came in the steps whose time is counted.
     pub came: u64,
+    /// The most that were here.
+    #[serde(default)]
+    pub furthest: u64,
+    /// Steps since then.
+    #[serde(default)]
+    pub idle: usize,
 }
 
 /// The job of a Gaebar elsewhere that makes the backup which is pulled.

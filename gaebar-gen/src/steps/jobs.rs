@@ -1,6 +1,7 @@
 //! The jobs of a folder of backups, on disk in `.gaebar/jobs` there: a file each, which is replaced whole.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -8,39 +9,42 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::job::{Job, Rows, Stage, Work, is_backup_name, utc};
+use super::job::{Job, LAST, Rows, Stage, Work, is_backup_name, utc};
 use super::replaced::replaced;
 use super::restore::With;
-use super::state::{State, now};
+use super::state::{Opened, State, now};
 use super::turn::Claim;
-use super::{Rules, StateStore, StepError, Stores, Sums, backup, confirmed, pull, restore, verify};
+use super::{Rules, StateError, StateStore, StepError, Stores, Sums, backup, confirmed, pull, restore, verify};
 use crate::backup::{BackupError, at_work, spool_of};
+use crate::config::is_same;
 use crate::folder::{self, FolderError};
 use crate::linked::Linked;
-use crate::private;
+use crate::private::{self, Private, PrivateError};
 use crate::publish::PublishError;
-use crate::pull::{PullError, forget_pulled};
+use crate::pull::{PullError, forget_pulled, waiting_for, with_waiting};
 use crate::secret::Secret;
 use crate::update::UpdateError;
 
 /// Jobs that have ended and are kept; the oldest go first.
 const MOST_KEPT: usize = 20;
-/// How long cancelling waits for a step that is under way here.
+/// How long cancelling waits for a step that is under way.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often it looks.
 const LOOK: Duration = Duration::from_millis(20);
+/// How long who begins a job waits for others that begin one.
+const PATIENCE_TO_BEGIN: Duration = Duration::from_secs(10);
 
 /// The jobs of a folder of backups.
 #[derive(Debug)]
 pub struct Jobs {
     pub(super) backups: PathBuf,
-    pub(super) folder: PathBuf,
+    folder: PathBuf,
     /// Backups that are compiled into this program.
     linked: Vec<Linked>,
     /// Whether the steps of a job in this process are to end.
     stops: Mutex<HashMap<u64, Arc<AtomicBool>>>,
     /// Where jobs are kept beside this disk, which may be gone with the next request.
-    state: Option<StateStore>,
+    state: Option<Opened>,
     /// What confirmed restores are sealed with.
     secret: Secret,
     /// Held while a finished backup comes to this disk.
@@ -57,12 +61,20 @@ struct Held {
     lock: File,
 }
 
+/// Nobody else begins a job as long as there is this.
+pub(super) struct Alone {
+    /// Elsewhere neither, where jobs are kept in a store.
+    pub(super) turn: Option<Claim>,
+    _lock: File,
+}
+
 impl Jobs {
     /// Those of the backups in a folder, which need not exist yet, and of backups that are compiled into this program; kept in a store, too,
     /// if there is one for that. A restore that was confirmed goes on where the same secret is.
     pub fn new(backups: &Path, linked: Vec<Linked>, state: Option<StateStore>, secret: Secret) -> Self {
         let folder = backups.join(".gaebar").join("jobs");
         let (stops, bringing, sums) = (Mutex::default(), Mutex::default(), Sums::default());
+        let state = state.map(Opened::new);
         Self { backups: backups.to_owned(), folder, linked, stops, state, secret, bringing, sums }
     }
 
@@ -72,20 +84,22 @@ impl Jobs {
         let mut jobs: BTreeMap<u64, Job> = here.map(|job| (job.id, job)).collect();
         if let Some(state) = self.state()? {
             jobs.retain(|_, job| job.stage.has_ended());
-            jobs.extend(state.jobs()?.into_iter().map(|job| (job.id, job)));
+            jobs.extend(state.jobs()?.0.into_iter().map(|job| (job.id, job)));
         }
         Ok(jobs.into_values().rev().collect())
     }
 
     /// The numbers of the others, and why they can't be read.
     pub fn unreadable(&self) -> Result<Vec<(u64, StepError)>, StepError> {
-        Ok(self.ids()?.into_iter().filter_map(|id| Some((id, self.here(id).err()?))).collect())
+        let here = self.ids()?.into_iter().filter_map(|id| Some((id, self.here(id).err()?)));
+        let damaged = self.state()?.map(|state| state.jobs()).transpose()?.map(|(_, damaged)| damaged).unwrap_or_default();
+        Ok(here.chain(damaged.into_iter().map(|(id, error)| (id, error.into()))).collect())
     }
 
     /// The numbers of those on this disk.
     fn ids(&self) -> Result<Vec<u64>, StepError> {
-        let names = folder::files(&self.folder)?;
-        Ok(names.iter().filter_map(|name| name.strip_suffix(".json")?.parse().ok()).collect())
+        let names = folder::files(self.folder()?)?;
+        Ok(names.iter().filter_map(|name| name.strip_suffix(".json")?.parse().ok()).filter(|id| *id < LAST).collect())
     }
 
     /// A job as its last step left it.
@@ -100,27 +114,37 @@ impl Jobs {
 
     /// A job as its last step on this disk left it.
     fn here(&self, id: u64) -> Result<Job, StepError> {
-        let bytes = folder::read_regular(&self.file(id))?.ok_or(StepError::Missing(id))?;
+        let bytes = folder::read_regular(&self.folder()?.join(file(id)))?.ok_or(StepError::Missing(id))?;
         let job: Result<Job, _> = serde_json::from_slice(&bytes).map_err(|error| error.to_string());
         job.and_then(|job| job.check(id)).map_err(|problem| StepError::Damaged { id, problem })
     }
 
-    pub(super) fn state(&self) -> Result<Option<State>, StepError> {
-        Ok(self.state.as_ref().map(StateStore::open).transpose()?)
+    pub(super) fn state(&self) -> Result<Option<Arc<State>>, StepError> {
+        Ok(self.state.as_ref().map(Opened::get).transpose()?)
     }
 
-    /// Where what a job has found out lies, beside its file: what it has read, until that is written, or what a restore
+    /// The folder of jobs. Backups may come from anywhere, and with them a link where it should be; none is followed.
+    pub(super) fn folder(&self) -> Result<&Path, StepError> {
+        for folder in [self.folder.parent().unwrap_or(&self.folder), &self.folder] {
+            if folder.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir()) {
+                return Err(PrivateError::in_the_way(folder, "folder").into());
+            }
+        }
+        Ok(&self.folder)
+    }
+
+    /// Where what a job has found out lies, beside its file: what it has read or downloaded, until that is written, or what a restore
     /// knows of keys.
     fn spool(&self, job: &Job) -> Option<PathBuf> {
         match job.work {
             Work::Backup { .. } => Some(spool_of(&self.backups.join(job.backup()))),
             Work::Restore { .. } => Some(self.own(job.id)),
-            Work::Pull { .. } => None,
+            Work::Pull { .. } => Some(waiting_for(&self.backups.join(job.backup()))),
         }
     }
 
     /// The folder of a job's own.
-    fn own(&self, id: u64) -> PathBuf {
+    pub(super) fn own(&self, id: u64) -> PathBuf {
         self.folder.join(id.to_string())
     }
 
@@ -130,13 +154,9 @@ impl Jobs {
             self.bring(name)?;
         }
         self.check(&work, stores, rules)?;
-        let Some(_lock) = private::lock(&self.folder, "begin.lock", File::try_lock)? else {
-            return Err(StepError::Busy { process: None, since: None });
-        };
-        // Nobody else begins one meanwhile: there is no job 0.
-        let beginning = self.state()?.map(|state| Claim::take(state, 0)).transpose()?;
-        if let Some(beginning) = &beginning {
-            beginning.state.sweep()?;
+        let alone = self.alone()?;
+        if let Some(turn) = &alone.turn {
+            turn.state.sweep()?;
         }
         let all = self.all()?;
         for other in all.iter().filter(|job| !job.stage.has_ended()) {
@@ -145,7 +165,7 @@ impl Jobs {
                 // Several may restore a backup at once; who writes it has it alone.
                 _ if meet.is_some_and(|((ours, we), (theirs, they))| ours == theirs && (we || they)) => "backup",
                 (Work::Restore { target, .. }, Work::Restore { target: other, .. })
-                    if stores.get(target) == stores.get(other) =>
+                    if stores.get(target).zip(stores.get(other)).is_some_and(|(ours, theirs)| is_same(ours, theirs)) =>
                 {
                     "target"
                 }
@@ -163,7 +183,7 @@ impl Jobs {
             (*project, *place) = (restore::project(url), restore::place(url));
         }
         // An instance does not know how many there were elsewhere, but what time it is.
-        let least = if beginning.is_some() { now() } else { 1 };
+        let least = if alone.turn.is_some() { now() } else { 1 };
         let before = self.ids()?.into_iter().chain(all.iter().map(|job| job.id)).max();
         let mut job = Job::new(before.map_or(1, |last| last + 1).max(least), work);
         if let Some(replaces) = replaces {
@@ -172,9 +192,27 @@ impl Jobs {
         confirmed::seal(&mut job, &self.secret);
         self.save(&job)?;
         if let Some(state) = self.state()? {
-            Claim::take(state, job.id)?.keep(&job, None, &self.sums)?;
+            Claim::take(state, job.id, Duration::ZERO)?.keep(&job, None, &self.sums)?;
         }
         Ok(job)
+    }
+
+    /// Has it that nobody else begins a job meanwhile, here or elsewhere. Who is just beginning one is waited for.
+    pub(super) fn alone(&self) -> Result<Alone, StepError> {
+        let give_up = Instant::now() + PATIENCE_TO_BEGIN;
+        loop {
+            if let Some(lock) = private::lock(self.folder()?, "begin.lock", File::try_lock)? {
+                // There is no job 0.
+                match self.state()?.map(|state| Claim::take(state, 0, Duration::ZERO)).transpose() {
+                    Err(StateError::Elsewhere { .. }) => {}
+                    turn => return Ok(Alone { turn: turn?, _lock: lock }),
+                }
+            }
+            if Instant::now() >= give_up {
+                return Err(StepError::Beginning);
+            }
+            std::thread::sleep(LOOK);
+        }
     }
 
     /// Removes what there is of a job that has ended.
@@ -233,7 +271,7 @@ impl Jobs {
 
     /// Takes a step. `confirm` is what somebody typed to say that the target of a restore is meant; empty if nobody was asked.
     pub fn step(&self, id: u64, confirm: &str, stores: &Stores, rules: &Rules) -> Result<Job, StepError> {
-        let mut held = self.hold(id)?;
+        let mut held = self.hold(id, Duration::ZERO)?;
         let job = &mut held.job;
         if job.stage.has_ended() {
             return Ok(held.job);
@@ -266,7 +304,8 @@ impl Jobs {
             confirmed::seal(job, &self.secret);
             self.save(job)?;
         }
-        let result = if held.is_finished { Ok(()) } else { self.work(job, stores, rules, &stop) };
+        let is_over = held.is_finished || self.was_published(job)?;
+        let result = if is_over { Ok(()) } else { self.work(job, stores, rules, &stop) };
         if job.stage == before.0 {
             job.seconds += begun.elapsed().as_secs_f64();
         }
@@ -297,11 +336,10 @@ impl Jobs {
     fn keep_backup(&self, mut held: Held, rules: &Rules) -> Result<Job, StepError> {
         let Some(turn) = held.turn.take() else { return self.keep(held) };
         let job = &mut held.job;
-        let (name, token, state) = (job.backup().to_owned(), turn.token().to_owned(), self.state()?);
-        let copied = turn.keep_backup(job, &self.backups.join(&name), &rules.budget.bite());
-        match (copied.map_err(|error| error.of(&name))?, state) {
-            (Some(digest), Some(state)) => self.has_finished(&state, &name, &digest)?,
-            _ => self.has_brought(&name, &token)?,
+        let (name, token) = (job.backup().to_owned(), turn.token().to_owned());
+        let is_all = turn.keep_backup(job, &self.backups.join(&name), &rules.budget.bite()).map_err(|error| error.of(&name))?;
+        if is_all {
+            self.has_brought(&name, token)?;
         }
         self.keep(held)
     }
@@ -321,6 +359,7 @@ impl Jobs {
 
     fn work(&self, job: &mut Job, stores: &Stores, rules: &Rules, stop: &AtomicBool) -> Result<(), backup::Failed> {
         let folder = self.backups.join(job.backup());
+        let problem = |error: StepError| backup::Failed::Problem(error.to_string());
         let url = |store: &String| {
             let gone = || backup::Failed::Problem(format!("The store {store:?} has no name here any more."));
             stores.get(store).ok_or_else(gone)
@@ -328,12 +367,12 @@ impl Jobs {
         match &job.work {
             Work::Backup { store, .. } => {
                 let url = url(store)?;
-                backup::step(job, url, &folder, rules, stop)
+                backup::step(job, url, &folder, &self.notes(job).map_err(problem)?, rules, stop)
             }
             Work::Pull { remote, .. } => {
                 let gone = || backup::Failed::Problem(format!("The Gaebar {remote:?} has no name here any more."));
                 let remote = rules.remotes.get(remote).ok_or_else(gone)?;
-                pull::step(job, remote, &folder, rules, &self.sums, stop)
+                pull::step(job, remote, &folder, &self.notes(job).map_err(problem)?, rules, &self.sums, stop)
             }
             Work::Restore { from, backup, target, place, digest, .. } => {
                 let url = url(target)?;
@@ -377,19 +416,20 @@ impl Jobs {
         if job.stage.has_ended() {
             return self.forget(job);
         }
-        let patience = Instant::now() + PATIENCE;
+        let give_up = Instant::now() + PATIENCE;
         let stop = self.stop_of(id);
         stop.store(true, Ordering::Relaxed);
         let held = loop {
-            match self.hold(id) {
+            let patience = give_up.saturating_duration_since(Instant::now());
+            match self.hold(id, patience) {
                 // A step that is under way here, or just beginning, ends now.
                 Err(StepError::Busy { process, .. })
-                    if process.is_none_or(|process| process == std::process::id()) && Instant::now() < patience =>
-                {
-                    std::thread::sleep(LOOK);
-                }
+                    if process.is_none_or(|process| process == std::process::id()) && !patience.is_zero() => {}
+                // Another instance took the next at the same moment.
+                Err(StepError::State(StateError::Elsewhere { .. })) if !patience.is_zero() => {}
                 held => break held,
             }
+            std::thread::sleep(LOOK);
         };
         let ended = held.and_then(|held| self.end(held, rules));
         if ended.is_err() {
@@ -403,18 +443,12 @@ impl Jobs {
         if job.stage.has_ended() {
             return Ok(held.job);
         }
+        // Who cancels comes too late.
+        if self.was_published(job)? {
+            return self.keep_backup(held, rules);
+        }
         if job.steps > 0 {
-            let place = self.backups.join(job.backup());
-            let forgotten = match &job.work {
-                Work::Backup { .. } => crate::backup::forget(&place).map_err(PullError::from),
-                Work::Pull { .. } => forget_pulled(&place, &self.sums),
-                Work::Restore { .. } => Ok(()),
-            };
-            match forgotten {
-                // Where something else stands, nothing was read.
-                Ok(()) | Err(PullError::Backup(BackupError::Publish(PublishError::Taken(_)))) => {}
-                Err(error) => return Err(StepError::Refused(format!("What was read could not be removed: {error}"))),
-            }
+            self.forget_read(job)?;
             pull::cancel_there(&mut job.work, rules);
         }
         let leaves = job.leaves();
@@ -423,6 +457,21 @@ impl Jobs {
         job.problem = None;
         job.say(&format!("cancelled: {leaves}"));
         self.keep(held)
+    }
+
+    /// Removes what a job has read or downloaded.
+    pub(super) fn forget_read(&self, job: &Job) -> Result<(), StepError> {
+        let place = self.backups.join(job.backup());
+        let forgotten = match &job.work {
+            Work::Backup { .. } => crate::backup::forget(&place).map_err(PullError::from),
+            Work::Pull { .. } => forget_pulled(&place, &self.sums),
+            Work::Restore { .. } => Ok(()),
+        };
+        match forgotten {
+            // Where something else stands, nothing was read.
+            Ok(()) | Err(PullError::Backup(BackupError::Publish(PublishError::Taken(_)))) => Ok(()),
+            Err(error) => Err(not_removed(&error)),
+        }
     }
 
     /// Asks the steps that are under way here to end, for another process to go on.
@@ -441,11 +490,12 @@ impl Jobs {
         lock(&self.stops).remove(&id);
     }
 
-    fn hold(&self, id: u64) -> Result<Held, StepError> {
+    /// Holds a job. Where another instance takes a step of it, its end is waited for so long at the most.
+    fn hold(&self, id: u64, patience: Duration) -> Result<Held, StepError> {
         let ended = self.get(id)?.stage.has_ended();
         let name = format!("{id}.lock");
         let place = self.folder.join(&name);
-        let Some(mut lock) = private::lock(&self.folder, &name, File::try_lock)? else {
+        let Some(mut lock) = private::lock(self.folder()?, &name, File::try_lock)? else {
             let process = fs::read_to_string(&place).ok().and_then(|said| said.trim().parse().ok());
             let since = place.metadata().and_then(|file| file.modified()).ok().map(utc);
             return Err(StepError::Busy { process, since });
@@ -456,7 +506,7 @@ impl Jobs {
         let Some(state) = self.state()?.filter(|_| !ended) else {
             return Ok(Held { job: self.get(id)?, turn: None, is_finished: false, lock });
         };
-        let turn = Claim::take(state, id)?;
+        let turn = Claim::take(state, id, patience)?;
         let Some(job) = turn.job.clone().filter(|job| !job.stage.has_ended()) else {
             return Ok(Held { job: self.get(id)?, turn: None, is_finished: false, lock });
         };
@@ -464,7 +514,7 @@ impl Jobs {
             self.bring_from(&turn.state, name)?;
         }
         let keeping = turn.keeping.as_ref();
-        let is_finished = keeping.map_or(Ok(false), |keeping| self.is_finished(job.backup(), &keeping.digest))?;
+        let is_finished = keeping.is_some_and(|keeping| keeping.is_at(&self.backups.join(job.backup())));
         if let Some(spool) = self.spool(&job).filter(|_| !is_finished)
             && !turn.is_here(&spool, &self.sums)?
         {
@@ -475,40 +525,59 @@ impl Jobs {
 
     /// Brings what a job has found out to this disk.
     fn bring_spool(&self, turn: &Claim, job: &Job, spool: &Path) -> Result<(), StepError> {
-        if matches!(job.work, Work::Restore { .. }) {
-            return Ok(turn.bring(spool, &self.sums)?);
-        }
+        let place = self.backups.join(job.backup());
         let mut brought = Ok(());
-        let held = at_work(&self.backups.join(job.backup()), |private| {
-            brought = turn.bring(&private.spool(), &self.sums);
-            Ok(())
-        });
+        let mut bring = || brought = turn.bring(spool, &self.sums);
+        let held = match job.work {
+            Work::Restore { .. } => {
+                bring();
+                Ok(())
+            }
+            Work::Backup { .. } => {
+                let brought = |_: &Private| {
+                    bring();
+                    Ok(())
+                };
+                at_work(&place, brought).map_err(PullError::from)
+            }
+            Work::Pull { .. } => with_waiting(&place, bring),
+        };
         match held {
             Ok(()) => Ok(brought?),
-            Err(BackupError::Publish(PublishError::Private(error)) | BackupError::Update(UpdateError::Private(error))) => {
-                Err(error.into())
-            }
+            Err(
+                PullError::Private(error)
+                | PullError::Backup(
+                    BackupError::Publish(PublishError::Private(error)) | BackupError::Update(UpdateError::Private(error)),
+                ),
+            ) => Err(error.into()),
             Err(error) => Err(StepError::Refused(format!("What was read could not be brought here: {error}"))),
         }
     }
 
     pub(super) fn save(&self, job: &Job) -> Result<(), StepError> {
         let name = format!("{}.new", job.id);
-        let new = self.folder.join(&name);
+        let folder = self.folder()?;
+        let new = folder.join(&name);
         if new.exists() {
             fs::remove_file(&new).map_err(FolderError::at("remove", &new))?;
         }
         let text = serde_json::to_vec_pretty(job);
         let text = text.map_err(|error| StepError::Damaged { id: job.id, problem: error.to_string() })?;
-        folder::write(&self.folder, &name, &text)?;
-        let place = self.file(job.id);
+        folder::write(folder, &name, &text)?;
+        let place = folder.join(file(job.id));
         fs::rename(&new, &place).map_err(FolderError::at("write", &place))?;
-        Ok(folder::sync_folder(&self.folder)?)
+        Ok(folder::sync_folder(folder)?)
     }
+}
 
-    fn file(&self, id: u64) -> PathBuf {
-        self.folder.join(format!("{id}.json"))
-    }
+/// What is told where something is in the way of removing what was read.
+pub(super) fn not_removed(error: &dyn Display) -> StepError {
+    StepError::Refused(format!("What was read could not be removed: {error}"))
+}
+
+/// The file of a job.
+fn file(id: u64) -> String {
+    format!("{id}.json")
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

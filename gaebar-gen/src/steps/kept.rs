@@ -36,6 +36,8 @@ pub(super) enum KeptError {
     Publish(#[from] PublishError),
     #[error(transparent)]
     Folder(#[from] FolderError),
+    #[error("job {job} has made another {backup:?}")]
+    Local { backup: String, job: u64 },
 }
 
 impl KeptError {
@@ -43,6 +45,7 @@ impl KeptError {
     pub(super) fn of(self, backup: &str) -> StepError {
         match self {
             Self::State(error) => error.into(),
+            Self::Local { backup, job } => StepError::Local { backup, job },
             Self::Publish(PublishError::Private(error @ PrivateError::Busy { .. }))
             | Self::Update(UpdateError::Private(error @ PrivateError::Busy { .. })) => error.into(),
             error => StepError::Kept { backup: backup.to_owned(), problem: error.to_string() },
@@ -52,8 +55,8 @@ impl KeptError {
 
 impl Claim {
     /// Keeps the backup that is finished on this disk with the job, as many of its files as a step may copy, and ends the turn. The job is done
-    /// once all are in the store. The hash of the backup comes back as long as some are not.
-    pub(super) fn keep_backup(mut self, job: &mut Job, place: &Path, bite: &Bite) -> Result<Option<String>, KeptError> {
+    /// once all are in the store. Whether they are.
+    pub(super) fn keep_backup(mut self, job: &mut Job, place: &Path, bite: &Bite) -> Result<bool, KeptError> {
         let (_reading, begun) = (update::reading(place)?, Instant::now());
         let listed = listing(place)?.files;
         let (digest, of) = (digest(&listed), listed.len() as u64);
@@ -83,12 +86,19 @@ impl Claim {
         job.copy(copied, of, begun.elapsed().as_secs_f64());
         if copied < of {
             let spool = std::mem::take(&mut self.spool);
-            self.end(&List { job: job.clone(), files: spool, keeping: Some(Keeping { digest: digest.clone(), files }) })?;
-            return Ok(Some(digest));
+            self.end(&List { job: job.clone(), files: spool, keeping: Some(Keeping { digest, files }) })?;
+            return Ok(false);
         }
         job.kept = files.values().map(|blob| blob.bytes).sum();
         self.end(&List { job: job.clone(), files, keeping: None })?;
-        Ok(None)
+        Ok(true)
+    }
+}
+
+impl Keeping {
+    /// Whether the backup is finished on this disk.
+    pub(super) fn is_at(&self, place: &Path) -> bool {
+        place.join(MANIFEST).is_file() && listing(place).is_ok_and(|listing| digest(&listing.files) == self.digest)
     }
 }
 
@@ -102,7 +112,17 @@ impl State {
     /// The backups that are kept, each with the last turn of the job that has finished it last.
     pub(super) fn kept(&self) -> Result<BTreeMap<String, Turn>, StateError> {
         // They come in the order of jobs.
-        Ok(self.turns("turn")?.into_iter().filter_map(|turn| Some((turn.kept.clone()?, turn))).collect())
+        Ok(self.readable_turns()?.into_iter().filter_map(|turn| Some((turn.kept.clone()?, turn))).collect())
+    }
+
+    /// Whether a backup that is kept has just these files.
+    pub(super) fn is(&self, kept: &Turn, listing: &Listing) -> Result<bool, StateError> {
+        let Some(list) = &kept.list else { return Ok(false) };
+        let files = self.list(kept.job, list)?.files;
+        let same = |file: &ListedFile| {
+            files.get(&file.path).is_some_and(|blob| (blob.bytes, &blob.sha256) == (file.bytes, &file.sha256))
+        };
+        Ok(files.len() == listing.files.len() && listing.files.iter().all(same))
     }
 
     /// The files of the version of a backup that is kept; none if there is none, or if its list is damaged.
@@ -117,7 +137,7 @@ impl State {
     /// Removes the earlier jobs whose backup a later one has finished again.
     pub(super) fn replaced(&self, backup: &str, by: u64) -> Result<(), StateError> {
         let of_it = |turn: &Turn| turn.job < by && turn.kept.as_deref() == Some(backup);
-        self.turns("turn")?.iter().filter(|turn| of_it(turn)).try_for_each(|turn| self.remove(turn.job))
+        self.readable_turns()?.iter().filter(|turn| of_it(turn)).try_for_each(|turn| self.remove(turn.job))
     }
 
     /// Puts a backup that is kept in its place on this disk, whole or not at all: a new one, or instead of the one that is there.

@@ -21,6 +21,7 @@ mod meter;
 mod mirror;
 mod others;
 mod parts;
+mod published;
 mod pull;
 mod replaced;
 mod restore;
@@ -43,6 +44,7 @@ pub use sums::Sums;
 
 use crate::backup::Options;
 use crate::bite::Bite;
+use crate::config::is_same;
 use crate::read::Selection;
 use crate::web::Token;
 
@@ -101,7 +103,7 @@ impl Default for Rules {
 impl Rules {
     /// Whether a store may be restored to.
     pub fn may_restore_to(&self, url: &StoreUrl) -> bool {
-        self.targets.as_ref().is_none_or(|targets| targets.contains(url))
+        self.targets.as_ref().is_none_or(|targets| targets.iter().any(|target| is_same(target, url)))
     }
 }
 

@@ -19,6 +19,8 @@ const MOST: usize = 900_000;
 /// Bytes that are written, and parts that are read, at a time.
 const AT_ONCE: usize = 2 * MOST;
 const PARTS_AT_ONCE: usize = 4;
+/// Parts of all files of a job: a terabyte.
+const MOST_PARTS: u64 = 1 << 20;
 /// The property of a part.
 const BYTES: &str = "bytes";
 
@@ -36,6 +38,15 @@ pub(super) struct Blob {
 }
 
 impl Blob {
+    /// Whether these can be where their bytes are: a store may say of itself what it likes.
+    pub(super) fn are_sound<'a>(blobs: impl IntoIterator<Item = &'a Self>) -> bool {
+        let mut all = 0;
+        blobs.into_iter().all(|blob| {
+            all += u64::from(blob.parts);
+            u64::from(blob.parts) == blob.bytes.div_ceil(MOST as u64) && all <= MOST_PARTS
+        })
+    }
+
     /// The names of its parts' entities, in order.
     pub(super) fn names(&self) -> impl Iterator<Item = String> + use<> {
         let (job, turn) = (self.job, self.turn);

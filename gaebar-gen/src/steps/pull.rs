@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::backup::Failed;
 use super::job::{Job, Stage, There, Work};
+use super::published::{Notes, Noting};
 use super::{Elsewhere, Rules, Sums};
 use crate::backup::{BackupError, Options};
 use crate::private::PrivateError;
@@ -16,18 +17,22 @@ use crate::pull::{Ended, Paused, Plain, Pull, PullError, Reach, Remote, Watch, c
 use crate::read::Selection;
 use crate::update::UpdateError;
 
+/// Steps in a row that download and bring it no further, beside those that all files take.
+const MOST_IDLE: usize = 100;
+
 /// Takes a step.
 pub(super) fn step(
     job: &mut Job,
     from: &Elsewhere,
     folder: &Path,
+    notes: &Notes,
     rules: &Rules,
     sums: &Sums,
     stop: &AtomicBool,
 ) -> Result<(), Failed> {
     let Work::Pull { backup, store, another_source, files, bytes, there, watch, .. } = &mut job.work else { return Ok(()) };
     let known = there.under_way().map(|job| watch.filter(|watch| watch.job == job).unwrap_or(Watch::new(job)));
-    let remote = remote(from).map_err(|error| Failed::Problem(error.to_string()))?;
+    let remote = remote(from, rules).map_err(|error| Failed::Problem(error.to_string()))?;
     // All that the backup has: what it leaves out was left out there.
     let selection = Selection { rows_per_step: rules.budget.rows, ..Selection::default() };
     let heard = RefCell::new(Vec::new());
@@ -40,7 +45,7 @@ pub(super) fn step(
         another_source: *another_source,
         options: &Options { selection, ..rules.backup.clone() },
         sums,
-        stages: &Silent,
+        stages: &Noting { stages: &Silent, notes },
         hear: &|earlier| heard.borrow_mut().push(earlier),
         stop,
     }
@@ -69,7 +74,13 @@ pub(super) fn step(
             Ok(())
         }
         Err(PullError::Paused(Paused::Downloading { files: here, of, bytes: bytes_here, of_bytes, came })) => {
+            bytes.idle = if bytes_here > bytes.furthest { 0 } else { bytes.idle + 1 };
+            bytes.furthest = bytes.furthest.max(bytes_here);
             (*files, bytes.here, bytes.of) = ((here, of), bytes_here, of_bytes);
+            // Of another backup all files may have to come anew.
+            if bytes.idle > MOST_IDLE + of.div_ceil(rules.budget.rows.max(1)) {
+                return Err(Failed::Problem(PullError::NoFurther { steps: bytes.idle, here, of }.to_string()));
+            }
             if store.take().is_some() {
                 there.made();
             }
@@ -93,6 +104,10 @@ pub(super) fn step(
             (job.kinds, job.total) = (far.kinds, Some(far.total));
             Ok(())
         }
+        Err(error @ PullError::Later { .. }) => {
+            job.say(&error.to_string());
+            Ok(())
+        }
         Err(
             PullError::Private(busy @ PrivateError::Busy { .. })
             | PullError::Publish(PublishError::Private(busy @ PrivateError::Busy { .. }))
@@ -110,7 +125,7 @@ pub(super) fn step(
 pub(super) fn cancel_there(work: &mut Work, rules: &Rules) {
     let Work::Pull { remote: name, backup, store: Some(store), there, .. } = work else { return };
     let job = there.under_way();
-    let ended = match rules.remotes.get(name).map(remote) {
+    let ended = match rules.remotes.get(name).map(|from| remote(from, rules)) {
         Some(remote) => remote.and_then(|remote| cancel(&remote, job, store, backup)).map_err(|error| error.to_string()),
         None => Err("it has no name here any more".to_owned()),
     };
@@ -122,6 +137,6 @@ pub(super) fn cancel_there(work: &mut Work, rules: &Rules) {
     };
 }
 
-fn remote(elsewhere: &Elsewhere) -> Result<Remote, PullError> {
-    Remote::new(&elsewhere.url, elsewhere.token.as_ref(), Plain::Refused)
+fn remote(elsewhere: &Elsewhere, rules: &Rules) -> Result<Remote, PullError> {
+    Ok(Remote::new(&elsewhere.url, elsewhere.token.as_ref(), Plain::Refused)?.for_a_step(rules.budget.time))
 }

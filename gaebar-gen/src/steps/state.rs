@@ -1,9 +1,11 @@
 //! The store in which jobs are kept: the entities of Gaebar's own kind there, which are [turns](super::turn) and their [parts](super::parts).
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt::{self, Debug};
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use gaebar_runtime::model::{Data, Entity, Key, Properties, Value};
+use gaebar_runtime::model::{Data, Entity, Id, Key, Properties, Value};
 use gaebar_runtime::restore::is_own_kind;
 use gaebar_runtime::store::{self, Scan, Store, StoreUrl, View, WriteMode};
 
@@ -33,8 +35,29 @@ impl StateStore {
         if is_own_kind(&kind) { Ok(Self { url, kind }) } else { Err(StateError::Kind(kind)) }
     }
 
-    pub(super) fn open(&self) -> Result<State, StateError> {
-        Ok(State { store: store::open_or_create(&self.url)?, kind: self.kind.clone() })
+    pub(super) fn open(&self) -> Result<Arc<State>, StateError> {
+        Ok(Arc::new(State { store: store::open_or_create(&self.url)?, kind: self.kind.clone() }))
+    }
+}
+
+/// The store, which is opened once: to connect to it again takes a request or some.
+#[derive(Debug)]
+pub(super) struct Opened {
+    store: StateStore,
+    state: OnceLock<Arc<State>>,
+}
+
+impl Opened {
+    pub(super) fn new(store: StateStore) -> Self {
+        Self { store, state: OnceLock::new() }
+    }
+
+    pub(super) fn get(&self) -> Result<Arc<State>, StateError> {
+        match self.state.get() {
+            Some(state) => Ok(Arc::clone(state)),
+            // One that can't be opened is tried again by whoever asks next.
+            None => self.store.open().map(|state| Arc::clone(self.state.get_or_init(|| state))),
+        }
     }
 }
 
@@ -44,16 +67,34 @@ pub(super) struct State {
     kind: String,
 }
 
+impl Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
 impl State {
     /// The key of one of Gaebar's entities.
     pub(super) fn key(&self, name: String) -> Key {
         Key::root(self.kind.clone(), name)
     }
 
-    /// All jobs that have not ended, or whose backups are kept.
-    pub(super) fn jobs(&self) -> Result<Vec<Job>, StateError> {
-        let ids: BTreeSet<_> = self.turns("turn")?.iter().map(|turn| turn.job).collect();
-        ids.into_iter().filter_map(|id| self.job(id).transpose()).collect()
+    /// All jobs that have not ended, or whose backups are kept; and, by number, what is wrong with those that can't be read.
+    pub(super) fn jobs(&self) -> Result<(Vec<Job>, Vec<(u64, StateError)>), StateError> {
+        let mut ids = BTreeSet::new();
+        self.each("turn", &mut |entity| {
+            ids.extend(job_of(entity.key()));
+            Ok(())
+        })?;
+        let (mut jobs, mut damaged) = (Vec::new(), Vec::new());
+        for id in ids {
+            match self.job(id) {
+                Ok(job) => jobs.extend(job),
+                Err(error @ StateError::Damaged { .. }) => damaged.push((id, error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((jobs, damaged))
     }
 
     /// A job that has not ended, or whose backup is kept.
@@ -65,7 +106,7 @@ impl State {
     fn list_of(&self, id: u64) -> Result<Option<List>, StateError> {
         let mut seen = None;
         loop {
-            let list = self.turns(&of_job("turn", id))?.into_iter().rev().find_map(|turn| turn.list);
+            let list = self.turns(id)?.into_iter().rev().find_map(|turn| turn.list);
             let Some(blob) = &list else { return Ok(None) };
             match self.list(id, blob) {
                 // When another turn has ended, the parts of the one before go.
@@ -78,14 +119,17 @@ impl State {
     /// Removes what is left of jobs whose beginning or end was cut off, and backups that later jobs have finished.
     pub(super) fn sweep(&self) -> Result<(), StateError> {
         let mut jobs: BTreeMap<u64, Vec<Turn>> = BTreeMap::new();
-        for turn in self.turns("turn")? {
+        for turn in self.readable_turns()? {
             jobs.entry(turn.job).or_default().push(turn);
         }
         let kept: BTreeSet<_> = self.kept()?.into_values().map(|turn| turn.job).collect();
         jobs.retain(|job, turns| !kept.contains(job) && !turns.iter().any(Turn::is_under_way));
         for id in jobs.into_keys() {
-            if self.job(id)?.is_none_or(|job| job.stage.has_ended()) {
-                self.remove(id)?;
+            match self.job(id) {
+                Ok(job) if job.as_ref().is_none_or(|job| job.stage.has_ended()) => self.remove(id)?,
+                // What is damaged is for somebody to look at.
+                Ok(_) | Err(StateError::Damaged { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(())
@@ -93,7 +137,7 @@ impl State {
 
     /// Removes all that there is of a job, but what a later version of its backup has still.
     pub(super) fn remove(&self, job: u64) -> Result<(), StateError> {
-        let mut turns = self.turns(&of_job("turn", job))?;
+        let mut turns = self.turns(job)?;
         let blob = turns.iter().rev().find_map(Turn::last_list).cloned();
         let trace = turns.pop();
         if let Some(trace) = &trace {
@@ -121,7 +165,7 @@ impl State {
 
     /// What all other jobs have in parts.
     fn blobs_of_others(&self, job: u64) -> Result<Vec<Blob>, StateError> {
-        let others: BTreeSet<_> = self.turns("turn")?.iter().map(|turn| turn.job).filter(|other| *other != job).collect();
+        let others: BTreeSet<_> = self.readable_turns()?.iter().map(|turn| turn.job).filter(|other| *other != job).collect();
         let mut blobs = Vec::new();
         for other in others {
             let list = match self.list_of(other) {
@@ -152,11 +196,21 @@ impl State {
         self.store.lookup(&[key])?.first().map(|entity| self.parse(entity)).transpose()
     }
 
-    /// The turns whose names begin so, in order.
-    pub(super) fn turns(&self, prefix: &str) -> Result<Vec<Turn>, StateError> {
+    /// The turns of a job, in order.
+    pub(super) fn turns(&self, job: u64) -> Result<Vec<Turn>, StateError> {
         let mut turns = Vec::new();
-        self.each(prefix, &mut |entity| {
+        self.each(&of_job("turn", job), &mut |entity| {
             turns.push(self.parse(entity)?);
+            Ok(())
+        })?;
+        Ok(turns)
+    }
+
+    /// The turns of all jobs, in order, but those that are damaged: one job's is nothing to the others.
+    pub(super) fn readable_turns(&self) -> Result<Vec<Turn>, StateError> {
+        let mut turns = Vec::new();
+        self.each("turn", &mut |entity| {
+            turns.extend(self.parse(entity).ok());
             Ok(())
         })?;
         Ok(turns)
@@ -196,7 +250,15 @@ impl State {
             Some(Data::String(text)) => text.as_str(),
             _ => "",
         };
-        serde_json::from_str(text).map_err(|error| self.damaged(entity.key(), &error))
+        let turn: Turn = serde_json::from_str(text).map_err(|error| self.damaged(entity.key(), &error))?;
+        let problem = if turn.key(self) != *entity.key() {
+            "it is another's turn"
+        } else if turn.is_sound() {
+            return Ok(turn);
+        } else {
+            "its numbers are none that a turn has"
+        };
+        Err(self.damaged(entity.key(), &problem))
     }
 
     pub(super) fn list(&self, job: u64, blob: &Blob) -> Result<List, StateError> {
@@ -206,12 +268,19 @@ impl State {
         let kept = list.keeping.iter().flat_map(|keeping| keeping.files.keys());
         match list.files.keys().chain(kept).find(|name| !is_plain(name)) {
             Some(name) => Err(self.damaged(&key, &format!("{name:?} is no file of a spool or a backup"))),
+            None if !Blob::are_sound(list.blobs()) => Err(self.damaged(&key, &"files have other parts than their bytes need")),
             None => Ok(List { job: list.job.check(job).map_err(|problem| self.damaged(&key, &problem))?, ..list }),
         }
     }
 
     pub(super) fn damaged(&self, key: &Key, problem: &dyn std::fmt::Display) -> StateError {
-        StateError::Damaged { store: self.store.place().to_string(), entity: key.to_string(), problem: problem.to_string() }
+        StateError::Damaged {
+            job: job_of(key).unwrap_or_default(),
+            store: self.store.place().to_string(),
+            kind: self.kind.clone(),
+            entity: key.to_string(),
+            problem: problem.to_string(),
+        }
     }
 
     /// Deletes entities; there need not be any.
@@ -241,6 +310,12 @@ pub(super) fn of_job(what: &str, job: u64) -> String {
     format!("{what} {job:020}")
 }
 
+/// The job of a turn or part with such a name.
+fn job_of(key: &Key) -> Option<u64> {
+    let Id::Name(name) = &key.last().id else { return None };
+    name.split(' ').nth(1)?.parse().ok()
+}
+
 /// Seconds since 1970.
 pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
@@ -248,6 +323,8 @@ pub(super) fn now() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::job::{Stage, Work};
     use super::super::turn::Claim;
     use super::*;
@@ -259,9 +336,13 @@ mod tests {
         for (id, said, backup) in [(7, 7, "../nightly"), (8, 8, "/nightly"), (9, 10, "nightly")] {
             let mut job = Job::new(said, Work::backup("from".to_owned(), backup.to_owned(), false));
             job.stage = Stage::Writing;
-            Claim::take(state.open().unwrap(), id).unwrap().end(&List { job, files: BTreeMap::new(), keeping: None }).unwrap();
+            let list = List { job, files: BTreeMap::new(), keeping: None };
+            Claim::take(state.open().unwrap(), id, Duration::ZERO).unwrap().end(&list).unwrap();
             assert!(matches!(state.open().unwrap().job(id), Err(StateError::Damaged { .. })), "{backup}");
-            assert!(matches!(Claim::take(state.open().unwrap(), id), Err(StateError::Damaged { .. })), "{backup}");
+            assert!(
+                matches!(Claim::take(state.open().unwrap(), id, Duration::ZERO), Err(StateError::Damaged { .. })),
+                "{backup}"
+            );
         }
     }
 

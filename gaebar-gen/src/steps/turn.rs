@@ -9,19 +9,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
-use std::time::{Duration, UNIX_EPOCH};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use gaebar_runtime::model::Key;
 use gaebar_runtime::store::{StoreError, WriteMode};
 use serde::{Deserialize, Serialize};
 
 use super::StateError;
-use super::job::{Job, utc};
+use super::job::{Job, LAST, utc};
 use super::parts::{Blob, Parts};
 use super::state::{State, now, of_job};
 
 /// How long a turn is somebody's. Hosts end requests after such a time; a longer step still counts if nobody took the next meanwhile.
 pub(super) const TURN: Duration = Duration::from_mins(2);
+
+/// How often who waits for another's turn to end looks whether it has.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// A turn, as it is in the store.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -75,8 +80,13 @@ impl Turn {
         state.key(format!("{} {:020}", of_job("turn", self.job), self.number))
     }
 
+    /// Whether there can be such a turn, and another after it.
+    pub(super) fn is_sound(&self) -> bool {
+        self.job < LAST && self.number < LAST && Blob::are_sound(self.list.iter().chain(&self.gone))
+    }
+
     pub(super) fn is_under_way(&self) -> bool {
-        self.list.is_none() && self.until > now()
+        self.list.is_none() && self.until > now() && self.until <= furthest()
     }
 
     /// The list that it has, or had before its job was being removed.
@@ -90,13 +100,18 @@ impl Turn {
     }
 
     fn elsewhere(&self) -> StateError {
-        StateError::Elsewhere { who: self.who.clone(), until: utc(UNIX_EPOCH + Duration::from_secs(self.until)) }
+        StateError::Elsewhere { who: self.who.clone(), until: utc(UNIX_EPOCH + Duration::from_secs(self.until.min(furthest()))) }
     }
+}
+
+/// Until when a turn can be somebody's, whose clock may go before this one: who says more is not believed.
+fn furthest() -> u64 {
+    now() + 2 * TURN.as_secs()
 }
 
 /// A turn that is this process's. Dropped before its end, it is as if it had not been.
 pub(super) struct Claim {
-    pub(super) state: State,
+    pub(super) state: Arc<State>,
     turn: Turn,
     /// The job, as the last one left it; `None` if there was none.
     pub(super) job: Option<Job>,
@@ -112,10 +127,12 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    /// Takes the next turn of a job, which may be new, and what the last one left.
-    pub(super) fn take(state: State, job: u64) -> Result<Self, StateError> {
-        let before = state.turns(&of_job("turn", job))?;
-        if let Some(other) = before.iter().find(|turn| turn.is_under_way()) {
+    /// Takes the next turn of a job, which may be new, and what the last one left. While another's turn is under way, this one waits for its end
+    /// so long at the most; nobody else takes one before it then.
+    pub(super) fn take(state: Arc<State>, job: u64, patience: Duration) -> Result<Self, StateError> {
+        let give_up = Instant::now() + patience;
+        let before = state.turns(job)?;
+        if let Some(other) = before.iter().find(|turn| turn.is_under_way()).filter(|_| patience.is_zero()) {
             return Err(other.elsewhere());
         }
         let number = before.last().map_or(1, |last| last.number + 1);
@@ -133,11 +150,15 @@ impl Claim {
         let (parts, spool) = (Parts::new(job, number), BTreeMap::new());
         let mut claim = Claim { parts, state, turn, job: None, spool, keeping: None, before: Vec::new(), is_open: true };
         // Of two that looked at the same time, at least one sees the other now.
-        let mut others = claim.state.turns(&of_job("turn", job))?;
-        others.retain(|other| other.number != number);
-        if let Some(other) = others.iter().find(|other| other.number > number || other.is_under_way()) {
-            return Err(other.elsewhere());
-        }
+        let others = loop {
+            let mut others = claim.state.turns(job)?;
+            others.retain(|other| other.number != number);
+            match others.iter().find(|other| other.number > number || other.is_under_way()) {
+                None => break others,
+                Some(other) if other.number > number || Instant::now() >= give_up => return Err(other.elsewhere()),
+                Some(_) => thread::sleep(LOOK),
+            }
+        };
         if let Some(list) = others.iter().rev().find_map(|turn| turn.list.as_ref()) {
             let list = claim.state.list(job, list)?;
             claim.before = list.blobs().cloned().collect();
@@ -168,7 +189,7 @@ impl Claim {
         if list.job.stage.has_ended() && self.turn.kept.is_none() {
             return self.state.remove(job);
         }
-        let mut turns = self.state.turns(&of_job("turn", job))?;
+        let mut turns = self.state.turns(job)?;
         if turns.pop().is_some_and(|last| last.number != self.turn.number) {
             // Somebody goes on from what was before, and needs it. What is left then goes with the job.
             return Ok(());
@@ -231,15 +252,15 @@ mod tests {
         let state = StateStore::new(StoreUrl::Sqlite(folder.path().join("state.db")), None).unwrap();
         let open = || state.open().unwrap();
         assert!(open().job(7).unwrap().is_none());
-        Claim::take(open(), 7).unwrap().end(&list(1, Stage::Reading)).unwrap();
-        let mut slow = Claim::take(open(), 7).unwrap();
-        assert!(matches!(Claim::take(open(), 7), Err(StateError::Elsewhere { who, .. }) if who == slow.turn.who));
+        Claim::take(open(), 7, Duration::ZERO).unwrap().end(&list(1, Stage::Reading)).unwrap();
+        let mut slow = Claim::take(open(), 7, Duration::ZERO).unwrap();
+        assert!(matches!(Claim::take(open(), 7, Duration::ZERO), Err(StateError::Elsewhere { who, .. }) if who == slow.turn.who));
         slow.parts.add(&slow.state, &mut [1_u8; 10].as_slice(), Path::new("")).unwrap();
         slow.parts.flush(&slow.state).unwrap();
         slow.turn.until = 0;
         slow.state.write(WriteMode::Update, &slow.turn).unwrap();
 
-        let next = Claim::take(open(), 7).unwrap();
+        let next = Claim::take(open(), 7, Duration::ZERO).unwrap();
         assert_eq!(next.job.as_ref().map(|job| job.steps), Some(1));
         next.end(&list(3, Stage::Reading)).unwrap();
         assert!(matches!(slow.end(&list(2, Stage::Reading)), Err(StateError::Overtaken)));
@@ -247,13 +268,13 @@ mod tests {
         assert_eq!(entities(&open()), 2, "a turn and its list");
 
         // One that is given up leaves nothing, and the next begins from the same.
-        drop(Claim::take(open(), 7).unwrap());
+        drop(Claim::take(open(), 7, Duration::ZERO).unwrap());
         assert_eq!(entities(&open()), 2);
-        let last = Claim::take(open(), 7).unwrap();
+        let last = Claim::take(open(), 7, Duration::ZERO).unwrap();
         assert_eq!(last.job.as_ref().map(|job| job.steps), Some(3));
         last.end(&list(4, Stage::Done)).unwrap();
         assert_eq!(entities(&open()), 0);
-        assert!(open().jobs().unwrap().is_empty());
+        assert!(open().jobs().unwrap().0.is_empty());
     }
 
     #[test]
@@ -261,9 +282,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = StateStore::new(StoreUrl::Sqlite(folder.path().join("state.db")), None).unwrap();
         let open = || state.open().unwrap();
-        Claim::take(open(), 7).unwrap().end(&list(1, Stage::Reading)).unwrap();
+        Claim::take(open(), 7, Duration::ZERO).unwrap().end(&list(1, Stage::Reading)).unwrap();
         // Killed when its parts were written, and nothing said where they are.
-        let mut killed = Claim::take(open(), 7).unwrap();
+        let mut killed = Claim::take(open(), 7, Duration::ZERO).unwrap();
         killed.parts.add(&killed.state, &mut [1_u8; 10].as_slice(), Path::new("")).unwrap();
         killed.parts.flush(&killed.state).unwrap();
         killed.turn.until = 0;
@@ -273,16 +294,16 @@ mod tests {
         assert_eq!(open().job(7).unwrap().map(|job| job.steps), Some(1));
         open().sweep().unwrap();
         assert_eq!(open().job(7).unwrap().map(|job| job.steps), Some(1), "it goes on");
-        Claim::take(open(), 7).unwrap().end(&list(2, Stage::Cancelled)).unwrap();
+        Claim::take(open(), 7, Duration::ZERO).unwrap().end(&list(2, Stage::Cancelled)).unwrap();
         assert_eq!(entities(&open()), 0);
 
         // Killed while what was kept was being removed.
         let mut kept = list(3, Stage::Done);
         kept.job.kept = 10;
-        Claim::take(open(), 7).unwrap().end(&kept).unwrap();
+        Claim::take(open(), 7, Duration::ZERO).unwrap().end(&kept).unwrap();
         open().sweep().unwrap();
         assert_eq!(open().kept().unwrap().keys().collect::<Vec<_>>(), ["nightly"]);
-        let removing = open().turns("turn").unwrap()[0].without_list(None);
+        let removing = open().turns(7).unwrap()[0].without_list(None);
         open().write(WriteMode::Update, &removing).unwrap();
         assert!(open().kept().unwrap().is_empty() && open().job(7).unwrap().is_none());
         open().sweep().unwrap();
@@ -296,21 +317,21 @@ mod tests {
             let files = files.iter().map(|(name, blob)| ((*name).to_owned(), (*blob).clone())).collect();
             List { job, files, keeping: None }
         };
-        let mut first = Claim::take(open(), 7).unwrap();
+        let mut first = Claim::take(open(), 7, Duration::ZERO).unwrap();
         let (stays, goes) = (blob(&mut first, 1), blob(&mut first, 2));
         first.end(&kept(7, &[("a", &stays), ("b", &goes)])).unwrap();
-        let mut second = Claim::take(open(), 8).unwrap();
+        let mut second = Claim::take(open(), 8, Duration::ZERO).unwrap();
         let new = blob(&mut second, 3);
         second.end(&kept(8, &[("a", &stays), ("b", &new)])).unwrap();
         assert_eq!(entities(&open()), 4, "a turn, its list, what is new, and what stayed");
         assert_eq!(stays.all(&open()).unwrap(), [1]);
-        let last = &open().turns("turn").unwrap()[0];
+        let last = &open().turns(8).unwrap()[0];
         open().write(WriteMode::Update, &last.without_list(last.list.clone())).unwrap();
         open().sweep().unwrap();
         assert_eq!(entities(&open()), 0, "what stayed of the version before goes, too");
 
         // Killed at the very beginning.
-        let mut killed = Claim::take(open(), 8).unwrap();
+        let mut killed = Claim::take(open(), 8, Duration::ZERO).unwrap();
         killed.turn.until = 0;
         killed.state.write(WriteMode::Update, &killed.turn).unwrap();
         killed.is_open = false;

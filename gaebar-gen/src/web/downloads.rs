@@ -17,28 +17,40 @@ struct Backups {
     backups: Vec<Facts>,
 }
 
-/// What there is to say of a backup.
+/// What there is to say of a backup: its name alone, if other instances keep it or a later version of it, which comes here once it is asked for.
 #[derive(Serialize)]
 struct Facts {
     name: String,
-    read_time: String,
-    kinds: usize,
-    rows: u64,
-    bytes: u64,
+    read_time: Option<String>,
+    kinds: Option<usize>,
+    rows: Option<u64>,
+    bytes: Option<u64>,
 }
 
 /// `GET /api/backups`
 pub(super) async fn backups(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     app.read(|app| {
-        let read = app.names()?.into_iter().filter_map(|name| app.library.read(name).ok());
-        let facts = read.map(|backup| Facts {
-            name: backup.name.clone(),
-            read_time: backup.read_time().to_owned(),
-            kinds: backup.kinds.len(),
-            rows: backup.rows(),
-            bytes: backup.bytes(),
-        });
-        json(&Backups { backups: facts.collect() })
+        let kept = app.jobs.kept_elsewhere()?;
+        let here = app.library.names()?.into_iter().filter(|name| !kept.contains(name));
+        let read = here.filter_map(|name| app.library.read(name).ok());
+        let mut backups: Vec<_> = read
+            .map(|backup| Facts {
+                name: backup.name.clone(),
+                read_time: Some(backup.read_time().to_owned()),
+                kinds: Some(backup.kinds.len()),
+                rows: Some(backup.rows()),
+                bytes: Some(backup.bytes()),
+            })
+            .collect();
+        backups.extend(kept.iter().map(|name| Facts {
+            name: name.clone(),
+            read_time: None,
+            kinds: None,
+            rows: None,
+            bytes: None,
+        }));
+        backups.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        json(&Backups { backups })
     })
     .await
 }

@@ -121,8 +121,10 @@ impl Library {
         }
         let backup = Arc::new(Backup::read(name.clone(), folder)?);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= MOST_KEPT {
-            kept.clear();
+        // Whichever: a list goes through all of them, over and over, so that the oldest would be the next one that is asked for.
+        let other = kept.keys().find(|_| kept.len() >= MOST_KEPT && !kept.contains_key(&name)).cloned();
+        if let Some(other) = other {
+            kept.remove(&other);
         }
         kept.insert(name, (stamp, Arc::clone(&backup)));
         Ok(Open { backup, reading })

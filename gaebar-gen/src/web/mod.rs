@@ -162,12 +162,6 @@ impl App {
         }
     }
 
-    /// The names of the backups that are there, those included that other instances keep.
-    fn names(&self) -> Result<Vec<String>, Problem> {
-        self.jobs.bring_all()?;
-        Ok(self.library.names()?)
-    }
-
     /// A backup of this name, as it was finished last.
     fn open(&self, name: &str) -> Result<Open, Problem> {
         self.jobs.bring(name)?;

@@ -79,6 +79,8 @@ impl From<StepError> for Problem {
         let (status, next) = match &error {
             StepError::Missing(_) => (StatusCode::NOT_FOUND, "Jobs that ended long ago are forgotten."),
             StepError::Busy { .. } => (StatusCode::CONFLICT, "Whoever is at it goes on; nothing was lost."),
+            StepError::Beginning => (StatusCode::SERVICE_UNAVAILABLE, "Nothing was begun or written."),
+            StepError::Local { .. } => (StatusCode::CONFLICT, "Decide which of the two it is to be."),
             StepError::Taken { .. } => (StatusCode::CONFLICT, "The list of jobs shows it."),
             StepError::Refused(_) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "Change that, and send it again. Nothing was begun or written.")

@@ -250,3 +250,18 @@ fn a_backup_of_another_store_there_and_here_is_replaced_only_where_that_is_said(
         assert!(listed.contains("sqlite:other.db") && !listed.contains("sqlite:from.db"), "{listed}");
     }
 }
+
+#[test]
+fn a_job_is_begun_though_others_are_just_being_begun_there() {
+    let folder = with_store("pull-from-beginning");
+    let served = Serving::start(&folder, Some(TOKEN), &[]);
+    let count = AtomicUsize::new(0);
+    let busy = Proxy::before(served.address, move |path, raw| {
+        // The first time it is begun, and nobody hears of that.
+        let is_begun = path == "/api/jobs" && String::from_utf8_lossy(&raw).starts_with("HTTP/1.1 201");
+        if is_begun && count.fetch_add(1, Ordering::Relaxed) == 0 { answer("503 Service Unavailable", "", b"") } else { raw }
+    });
+    event(&mut pull_from(&folder, busy.address, "from"));
+    assert_eq!(jobs(&served).as_array().unwrap().len(), 1, "it is begun once");
+    run(&mut gaebar(&folder, &["diff", "here/nightly", "from"]), 0);
+}

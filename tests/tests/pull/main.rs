@@ -350,6 +350,18 @@ fn tokens_and_addresses_that_make_no_sense_are_told() {
     // A name has an address and a token.
     fs::write(folder.join("gaebar.toml"), format!("[remotes.office]\nurl = \"{url}\"\ntoken-file = \"token\"\n")).unwrap();
     run(gaebar(&folder, &["pull", "office", "production", "here/office"]).env_remove("GAEBAR_TOKEN"), 0);
+    // A name without one is sent none: what this machine's own page asks for is not for others.
+    let asked = Proxy::before(served.address, |_, raw| raw);
+    let remotes = format!(
+        "[remotes.office]\nurl = \"{url}\"\ntoken-file = \"token\"\n[remotes.open]\nurl = \"http://{}\"\n",
+        asked.address
+    );
+    fs::write(folder.join("gaebar.toml"), remotes).unwrap();
+    let (_, told) = run(&mut pull(&folder, "open"), 1);
+    assert!(told.contains("asks for a token: ") && told.contains("token-file in [remotes]"), "{told}");
+    let is_sent = |head: &String| head.to_ascii_lowercase().contains("authorization");
+    assert!(!asked.asked().is_empty() && !asked.asked().iter().any(is_sent), "{:?}", asked.asked());
+    run(gaebar(&folder, &["pull", "open", "production", "here/open", "--token-file", "token"]).env_remove("GAEBAR_TOKEN"), 0);
     run(&mut gaebar(&folder, &["verify", "here/office"]), 0);
     // What is wrong with it is told of where it stands.
     fs::write(folder.join("token"), "another-token-altogether").unwrap();

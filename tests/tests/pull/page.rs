@@ -3,13 +3,13 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use gaebar_runtime::model::Key;
 use gaebar_runtime::store::{SqliteStore, Store as _};
 use gaebar_tests::command::{folder, gaebar, run};
 use gaebar_tests::http::post;
-use gaebar_tests::proxy::{Proxy, answer};
+use gaebar_tests::proxy::{Proxy, answer, body};
 use gaebar_tests::serve::{Serving, TOKEN, with_backup};
 use gaebar_tests::tree::files;
 use serde_json::Value;
@@ -275,4 +275,58 @@ fn a_backup_here_of_another_store_is_replaced_only_where_that_is_said() {
     let ended = (0..50).map(|_| told(&near, "POST", &format!("{job}/step"), "")).find(|step| step["stage"] == "done").unwrap();
     assert!(ended["log"].to_string().contains("the backup was taken from sqlite:mine.db before"), "{ended}");
     run(gaebar(&there, &["diff", "from"]).arg(here.join("backups/nightly")), 0);
+}
+
+#[test]
+fn a_step_that_is_told_to_wait_longer_than_it_may_ends_and_the_next_goes_on() {
+    let there = with_store("pull-page-wait-there");
+    run(&mut gaebar(&there, &["backup", "from", "backups/nightly"]), 0);
+    let far = Serving::start(&there, Some(TOKEN), &[]);
+    let is_told = AtomicBool::new(false);
+    let busy = Proxy::before(far.address, move |path, raw| {
+        let is_first = path.ends_with("/Cargo.lock") && !is_told.swap(true, Ordering::Relaxed);
+        if is_first { answer("429 Too Many Requests", "Retry-After: 60\r\n", b"{}") } else { raw }
+    });
+    let here = knows("pull-page-wait-here", busy.address, 500);
+    let near = Serving::start(&here, Some(HERE), &["--step-seconds", "1"]);
+    let job = begin(&near, "backup=nightly");
+    let asked = || busy.asked().iter().filter(|head| head.contains("/Cargo.lock ")).count();
+    let mut steps = 0;
+    loop {
+        let before = asked();
+        let step = told(&near, "POST", &format!("{job}/step"), "");
+        assert!(asked() <= before + 1, "a step has waited for what it was told to wait for: {step}");
+        steps += 1;
+        if step["stage"] == "done" {
+            break;
+        }
+        assert!(steps < 50, "{step}");
+    }
+    assert!(asked() == 2 && steps > 1, "{steps} steps: {:?}", busy.asked());
+    run(&mut gaebar(&here, &["verify", "backups/nightly"]), 0);
+}
+
+#[test]
+fn a_backup_that_is_another_each_time_is_given_up() {
+    let there = with_store("pull-page-changing-there");
+    run(&mut gaebar(&there, &["backup", "from", "backups/nightly"]), 0);
+    let far = Serving::start(&there, Some(TOKEN), &[]);
+    let count = AtomicUsize::new(0);
+    // One half of the files and then the other, so that of what has come nothing stays.
+    let changing = Proxy::before(far.address, move |path, raw| {
+        if !path.ends_with("/files") {
+            return raw;
+        }
+        let mut listing: Value = serde_json::from_slice(body(&raw)).unwrap();
+        let files = listing["files"].as_array_mut().unwrap();
+        let (from, half) = (count.fetch_add(1, Ordering::Relaxed) % 2, files.len() / 2);
+        *files = files.drain(from * half..(from + 1) * half).collect();
+        answer("200 OK", "Content-Type: application/json\r\n", listing.to_string().as_bytes())
+    });
+    let here = knows("pull-page-changing-here", changing.address, 1);
+    let near = start(&here);
+    let job = begin(&near, "backup=nightly");
+    let given_up = (0..200).map(|_| send(&near, "POST", &format!("{job}/step"), "").1).find(|body| body.contains("given up"));
+    let told = given_up.expect("it is given up within 200 steps");
+    assert!(told.contains("cancel this, and begin anew") && told.contains("[state] in gaebar.toml"), "{told}");
 }

@@ -26,7 +26,10 @@ pub(in super::super) async fn backups(
     Asked(asked_for): Asked,
 ) -> Page {
     app.read(move |app| {
-        let mut backups: Vec<_> = app.names()?.into_iter().map(|name| (name.clone(), app.library.read(name))).collect();
+        // Where these can't be told, jobs can't either, and those say why.
+        let kept = app.jobs.kept_elsewhere().unwrap_or_default();
+        let here = app.library.names()?.into_iter().filter(|name| !kept.contains(name));
+        let mut backups: Vec<_> = here.map(|name| (name.clone(), app.library.read(name))).collect();
         // The latest first.
         let read_time = |backup: &Result<Open, ManifestError>| backup.as_ref().map(|backup| backup.read_time().to_owned()).ok();
         backups.sort_by_cached_key(|(_, backup)| std::cmp::Reverse(read_time(backup)));
@@ -40,7 +43,7 @@ pub(in super::super) async fn backups(
                 Ok(jobs) => (under_way(&visitor, jobs)),
                 Err(error) => p.problem { (visible(&error.to_string())) },
             }
-            @if backups.is_empty() {
+            @if backups.is_empty() && kept.is_empty() {
                 p.empty {
                     "There are none in " code { (app.library.folder().display()) } " yet. "
                     "On the machine that serves this page, this makes one:"
@@ -56,6 +59,13 @@ pub(in super::super) async fn backups(
                             Err(error) => p.problem { strong { "This backup can’t be read. " } (visible(&error.to_string())) },
                         }
                     }
+                }
+            }
+            @if !kept.is_empty() {
+                section aria-labelledby="kept" {
+                    h2 #kept { "Kept for other instances" }
+                    p { "These, or later versions of them, come to this disk once they are opened." }
+                    ul { @for name in &kept { li { a href=(links.backup(name)) { (visible(name)) } } } }
                 }
             }
             (back_up(app, &visitor))
