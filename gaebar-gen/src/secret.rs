@@ -61,7 +61,7 @@ impl Secret {
             made.map_err(FolderError::at("write", &path))?;
         }
         let bytes = folder::read_regular(&path)?.unwrap_or_default();
-        let bytes = bytes.try_into().map_err(|_| io::Error::other("it is no secret of Gaebar’s; remove it, and another is made"));
+        let bytes = bytes.try_into().map_err(|_| io::Error::other("it is no secret of Gaebar's; remove it, and another is made"));
         bytes.map(Self::new).map_err(FolderError::at("use", &path))
     }
 

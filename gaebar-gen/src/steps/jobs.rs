@@ -84,7 +84,7 @@ impl Jobs {
         let mut jobs: BTreeMap<u64, Job> = here.map(|job| (job.id, job)).collect();
         if let Some(state) = self.state()? {
             jobs.retain(|_, job| job.stage.has_ended());
-            jobs.extend(state.jobs()?.0.into_iter().map(|job| (job.id, job)));
+            jobs.extend(state.jobs()?.into_iter().filter_map(|(id, job)| Some((id, job.ok()?))));
         }
         Ok(jobs.into_values().rev().collect())
     }
@@ -92,8 +92,8 @@ impl Jobs {
     /// The numbers of the others, and why they can't be read.
     pub fn unreadable(&self) -> Result<Vec<(u64, StepError)>, StepError> {
         let here = self.ids()?.into_iter().filter_map(|id| Some((id, self.here(id).err()?)));
-        let damaged = self.state()?.map(|state| state.jobs()).transpose()?.map(|(_, damaged)| damaged).unwrap_or_default();
-        Ok(here.chain(damaged.into_iter().map(|(id, error)| (id, error.into()))).collect())
+        let kept = self.state()?.map_or(Ok(Vec::new()), |state| state.jobs())?;
+        Ok(here.chain(kept.into_iter().filter_map(|(id, job)| Some((id, job.err()?.into())))).collect())
     }
 
     /// The numbers of those on this disk.
@@ -135,11 +135,11 @@ impl Jobs {
 
     /// Where what a job has found out lies, beside its file: what it has read or downloaded, until that is written, or what a restore
     /// knows of keys.
-    fn spool(&self, job: &Job) -> Option<PathBuf> {
+    fn spool(&self, job: &Job) -> PathBuf {
         match job.work {
-            Work::Backup { .. } => Some(spool_of(&self.backups.join(job.backup()))),
-            Work::Restore { .. } => Some(self.own(job.id)),
-            Work::Pull { .. } => Some(waiting_for(&self.backups.join(job.backup()))),
+            Work::Backup { .. } => spool_of(&self.backups.join(job.backup())),
+            Work::Restore { .. } => self.own(job.id),
+            Work::Pull { .. } => waiting_for(&self.backups.join(job.backup())),
         }
     }
 
@@ -348,7 +348,7 @@ impl Jobs {
     fn keep(&self, Held { job, turn, lock: _held, .. }: Held) -> Result<Job, StepError> {
         self.save(&job)?;
         if let Some(turn) = turn {
-            turn.keep(&job, self.spool(&job).as_deref(), &self.sums)?;
+            turn.keep(&job, Some(&self.spool(&job)), &self.sums)?;
         }
         if job.stage.has_ended() {
             self.let_go(job.id);
@@ -443,8 +443,8 @@ impl Jobs {
         if job.stage.has_ended() {
             return Ok(held.job);
         }
-        // Who cancels comes too late.
-        if self.was_published(job)? {
+        // Who cancels comes too late, but for the copying.
+        if job.stage != Stage::Keeping && self.was_published(job)? {
             return self.keep_backup(held, rules);
         }
         if job.steps > 0 {
@@ -515,9 +515,8 @@ impl Jobs {
         }
         let keeping = turn.keeping.as_ref();
         let is_finished = keeping.is_some_and(|keeping| keeping.is_at(&self.backups.join(job.backup())));
-        if let Some(spool) = self.spool(&job).filter(|_| !is_finished)
-            && !turn.is_here(&spool, &self.sums)?
-        {
+        let spool = self.spool(&job);
+        if !is_finished && !turn.is_here(&spool, &self.sums)? {
             self.bring_spool(&turn, &job, &spool)?;
         }
         Ok(Held { job, turn: Some(turn), is_finished, lock })

@@ -79,22 +79,22 @@ impl State {
         Key::root(self.kind.clone(), name)
     }
 
-    /// All jobs that have not ended, or whose backups are kept; and, by number, what is wrong with those that can't be read.
-    pub(super) fn jobs(&self) -> Result<(Vec<Job>, Vec<(u64, StateError)>), StateError> {
+    /// All jobs that have not ended, or whose backups are kept, by number; or what is wrong with those that can't be read.
+    pub(super) fn jobs(&self) -> Result<Vec<Read>, StateError> {
         let mut ids = BTreeSet::new();
         self.each("turn", &mut |entity| {
             ids.extend(job_of(entity.key()));
             Ok(())
         })?;
-        let (mut jobs, mut damaged) = (Vec::new(), Vec::new());
+        let mut jobs = Vec::new();
         for id in ids {
             match self.job(id) {
-                Ok(job) => jobs.extend(job),
-                Err(error @ StateError::Damaged { .. }) => damaged.push((id, error)),
+                Ok(job) => jobs.extend(job.map(|job| (id, Ok(job)))),
+                Err(error @ StateError::Damaged { .. }) => jobs.push((id, Err(error))),
                 Err(error) => return Err(error),
             }
         }
-        Ok((jobs, damaged))
+        Ok(jobs)
     }
 
     /// A job that has not ended, or whose backup is kept.
@@ -288,6 +288,9 @@ impl State {
         Ok(self.store.delete(&keys.iter().collect::<Vec<_>>())?)
     }
 }
+
+/// A job by its number, or why it can't be read.
+type Read = (u64, Result<Job, StateError>);
 
 /// What is done with each entity.
 type Each<'a> = dyn FnMut(&Entity) -> Result<(), StateError> + 'a;

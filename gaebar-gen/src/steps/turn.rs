@@ -274,7 +274,7 @@ mod tests {
         assert_eq!(last.job.as_ref().map(|job| job.steps), Some(3));
         last.end(&list(4, Stage::Done)).unwrap();
         assert_eq!(entities(&open()), 0);
-        assert!(open().jobs().unwrap().0.is_empty());
+        assert!(open().jobs().unwrap().is_empty());
     }
 
     #[test]

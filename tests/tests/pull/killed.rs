@@ -44,7 +44,7 @@ fn a_pull_goes_on_though_its_server_is_killed_twice_while_files_come() {
         }
         raw
     });
-    let waiting = folder.join("here/.nightly.gaebar/spool/pulled");
+    let waiting = folder.join("here/.nightly.gaebar/spool/pulled/files");
     let waiting = || if waiting.exists() { files(&waiting).len() } else { 0 };
     for go in 1..=2 {
         let (begun, had) = (Instant::now(), waiting());

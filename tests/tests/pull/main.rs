@@ -121,7 +121,7 @@ fn an_interrupted_pull_goes_on_from_what_was_checked() {
     let first = dying.asked().iter().filter(|head| head.contains("/files/")).count();
 
     // A file that a kill left half written, and one that the backup does not have any more, are no hindrance.
-    let kept = folder.join("here/.production.gaebar/spool/pulled");
+    let kept = folder.join("here/.production.gaebar/spool/pulled/files");
     let had = files(&kept);
     assert!(had.len() >= 30, "{had:?}");
     let half = had.keys().next_back().unwrap();

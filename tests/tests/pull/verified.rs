@@ -117,7 +117,7 @@ fn what_changes_while_it_is_verified_comes_again_here_or_there() {
     told(&near, "POST", &format!("{job}/step"), "");
     // A shard that was verified, and one that was not.
     for file in [files.first().unwrap(), files.last().unwrap()] {
-        spoil(&here.join(SPOOL).join("pulled").join(file));
+        spoil(&here.join(SPOOL).join("pulled/files").join(file));
     }
     let step = told(&near, "POST", &format!("{job}/step"), "");
     assert_eq!(step["stage"], "downloading", "they come again: {step}");
@@ -132,7 +132,7 @@ fn what_changes_while_it_is_verified_comes_again_here_or_there() {
     let note = Entity::new(Key::root("Note", 1), [("text".to_owned(), "changed".into())].into()).unwrap();
     SqliteStore::open_or_create(&there.join("from.db")).unwrap().upsert(&[note]).unwrap();
     run(&mut gaebar(&there, &["backup", "from", "backups/nightly"]), 0);
-    let shard = here.join(SPOOL).join("pulled").join(files.last().unwrap());
+    let shard = here.join(SPOOL).join("pulled/files").join(files.last().unwrap());
     spoil(&shard);
     let again = steps(&near, &job, &["downloading"]).pop().unwrap();
     let (before, rows) = (before["rows"].as_u64().unwrap(), again["rows"].as_u64().unwrap());
