@@ -41,12 +41,8 @@ impl<'a> Begun<'a> {
     /// Writes down the remote's job.
     pub(super) fn keep(&self, job: u64) -> Result<(), FolderError> {
         let path = self.folder.join(FILE);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(FolderError::at("remove", &path)(error)),
-            _ => {}
-        }
         let note = Note { remote: self.remote.to_owned(), job };
         let text = serde_json::to_vec(&note).map_err(|error| FolderError::at("write", &path)(error.into()))?;
-        folder::write(&self.folder, FILE, &text)
+        folder::write_again(&self.folder, FILE, &text)
     }
 }

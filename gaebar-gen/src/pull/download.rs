@@ -71,12 +71,5 @@ fn one(remote: &Remote, backup: &str, pulled: &Path, file: &ListedFile, stop: &A
         return Err(PullError::Hash { path: path() });
     }
     // A kill may have left a part of it.
-    let place = pulled.join(&file.path);
-    match std::fs::remove_file(&place) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(folder::FolderError::at("remove", &place)(error).into());
-        }
-        _ => {}
-    }
-    Ok(folder::write(pulled, &file.path, &bytes)?)
+    Ok(folder::write_again(pulled, &file.path, &bytes)?)
 }

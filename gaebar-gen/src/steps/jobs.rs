@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -219,13 +219,7 @@ impl Jobs {
     fn remove(&self, id: u64) -> Result<(), FolderError> {
         folder::remove(&self.own(id))?;
         // The job itself last, so that who is cut off before comes back.
-        for file in ["lock", "new", "json"].map(|what| self.folder.join(format!("{id}.{what}"))) {
-            match fs::remove_file(&file) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(FolderError::at("remove", &file)(error)),
-                _ => {}
-            }
-        }
-        Ok(())
+        ["lock", "new", "json"].iter().try_for_each(|what| folder::remove_file(&self.folder.join(format!("{id}.{what}"))))
     }
 
     /// Whether a job makes sense.
@@ -557,12 +551,9 @@ impl Jobs {
         let name = format!("{}.new", job.id);
         let folder = self.folder()?;
         let new = folder.join(&name);
-        if new.exists() {
-            fs::remove_file(&new).map_err(FolderError::at("remove", &new))?;
-        }
         let text = serde_json::to_vec_pretty(job);
         let text = text.map_err(|error| StepError::Damaged { id: job.id, problem: error.to_string() })?;
-        folder::write(folder, &name, &text)?;
+        folder::write_again(folder, &name, &text)?;
         let place = folder.join(file(job.id));
         fs::rename(&new, &place).map_err(FolderError::at("write", &place))?;
         Ok(folder::sync_folder(folder)?)

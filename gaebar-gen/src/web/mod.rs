@@ -80,7 +80,7 @@ pub struct Settings {
     pub backups: PathBuf,
     /// Stores that backups are compared with, by the names that the page gives them.
     pub stores: BTreeMap<String, StoreUrl>,
-    /// Backups that are compiled into the application.
+    /// Backups that are compiled into the application. Of several with one name the first counts.
     pub linked: Vec<Linked>,
     /// Who may use the page.
     pub access: Access,
