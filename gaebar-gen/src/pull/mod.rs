@@ -40,6 +40,7 @@ use crate::update::PRIVATE;
 use crate::verify::VerifyError;
 use begun::Begun;
 use rows::Rows;
+use verified::Accepted;
 
 /// The folder in which a backup waits.
 const PULLED: &str = "pulled";
@@ -48,7 +49,7 @@ const FILES: &str = "files";
 /// Beside them, what the remote has listed, once all of it is here.
 const LISTING: &str = "listing.json";
 /// The folder of Gaebar's own that holds it in a backup which is there.
-const PULL: &str = "pull";
+pub(crate) const PULL: &str = "pull";
 /// Files of a backup: more than a thousand kinds and ten million rows come to.
 const MOST_FILES: usize = 200_000;
 /// The largest file of a backup: many times what the generator writes.
@@ -137,7 +138,7 @@ impl Pull<'_> {
         let pulled = staging.private().spool().join(PULLED).join(FILES);
         let (pulling, listed) = self.download(&pulled)?;
         // Where it is downloaded to, it outlives a kill.
-        verified::verify(self, &pulled, &listed)?;
+        self.verify(&pulled, &listed)?;
         let manifests = KindManifest::read_all(&pulled).map_err(VerifyError::from)?;
         self.stages.publishing(&seal(&manifests))?;
         self.sums.forget(&pulled);
@@ -154,7 +155,7 @@ impl Pull<'_> {
         let private = own(&folder)?;
         let pulled = private.folder().join(PULLED).join(FILES);
         let (pulling, listed) = self.download(&pulled)?;
-        let rows = Rows::new(&pulled, verified::verify(self, &pulled, &listed)?)?;
+        let rows = Rows::new(&pulled, self.verify(&pulled, &listed)?)?;
         let updated = backup(&rows, &folder, self.options, self.stages, self.stop).map_err(|error| match error {
             // Reading it again is less than going on would be.
             BackupError::Unfinished { source, .. } => {
@@ -196,13 +197,14 @@ impl Pull<'_> {
         let kept = listing.files.len() - missing.len();
         let is_all_here = missing.is_empty();
         let left = self.fetch(pulled, missing)?;
+        let in_steps = matches!(self.reach, Reach::Step { .. });
+        if left.is_empty() && in_steps {
+            // Serialising strings and numbers can't fail.
+            let text = serde_json::to_vec(&listing).unwrap_or_default();
+            folder::write_again(pulled.parent().unwrap_or(pulled), LISTING, &text)?;
+        }
         // Files and rows are not of the same step.
-        if !left.is_empty() || matches!(self.reach, Reach::Step { .. }) && !is_all_here {
-            if left.is_empty() {
-                // Serialising strings and numbers can't fail.
-                let text = serde_json::to_vec(&listing).unwrap_or_default();
-                folder::write_again(pulled.parent().unwrap_or(pulled), LISTING, &text)?;
-            }
+        if !left.is_empty() || in_steps && !is_all_here {
             let files = listing.files.len();
             let (left, bytes_left) = (left.len(), bytes_of(&left));
             let came = needed - bytes_left;
@@ -216,6 +218,15 @@ impl Pull<'_> {
         }
         let pulling = Pulled { folder: pulled.to_owned(), files: listing.files.len(), bytes, kept, updated: None };
         Ok((pulling, listing.sha256()))
+    }
+
+    /// Verifies what was downloaded. If it is not as it should be, the next step asks the remote once more what there is.
+    fn verify(&self, pulled: &Path, listed: &str) -> Result<Accepted, PullError> {
+        let verified = verified::verify(self, pulled, listed);
+        if verified.as_ref().is_err_and(|error| !matches!(error, PullError::Paused(_) | PullError::Stopped)) {
+            folder::remove_file(&pulled.with_file_name(LISTING))?;
+        }
+        verified
     }
 
     /// What the remote had listed when all of it was here, which it still is: the remote is not needed any more.

@@ -157,6 +157,12 @@ impl Jobs {
         let alone = self.alone()?;
         if let Some(turn) = &alone.turn {
             turn.state.sweep()?;
+            // Those that ended elsewhere.
+            for id in self.ids()? {
+                if self.here(id).is_ok_and(|job| !job.stage.has_ended()) && turn.state.job(id).is_ok_and(|job| job.is_none()) {
+                    self.remove(id)?;
+                }
+            }
         }
         let all = self.all()?;
         for other in all.iter().filter(|job| !job.stage.has_ended()) {
@@ -266,10 +272,11 @@ impl Jobs {
     /// Takes a step. `confirm` is what somebody typed to say that the target of a restore is meant; empty if nobody was asked.
     pub fn step(&self, id: u64, confirm: &str, stores: &Stores, rules: &Rules) -> Result<Job, StepError> {
         let mut held = self.hold(id, Duration::ZERO)?;
-        let job = &mut held.job;
-        if job.stage.has_ended() {
+        if held.job.stage.has_ended() {
             return Ok(held.job);
         }
+        self.bring_for_step(&mut held)?;
+        let job = &mut held.job;
         confirmed::unless_sealed(job, &self.secret);
         if let Work::Restore { project, target, .. } = &mut job.work {
             // What the job's file says of it may have been edited.
@@ -426,7 +433,7 @@ impl Jobs {
             std::thread::sleep(LOOK);
         };
         let ended = held.and_then(|held| self.end(held, rules));
-        if ended.is_err() {
+        if !ended.as_ref().is_ok_and(|job| job.stage.has_ended()) {
             stop.store(false, Ordering::Relaxed);
         }
         ended
@@ -437,11 +444,15 @@ impl Jobs {
         if job.stage.has_ended() {
             return Ok(held.job);
         }
-        // Who cancels comes too late, but for the copying.
         if job.stage != Stage::Keeping && self.was_published(job)? {
-            return self.keep_backup(held, rules);
+            // Who cancels comes too late, but for the copying.
+            if held.turn.is_none() {
+                return self.keep(held);
+            }
+            job.stage = Stage::Keeping;
         }
-        if job.steps > 0 {
+        // The first step may have been broken off before a store heard of it.
+        if job.steps > 0 || held.turn.as_ref().is_some_and(|turn| turn.is_after_a_broken_one) {
             self.forget_read(job)?;
             pull::cancel_there(&mut job.work, rules);
         }
@@ -504,16 +515,22 @@ impl Jobs {
         let Some(job) = turn.job.clone().filter(|job| !job.stage.has_ended()) else {
             return Ok(Held { job: self.get(id)?, turn: None, is_finished: false, lock });
         };
+        Ok(Held { job, turn: Some(turn), is_finished: false, lock })
+    }
+
+    /// Brings to this disk what a step of a job needs.
+    fn bring_for_step(&self, held: &mut Held) -> Result<(), StepError> {
+        let Held { job, turn: Some(turn), is_finished, .. } = held else { return Ok(()) };
         if let Some((name, _)) = job.work.folder() {
             self.bring_from(&turn.state, name)?;
         }
         let keeping = turn.keeping.as_ref();
-        let is_finished = keeping.is_some_and(|keeping| keeping.is_at(&self.backups.join(job.backup())));
-        let spool = self.spool(&job);
-        if !is_finished && !turn.is_here(&spool, &self.sums)? {
-            self.bring_spool(&turn, &job, &spool)?;
+        *is_finished = keeping.is_some_and(|keeping| keeping.is_at(&self.backups.join(job.backup())));
+        let spool = self.spool(job);
+        if !*is_finished && !turn.is_here(&spool, &self.sums)? {
+            self.bring_spool(turn, job, &spool)?;
         }
-        Ok(Held { job, turn: Some(turn), is_finished, lock })
+        Ok(())
     }
 
     /// Brings what a job has found out to this disk.

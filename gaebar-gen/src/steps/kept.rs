@@ -21,6 +21,7 @@ use crate::manifest::{KindManifest, MANIFEST, ManifestError};
 use crate::names::hex;
 use crate::private::PrivateError;
 use crate::publish::{PublishError, Staging};
+use crate::pull::PULL;
 use crate::update::{self, Update, UpdateError};
 
 /// Why a finished backup is not kept, or not brought here.
@@ -60,6 +61,7 @@ impl Claim {
         let (_reading, begun) = (update::reading(place)?, Instant::now());
         let listed = listing(place)?.files;
         let (digest, of) = (digest(&listed), listed.len() as u64);
+        let took_several = self.keeping.is_some();
         // What was copied before, by name: a file that somebody edited does not have the hash that is listed.
         let before =
             self.keeping.take().filter(|keeping| keeping.digest == digest).map(|keeping| keeping.files).unwrap_or_default();
@@ -90,6 +92,10 @@ impl Claim {
             return Ok(false);
         }
         job.kept = files.values().map(|blob| blob.bytes).sum();
+        if took_several {
+            // Another instance may have been finishing it, too, and have counted some.
+            job.kinds = KindManifest::read_all(place)?.into_iter().map(|kind| (kind.kind, kind.rows)).collect();
+        }
         self.end(&List { job: job.clone(), files, keeping: None })?;
         Ok(true)
     }
@@ -160,6 +166,9 @@ impl State {
                 }
             }
             update.commit(gone)?;
+            // What was begun here is of before.
+            update.private().clear_spool()?;
+            folder::remove(&update.private().folder().join(PULL))?;
         } else {
             let staging = Staging::new(place)?;
             // What was begun here is of before.

@@ -1,4 +1,4 @@
-//! The spool of a backup that is being made: on this disk, and with its job in a store.
+//! What a job has found out, or read, or downloaded: on this disk, and with the job in a store.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -4,7 +4,7 @@
 //! A [`Job`] is one backup, restore or pull, written down in the folder of backups; [`Jobs`] begins, steps and cancels them. A backup's
 //! steps read the store into the spool that [`crate::backup`] goes on from, and then write what was read. A restore's steps go
 //! through the backup, in its folder or compiled into this program, a window of rows at a time: once to plan, and once more to write.
-//! A pull's steps are those of the Gaebar elsewhere, and then some files each.
+//! A pull's steps are those of the Gaebar elsewhere, then some files each, and then some shards that are verified.
 //!
 //! Where a host has no disk that lasts, what a step leaves is also kept in a store ([`StateStore`]), and brought back for the next;
 //! a finished backup, too, for whoever is asked for it.

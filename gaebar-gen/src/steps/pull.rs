@@ -53,6 +53,7 @@ pub(super) fn step(
     let result = match pulled {
         Ok(pulled) => {
             (*files, bytes.here, bytes.of) = ((pulled.files, pulled.files), pulled.bytes, pulled.bytes);
+            *store = None;
             there.made();
             job.enter(Stage::Done, None);
             if let Some(updated) = pulled.updated.filter(|updated| !updated.other_sources.is_empty()) {

@@ -121,6 +121,8 @@ pub(super) struct Claim {
     pub(super) keeping: Option<Keeping>,
     /// All that the last one left.
     before: Vec<Blob>,
+    /// Whether the turn before was broken off, and may have done anything that a step does.
+    pub(super) is_after_a_broken_one: bool,
     /// What this one has written.
     pub(super) parts: Parts,
     is_open: bool,
@@ -148,7 +150,17 @@ impl Claim {
             written => written?,
         }
         let (parts, spool) = (Parts::new(job, number), BTreeMap::new());
-        let mut claim = Claim { parts, state, turn, job: None, spool, keeping: None, before: Vec::new(), is_open: true };
+        let mut claim = Claim {
+            parts,
+            state,
+            turn,
+            job: None,
+            spool,
+            keeping: None,
+            before: Vec::new(),
+            is_after_a_broken_one: false,
+            is_open: true,
+        };
         // Of two that looked at the same time, at least one sees the other now.
         let others = loop {
             let mut others = claim.state.turns(job)?;
@@ -159,6 +171,7 @@ impl Claim {
                 Some(_) => thread::sleep(LOOK),
             }
         };
+        claim.is_after_a_broken_one = others.last().is_some_and(|turn| turn.list.is_none());
         if let Some(list) = others.iter().rev().find_map(|turn| turn.list.as_ref()) {
             let list = claim.state.list(job, list)?;
             claim.before = list.blobs().cloned().collect();
@@ -336,6 +349,8 @@ mod tests {
         killed.state.write(WriteMode::Update, &killed.turn).unwrap();
         killed.is_open = false;
         drop(killed);
+        assert!(Claim::take(open(), 8, Duration::ZERO).unwrap().is_after_a_broken_one);
+        assert!(!Claim::take(open(), 9, Duration::ZERO).unwrap().is_after_a_broken_one);
         open().sweep().unwrap();
         assert_eq!(entities(&open()), 0);
     }

@@ -9,6 +9,7 @@ use gaebar_tests::command::{folder, gaebar, run};
 use gaebar_tests::forge::{MOST, NOTES, forge, rows_of, shards, with_first_row, with_small_shards};
 use gaebar_tests::proxy::Proxy;
 use gaebar_tests::serve::{Serving, TOKEN};
+use gaebar_tests::tree::files;
 use serde_json::Value;
 
 use crate::backup;
@@ -77,6 +78,7 @@ fn what_is_wrong_between_two_shards_is_found_and_nothing_is_published() {
     let ((_, first), (last, text)) = (&shards[0], shards.last().unwrap());
     assert!(first.contains("Key(\"Note/1\")"));
     let number = text.split("pub fn row_").nth(1).unwrap().split('(').next().unwrap();
+    let sound = files(&remote);
     forge(&remote, last, &with_first_row(text, number, "Note/1"), 0);
     let far = Serving::start(&there, Some(TOKEN), &[]);
     let here = knows("pull-forged-here", far.address, usize::try_from(MOST).unwrap());
@@ -93,6 +95,17 @@ fn what_is_wrong_between_two_shards_is_found_and_nothing_is_published() {
     let mut at_once = gaebar(&here, &["pull", "far", "nightly", "at-once"]);
     let (_, told) = run(&mut at_once, 1);
     assert!(told.contains("Note/1 is there twice") && !here.join("at-once").exists(), "{told}");
+    // Mended there, it is taken.
+    for (file, bytes) in sound {
+        fs::write(remote.join(file), bytes).unwrap();
+    }
+    let mended = (0..200).map(|_| told_of(&near, &job)).find(|step| step["stage"] == "done");
+    assert!(mended.is_some() && here.join("backups/nightly").exists());
+}
+
+/// What the next step tells.
+fn told_of(near: &Serving, job: &str) -> Value {
+    told(near, "POST", &format!("{job}/step"), "")
 }
 
 /// Changes a file below a folder without any change of its size.
