@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use gaebar_runtime::model::{Embedded, Entity, Key, Properties, Value};
 use gaebar_runtime::store::{SqliteStore, Store};
@@ -18,8 +19,11 @@ with open(os.environ["GAEBAR_TEST_LOG"], "a") as log:
 sys.exit(code)
 "#;
 
-/// Entities that fill a volume in ways of their own, about as many as one takes.
+/// Entities that fill a volume in ways of their own, about as many as one takes. They are others with every run: what an earlier one had
+/// compiled would be taken from there.
 fn worst(store: &dyn Store) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let number = i64::try_from(now).unwrap();
     let put = |kind: &str, rows: i64, properties: &dyn Fn(i64) -> Properties| {
         for first in (1..=rows).step_by(100) {
             let entities: Vec<_> = (first..(first + 100).min(rows + 1))
@@ -30,17 +34,19 @@ fn worst(store: &dyn Store) {
     };
     let one = |value: Value| Properties::from([("p".to_owned(), value)]);
     // Long texts: the bound is on source.
-    put("Text", 20, &|id| one(Value::from(format!("{id} {}", "line of text\n".repeat(70_000))).unindexed()));
+    put("Text", 20, &|id| one(Value::from(format!("{id} {now} {}", "line of text\n".repeat(70_000))).unindexed()));
     // Many small values, each with flags of its own: the bound is on expressions.
-    let flagged =
-        |id: i64| -> Properties { (0..500).map(|i| (format!("k{i}"), Value::from(id + i).unindexed().meaning(1))).collect() };
+    let flagged = |id: i64| -> Properties {
+        (0..500).map(|i| (format!("k{i}"), Value::from(number + id + i).unindexed().meaning(1))).collect()
+    };
     put("Flagged", 300, &|id| one(Value::from(Embedded { key: None, properties: flagged(id) }).unindexed()));
     // Many numbers: the bound is on source again.
-    put("Numbers", 300, &|id| one(Value::from((0..4_000).map(|i| Value::from(id * i)).collect::<Vec<_>>())));
+    put("Numbers", 300, &|id| one(Value::from((0..4_000).map(|i| Value::from(number + id * i)).collect::<Vec<_>>())));
     // Blobs in files of their own.
-    put("Blobs", 140, &|id| one(Value::from(vec![u8::try_from(id).unwrap(); 1_000_000]).unindexed()));
+    let blob = |id: i64| [now.to_le_bytes().as_slice(), &vec![u8::try_from(id).unwrap(); 1_000_000]].concat();
+    put("Blobs", 140, &|id| one(Value::from(blob(id)).unindexed()));
     // Many rows.
-    put("Rows", 1_000, &|id| (0..15).map(|i| (format!("p{i}"), Value::from(format!("value {id}")))).collect());
+    put("Rows", 1_000, &|id| (0..15).map(|i| (format!("p{i}"), Value::from(format!("value {id} {now}")))).collect());
 }
 
 #[cfg(unix)]
