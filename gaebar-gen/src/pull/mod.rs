@@ -174,7 +174,9 @@ impl Pull<'_> {
         if let Some(store) = self.store {
             drive::back_up(self, store, &Begun::beside(pulled, self.remote))?;
         }
-        let listing = match self.kept_listing(pulled)? {
+        let kept = self.kept_listing(pulled)?;
+        let is_written_down = kept.is_some();
+        let listing = match kept {
             Some(kept) => kept,
             None => self.remote.files(self.backup, self.stop)?,
         };
@@ -198,7 +200,7 @@ impl Pull<'_> {
         let is_all_here = missing.is_empty();
         let left = self.fetch(pulled, missing)?;
         let in_steps = matches!(self.reach, Reach::Step { .. });
-        if left.is_empty() && in_steps {
+        if left.is_empty() && in_steps && !is_written_down {
             // Serialising strings and numbers can't fail.
             let text = serde_json::to_vec(&listing).unwrap_or_default();
             folder::write_again(pulled.parent().unwrap_or(pulled), LISTING, &text)?;

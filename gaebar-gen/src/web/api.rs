@@ -15,10 +15,10 @@ use super::guard::Fields;
 use super::problem::Problem;
 use crate::steps::{Job, Rows, Work};
 
-/// What a request asks for: `do` is `backup`, with `store`, `backup`, and, if that was taken from another store, `another_source` (`yes`); or `restore`, with `backup` (or `linked`, for one
-/// that is compiled into the application), `target`, and, if need be, `on_conflict`, `mirror` (`yes`) and `confirm` (a real project's
-/// name, or `yes` for another store); or `pull`, with `remote`, `backup`, if it is to be made there first, `store`, and
-/// `another_source` as for a backup.
+/// What a request asks for: `do` is `backup`, with `store`, `backup`, and, if that was taken from another store, `another_source` (`yes`);
+/// or `restore`, with `backup` (or `linked`, for one that is compiled into the application), `target`, and, if need be, `on_conflict`,
+/// `mirror` (`yes`) and `confirm` (a real project's name, or `yes` for another store); or `pull`, with `remote`, `backup`, if it is to be
+/// made there first, `store`, and `another_source` as for a backup.
 pub(super) fn work(fields: &Fields) -> Result<Work, Problem> {
     let text = |name| fields.get(name).to_owned();
     match fields.get("do") {
