@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use gaebar_runtime::rows::RESERVED;
+use ra_ap_parser::{Edition, SyntaxKind};
 use sha2::{Digest as _, Sha256};
 
 /// The longest name before a suffix is added. Some file systems end at 255 bytes, and people much earlier.
@@ -24,45 +25,17 @@ impl Names {
 
     /// A file, module and volume name for a kind: `[a-z0-9_]`, beginning with a letter.
     pub fn file(&mut self, kind: &str) -> String {
-        let name = shorten(&words(kind).join("_").to_ascii_lowercase());
-        let name = match name.as_bytes().first() {
-            Some(first) if first.is_ascii_alphabetic() && !is_reserved_file(&name) => name,
-            Some(_) => format!("kind_{name}"),
-            None => "kind".to_owned(),
-        };
-        self.unique(&name, kind)
+        self.unique(&plain_file(kind), kind)
     }
 
     /// A struct's name for a kind: the kind itself where it looks like one.
     pub fn structure(&mut self, kind: &str) -> String {
-        let name = if is_identifier(kind) && kind.as_bytes()[0].is_ascii_uppercase() {
-            kind.to_owned()
-        } else {
-            words(kind).iter().map(|word| capitalised(word)).collect()
-        };
-        let name = shorten(&name);
-        let name = match name.as_bytes().first() {
-            Some(first) if first.is_ascii_alphabetic() && !RESERVED.contains(&name.as_str()) => name,
-            _ => format!("Kind{name}"),
-        };
-        self.unique(&name, kind)
+        self.unique(&plain_structure(kind), kind)
     }
 
     /// A field's name for a property: the property itself where it is an identifier (raw if a keyword).
     pub fn field(&mut self, property: &str) -> String {
-        let name: String = property.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-        let name = shorten(&name);
-        let name = match name.as_bytes().first() {
-            Some(first) if !first.is_ascii_digit() && name.bytes().any(|byte| byte != b'_') => name,
-            _ => format!("p_{name}"),
-        };
-        // `key` and `other` are fields of every row; these keywords can't be raw.
-        let name = match name.as_str() {
-            "key" | "other" | "self" | "Self" | "super" | "crate" => format!("{name}_"),
-            _ => name,
-        };
-        let name = self.unique(&name, property);
-        if is_keyword(&name) { format!("r#{name}") } else { name }
+        raw(&self.unique(&plain_field(property), property))
     }
 
     /// `name`, or if it is taken, `name` with a piece of the original's hash behind it.
@@ -80,6 +53,50 @@ impl Names {
         }
         last
     }
+}
+
+/// The name of a kind's files before it is made unique.
+pub fn plain_file(kind: &str) -> String {
+    let name = shorten(&words(kind).join("_").to_ascii_lowercase());
+    match name.as_bytes().first() {
+        Some(first) if first.is_ascii_alphabetic() && !is_reserved_file(&name) => name,
+        Some(_) => format!("kind_{name}"),
+        None => "kind".to_owned(),
+    }
+}
+
+/// The name of a kind's struct before it is made unique.
+pub fn plain_structure(kind: &str) -> String {
+    let name = if is_identifier(kind) && kind.as_bytes()[0].is_ascii_uppercase() {
+        kind.to_owned()
+    } else {
+        words(kind).iter().map(|word| capitalised(word)).collect()
+    };
+    let name = shorten(&name);
+    match name.as_bytes().first() {
+        Some(first) if first.is_ascii_alphabetic() && !RESERVED.contains(&name.as_str()) => name,
+        _ => format!("Kind{name}"),
+    }
+}
+
+/// The name of a property's field before it is made unique, and [`raw`].
+pub fn plain_field(property: &str) -> String {
+    let name: String = property.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let name = shorten(&name);
+    let name = match name.as_bytes().first() {
+        Some(first) if !first.is_ascii_digit() && name.bytes().any(|byte| byte != b'_') => name,
+        _ => format!("p_{name}"),
+    };
+    // `key` and `other` are fields of every row; these keywords can't be raw.
+    match name.as_str() {
+        "key" | "other" | "self" | "Self" | "super" | "crate" => format!("{name}_"),
+        _ => name,
+    }
+}
+
+/// A name as code: a raw identifier where it is a keyword.
+pub fn raw(name: &str) -> String {
+    if is_keyword(name) { format!("r#{name}") } else { name.to_owned() }
 }
 
 /// A backup's name from its folder's: `[a-z0-9-]`, beginning with a letter, and the name of no crate in `crates`.
@@ -139,8 +156,10 @@ fn is_identifier(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
+/// Whether a name is a strict or reserved keyword of any edition. (Weak ones, such as `union`, are identifiers.) Releases before 0.3.0
+/// took `gen` for none.
 fn is_keyword(name: &str) -> bool {
-    is_identifier(name) && syn::parse_str::<syn::Ident>(name).is_err()
+    SyntaxKind::from_keyword(name, Edition::LATEST).is_some()
 }
 
 /// Modules and files that mean something to cargo, rustc or an operating system.
@@ -160,13 +179,13 @@ mod tests {
     fn files_are_plain_and_unique_where_case_is_ignored() {
         let mut names = Names::default();
         let given: Vec<_> =
-            ["Profile", "profile", "PROFILE", "GrandFather", "Type", "con", "7up", "", "🦀", "../../etc", "a/b", "a.b", "lib"]
+            ["Profile", "profile", "PROFILE", "GrandFather", "Gen", "con", "7up", "", "🦀", "../../etc", "a/b", "a.b", "lib"]
                 .map(|kind| names.file(kind))
                 .into();
         assert_eq!(given[0], "profile");
         assert!(given[1].starts_with("profile_") && given[2].starts_with("profile_"), "{given:?}");
         assert_eq!(given[3], "grand_father");
-        assert_eq!(&given[4..8], ["kind_type", "kind_con", "kind_7up", "kind"]);
+        assert_eq!(&given[4..8], ["kind_gen", "kind_con", "kind_7up", "kind"]);
         assert!(given[8].starts_with("kind_"));
         assert_eq!(given[9], "etc");
         assert_eq!(given[10], "a_b");
@@ -186,9 +205,9 @@ mod tests {
         assert!(given.iter().all(|name| syn::parse_str::<syn::Ident>(name).is_ok()), "{given:?}");
 
         let mut names = Names::default();
-        let properties = ["fullName", "type", "self", "key", "other", "a.b", "a b", "", "_", "9", "crate", "🦀", "r#type", "gen"];
+        let properties = ["fullName", "gen", "self", "key", "other", "a.b", "a b", "", "_", "9", "crate", "🦀", "r#gen", "union"];
         let given = properties.map(|property| names.field(property));
-        assert_eq!(given[..6], ["fullName", "r#type", "self_", "key_", "other_", "a_b"]);
+        assert_eq!(given[..6], ["fullName", "r#gen", "self_", "key_", "other_", "a_b"]);
         assert!(given.iter().all(|name| syn::parse_str::<syn::Ident>(name).is_ok()), "{given:?}");
         assert_eq!(given.iter().collect::<BTreeSet<_>>().len(), given.len());
     }
@@ -205,6 +224,6 @@ mod tests {
         ] {
             assert_eq!(backup_name(folder, &crates), name);
         }
-        assert_eq!(backup_name("Static", &crates), "backup-static");
+        assert_eq!(["Static", "gen"].map(|folder| backup_name(folder, &crates)), ["backup-static", "backup-gen"]);
     }
 }

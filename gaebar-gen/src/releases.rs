@@ -18,12 +18,22 @@ pub struct Release {
     pub version: &'static str,
     /// The hash of the [`Foundation`] that it wrote.
     pub foundation: &'static str,
+    /// Whether it wrote raw identifiers for crates and modules that are called like a keyword.
+    pub writes_raw_names: bool,
 }
 
 /// Every release from the first on. `tests/goldens/releases` has a backup of each.
 pub const RELEASES: &[Release] = &[
-    Release { version: "0.1.0", foundation: "31d46a0c0cdcceebb35a7c0d1a0436c6286f6a7f4d17aec7b8c2caafcefa10e5" },
-    Release { version: "0.2.0", foundation: "437ac8736ab9bee35ef756cad8a81d333b23640387ece9ca3e0088665683e60b" },
+    Release {
+        version: "0.1.0",
+        foundation: "31d46a0c0cdcceebb35a7c0d1a0436c6286f6a7f4d17aec7b8c2caafcefa10e5",
+        writes_raw_names: false,
+    },
+    Release {
+        version: "0.2.0",
+        foundation: "437ac8736ab9bee35ef756cad8a81d333b23640387ece9ca3e0088665683e60b",
+        writes_raw_names: false,
+    },
 ];
 
 /// What a backup is compiled with: the source of its runtime, and the lock file, without what differs from backup to backup.

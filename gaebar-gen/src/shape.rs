@@ -9,6 +9,7 @@ use crate::changes::changes;
 use crate::draft::KindDraft;
 use crate::emit;
 use crate::manifest::KindManifest;
+use crate::names::raw;
 use crate::progress::Progress;
 use crate::schema::{Inference, Kind, Type, name_fields, name_kinds};
 use crate::shards::ShardError;
@@ -125,7 +126,8 @@ fn infer(
     Ok(inference)
 }
 
-/// The struct of a kind that has one: that, or one after all of its entities.
+/// The struct of a kind that has one: that, or one after all of its entities. Fields that are called like a keyword, which their release did
+/// not know, become raw: with them, the kind never compiled.
 pub fn reshaped(
     plan: &Plan,
     before: &Kind,
@@ -145,6 +147,9 @@ pub fn reshaped(
         Reshape::Always => spooled.rows() > 0,
     };
     let mut kind = before.clone();
+    for field in &mut kind.fields {
+        field.name = raw(&field.name);
+    }
     if may_change {
         let inference = infer(plan, before, spooled, draft, progress, stop)?;
         let fields = inference.fields();

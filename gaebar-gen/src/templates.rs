@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 pub use packages::{Packages, unlock};
 
+use crate::names;
 use crate::releases::Foundation;
 
 /// The lock file of a backup without volumes whose name is `template`: the versions that this Gaebar was tested with.
@@ -34,6 +35,9 @@ pub const MANIFEST: &str = "Cargo.toml";
 pub const LOCK_FILE: &str = "Cargo.lock";
 /// The one derived file that needs the names of structs too.
 pub const MODELS_LIBRARY: &str = "models/src/lib.rs";
+
+/// The files with names of crates and modules that may have to be raw.
+pub const NAMING: [&str; 2] = ["src/main.rs", MODELS_LIBRARY];
 
 /// The folder of the runtime's source.
 pub const RUNTIME: &str = "gaebar-runtime";
@@ -105,7 +109,12 @@ fn root_library(backup: &str, volumes: &BTreeSet<String>) -> String {
 
 /// `src/main.rs`: the restore binary.
 fn root_main(backup: &str) -> String {
-    let name = proc_macro2::Ident::new(&backup.replace('-', "_"), proc_macro2::Span::call_site());
+    let name = names::raw(&backup.replace('-', "_"));
+    let span = proc_macro2::Span::call_site();
+    let name = match name.strip_prefix("r#") {
+        Some(keyword) => proc_macro2::Ident::new_raw(keyword, span),
+        None => proc_macro2::Ident::new(&name, span),
+    };
     let main = quote::quote! {
         #![doc = " Restores the backup into a store."]
         fn main() -> std::process::ExitCode {
@@ -116,10 +125,12 @@ fn root_main(backup: &str) -> String {
     syn::parse2(main).map(|file| prettyplease::unparse(&file)).unwrap_or_default()
 }
 
-/// `models/src/lib.rs`: two sorted lines a kind, from the file and the struct of each.
+/// `models/src/lib.rs`: two sorted lines a kind, from the file and the struct of each. A module called like a keyword is one that a release
+/// named which did not know the keyword.
 pub fn models_library<'a>(kinds: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let (mut modules, mut uses) = (BTreeSet::new(), BTreeSet::new());
     for (file, structure) in kinds {
+        let file = names::raw(file);
         modules.insert(format!("mod {file};\n"));
         uses.insert(format!("pub use {file}::{structure};\n"));
     }

@@ -7,6 +7,7 @@ use gaebar_tests::compare::{assert_equal, everything};
 use gaebar_tests::strategy;
 use gaebar_tests::tree::assert_same_backup;
 use proptest::prelude::*;
+use ra_ap_parser::{Edition, SyntaxKind};
 
 /// Everything in a store, by way of its namespaces, kinds and pages.
 fn read_all(store: &dyn Store, limit: usize) -> Vec<Entity> {
@@ -69,11 +70,7 @@ proptest! {
 #[test]
 fn any_entities_survive_being_code() {
     let folder = folder("model");
-    let mut entities = strategy::entities(300);
-    // Kinds of the names that generated code uses itself.
-    let reserved =
-        gaebar_runtime::rows::RESERVED.iter().map(|kind| Entity::new(Key::root(*kind, i64::MAX), Properties::new()).unwrap());
-    entities.extend(reserved);
+    let entities = strategy::entities(300);
     let source = SqliteStore::open_or_create(&folder.join("source.db")).unwrap();
     source.upsert(&entities).unwrap();
 
@@ -86,6 +83,121 @@ fn any_entities_survive_being_code() {
 
     run(&mut gaebar(&folder, &["backup", "sqlite:restored.db", "again/backup", "--shard-size", "20000"]), 0);
     assert_same_backup(&folder.join("backup"), &folder.join("again/backup"));
+}
+
+/// Every keyword of every edition, strict, reserved or weak.
+fn keywords() -> Vec<String> {
+    let kinds = (0..SyntaxKind::__LAST as u16).map(SyntaxKind::from);
+    let is_keyword =
+        |kind: &SyntaxKind| Edition::iter().any(|edition| kind.is_keyword(edition) || kind.is_contextual_keyword(edition));
+    kinds.filter(is_keyword).map(|kind| kind.text().to_owned()).collect()
+}
+
+/// Names that mean something to the compiler, to cargo, or to generated code, beside keywords.
+const MEANINGFUL: &[&str] = &[
+    // Of the language.
+    "'static",
+    "_",
+    "__",
+    "r#gen",
+    "raw",
+    "safe",
+    "union",
+    "auto",
+    "default",
+    "macro_rules",
+    "Self",
+    "gen!",
+    "Gen",
+    // Types, traits and variants of the prelude, and primitive types.
+    "Box",
+    "Clone",
+    "Copy",
+    "Debug",
+    "Default",
+    "Drop",
+    "Eq",
+    "Err",
+    "Fn",
+    "From",
+    "Into",
+    "Iterator",
+    "None",
+    "Ok",
+    "Option",
+    "Result",
+    "Send",
+    "Sized",
+    "Some",
+    "String",
+    "Sync",
+    "ToString",
+    "Vec",
+    "bool",
+    "char",
+    "f64",
+    "i64",
+    "str",
+    "u8",
+    "usize",
+    // Macros, derives and attributes.
+    "allow",
+    "assert",
+    "cfg",
+    "concat",
+    "derive",
+    "doc",
+    "kind",
+    "panic",
+    "shard",
+    "stringify",
+    // Crates and modules.
+    "alloc",
+    "core",
+    "gaebar_runtime",
+    "models",
+    "proc_macro",
+    "rows",
+    "runtime",
+    "std",
+    "test",
+    // Constants, functions and fields of rows.
+    "BASE",
+    "KIND",
+    "entity",
+    "encode",
+    "fields",
+    "key",
+    "other",
+    "row_1",
+    "shard_0",
+    "value",
+];
+
+/// Each keyword, and each name that generated code uses, as a kind, as a property, and as a backup.
+#[test]
+fn keywords_and_names_in_use_compile() {
+    let folder = folder("keywords");
+    let mut words = keywords();
+    assert!(words.len() > 60 && words.iter().any(|word| word == "gen"), "{words:?}");
+    words.extend(MEANINGFUL.iter().chain(gaebar_runtime::rows::RESERVED).map(|word| (*word).to_owned()));
+    words.sort_unstable();
+    words.dedup();
+    // As many properties as a kind has fields, so that each word is a field somewhere.
+    let groups: Vec<_> = words.chunks(gaebar_gen::schema::MOST_FIELDS).collect();
+    let entity = |(number, kind): (usize, &String)| {
+        let own = groups[number % groups.len()].iter().map(|word| (word.clone(), Value::from(word.as_str())));
+        Entity::new(Key::root(kind.as_str(), 1), own.collect::<Properties>()).unwrap()
+    };
+    let entities: Vec<_> = words.iter().enumerate().map(entity).collect();
+    let source = SqliteStore::open_or_create(&folder.join("source.db")).unwrap();
+    source.upsert(&entities).unwrap();
+    run(&mut gaebar(&folder, &["backup", "sqlite:source.db", "gen"]), 0);
+    let declared = std::fs::read_to_string(folder.join("gen/models/src/kind_gen.rs")).unwrap();
+    assert!(declared.contains("pub struct Gen(\"Gen\")") || declared.contains("(\"gen\")"), "{declared}");
+    run(&mut gaebar(&folder, &["verify", "gen"]), 0);
+    run(&mut gaebar(&folder, &["restore", "gen", "--to", "sqlite:restored.db"]), 0);
+    assert_equal(&source, &SqliteStore::open(&folder.join("restored.db")).unwrap(), &everything(), entities.len());
 }
 
 /// The reader gives what the compiled rows give.

@@ -4,7 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use gaebar_gen::emit::rows;
+use gaebar_gen::fingerprint::{Fingerprint, digest};
+use gaebar_gen::manifest::KindManifest;
 use gaebar_gen::releases::{Foundation, RELEASES};
+use gaebar_gen::templates::Templates;
+use gaebar_runtime::model::{Entity, Key};
 use gaebar_runtime::store::{SqliteStore, Store};
 use gaebar_tests::command::{event, folder, gaebar, run, workspace};
 use gaebar_tests::tree::files;
@@ -113,5 +118,65 @@ fn backups_of_all_releases_are_verified_compiled_restored_and_upgraded() {
         let (_, said) = run(&mut gaebar(&folder, &["verify", &upgraded]), 0);
         assert!(!said.contains("written by"), "{said}");
         run(&mut gaebar(&folder, &["diff", &was, &upgraded]), 0);
+    }
+}
+
+/// A backup as 0.2.0 wrote it of kind `Gen` with property `gen` into a folder called `gen`: it took them for no keywords.
+fn with_a_new_keyword(test: &str) -> PathBuf {
+    let folder = folder(test);
+    let store = SqliteStore::open_or_create(&folder.join("store.db")).unwrap();
+    store.upsert(&[Entity::new(Key::root("Gen", 1), [("gen".to_owned(), 1.into())].into()).unwrap()]).unwrap();
+    run(&mut gaebar(&folder, &["backup", "sqlite:store.db", "new/gen"]), 0);
+    let (new, backup) = (folder.join("new/gen"), folder.join("gen"));
+    let as_it_was =
+        |text: &str| ["backup-", "backup_", "kind_", "r#"].iter().fold(text.to_owned(), |text, part| text.replace(part, ""));
+    let write = |file: &str, bytes: &[u8]| {
+        fs::create_dir_all(backup.join(file).parent().unwrap()).unwrap();
+        fs::write(backup.join(file), bytes).unwrap();
+    };
+    for (file, bytes) in files(&new).into_iter().filter(|(file, _)| !file.starts_with("gaebar-runtime/")) {
+        write(&as_it_was(&file), as_it_was(std::str::from_utf8(&bytes).unwrap()).as_bytes());
+    }
+    let golden = workspace().join("tests/goldens/releases/0.2.0");
+    let lock = fs::read(golden.join("Cargo.lock")).unwrap();
+    let foundation = Foundation::found("release", files(&golden.join("gaebar-runtime")), &lock).unwrap();
+    let volumes = ["gen_0".to_owned()].into();
+    for (file, bytes) in (Templates { name: "gen", volumes: &volumes, foundation: &foundation }).files() {
+        write(&file, as_it_was(std::str::from_utf8(&bytes).unwrap()).as_bytes());
+    }
+    let manifest = KindManifest::read_all(&new).unwrap().remove(0);
+    let fingerprint = |file: &String| {
+        let file = as_it_was(file);
+        let text = fs::read_to_string(backup.join(&file)).unwrap();
+        let rows: Vec<_> = if file.contains("shard_") { rows(&text) } else { Vec::new() };
+        let fingerprint = if rows.is_empty() {
+            Fingerprint::of(text.as_bytes())
+        } else {
+            Fingerprint::of_shard(text.as_bytes(), rows.into_iter().map(|(_, row)| digest(row)))
+        };
+        (file, fingerprint)
+    };
+    let fingerprints = manifest.files.keys().map(fingerprint).collect();
+    let manifest = KindManifest::new("Gen", &manifest.origin(), manifest.rows, manifest.next_row, fingerprints);
+    write("kinds/gen.json", manifest.to_text().as_bytes());
+    folder
+}
+
+/// Names that never compiled are written so that they do, whether the backup is upgraded or backed up into.
+#[test]
+fn names_that_never_compiled_are_mended() {
+    for (test, mend) in
+        [("upgrade-keyword", &["upgrade", "gen"][..]), ("upgrade-keyword-by-backup", &["backup", "sqlite:store.db", "gen"])]
+    {
+        let folder = with_a_new_keyword(test);
+        let (_, said) = run(&mut gaebar(&folder, &["verify", "gen"]), 0);
+        assert!(said.contains("written by Gaebar 0.2.0"), "{said}");
+        run(&mut gaebar(&folder, &["restore", "gen", "--to", "sqlite:interpreted.db", "--interpret"]), 0);
+        run(&mut gaebar(&folder, mend), 0);
+        run(&mut gaebar(&folder, &["verify", "gen"]), 0);
+        let row = fs::read_to_string(folder.join("gen/volumes/gen_0/src/shard_0.rs")).unwrap();
+        assert!(row.contains("pub fn row_1() -> Gen {") && row.contains("r#gen: 1,"), "{row}");
+        run(&mut gaebar(&folder, &["restore", "gen", "--to", "sqlite:restored.db"]), 0);
+        run(&mut gaebar(&folder, &["diff", "sqlite:store.db", "sqlite:restored.db"]), 0);
     }
 }

@@ -408,7 +408,7 @@ impl<'a> Gate<'a> {
         if let Some(library) = self.read(templates::MODELS_LIBRARY)? {
             let modules = String::from_utf8_lossy(&library);
             for module in modules.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';')) {
-                let path = KindManifest::path(module);
+                let path = KindManifest::path(module.strip_prefix("r#").unwrap_or(module));
                 if !self.backup.join(&path).exists() {
                     self.refuse(path, "is missing");
                 }
@@ -451,12 +451,17 @@ impl<'a> Gate<'a> {
     fn derived(&self, kinds: &[VerifiedKind]) -> Result<CompiledWith, FolderError> {
         let (foundation, release) = self.foundation()?;
         let volumes = volumes(kinds.iter().map(|kind| &kind.manifest));
-        let files = Templates { name: &self.manifest.name, volumes: &volumes, foundation: &foundation }.files();
-        for (file, bytes) in &files {
-            self.exact(file, bytes)?;
-        }
         let structures = kinds.iter().map(|kind| (kind.kind.file.as_str(), kind.kind.structure.as_str()));
-        self.exact(templates::MODELS_LIBRARY, templates::models_library(structures).as_bytes())?;
+        let library = templates::models_library(structures);
+        let mut files = Templates { name: &self.manifest.name, volumes: &volumes, foundation: &foundation }.files();
+        files.push((templates::MODELS_LIBRARY.to_owned(), library.into_bytes()));
+        for (file, bytes) in &files {
+            if release.is_some_and(|release| !release.writes_raw_names) && templates::NAMING.contains(&file.as_str()) {
+                self.exact(file, String::from_utf8_lossy(bytes).replace("r#", "").as_bytes())?;
+            } else {
+                self.exact(file, bytes)?;
+            }
+        }
         self.strays(kinds, files.into_iter().map(|(file, _)| file))?;
         Ok((foundation, release))
     }
