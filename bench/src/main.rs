@@ -100,7 +100,7 @@ fn read_store(url: &str, below: &Path) -> anyhow::Result<u64> {
     let store = store::open(&url.parse()?)?;
     let folder = tempfile::tempdir_in(below)?;
     let spool = Spool::new(folder.path().to_owned());
-    let selection = Selection { rows_per_step: 500, ..Selection::default() };
+    let selection = Selection::default();
     read(
         store.snapshot(View::Now)?.as_ref(),
         &selection,

@@ -163,7 +163,9 @@ impl BackupError {
         let spoilt = |error: &SpoolError| !matches!(error, SpoolError::Io { .. });
         // Who names other kinds reads something else.
         let is_another = matches!(self, Self::NoSuchKind { .. } | Self::NoSuchNamespace { .. });
+        let vanished = matches!(self, Self::Read(ReadError::Vanished { .. }));
         !is_another
+            && !vanished
             && !matches!(self, Self::Read(ReadError::Spool(error)) | Self::Shard(ShardError::Spool(error)) if spoilt(error))
     }
 }

@@ -4,7 +4,7 @@
 //! each has come. A line counts once its end is written, and the runs that it names are written before it is: synced or, of a store that is
 //! as quickly read again, not. Then the log says in which run of the machine that was.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -88,6 +88,34 @@ pub struct SoFar {
     pub pending: Option<Vec<Pending>>,
     /// How long all that is of use.
     pub lasts: Lasts,
+    /// Whether all was read, and was still there at the end.
+    pub is_checked: bool,
+}
+
+/// What reading came upon.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Namespaces.
+    pub namespaces: BTreeSet<String>,
+    /// Kinds of a namespace, and whether entities of them were read.
+    pub kinds: BTreeMap<(String, String), bool>,
+}
+
+impl Found {
+    fn add(&mut self, task: &Task) {
+        match task {
+            Task::Namespace(namespace) => drop(self.namespaces.insert(namespace.clone())),
+            Task::Kind(scan) | Task::Range(scan) => drop(self.kinds.entry(of_scan(scan)).or_default()),
+        }
+    }
+
+    fn read(&mut self, scan: &Scan, runs: &[Run]) {
+        *self.kinds.entry(of_scan(scan)).or_default() |= runs.iter().any(|run| run.rows > 0);
+    }
+}
+
+fn of_scan(Scan { namespace, kind, .. }: &Scan) -> (String, String) {
+    (namespace.clone(), kind.clone())
 }
 
 /// How long what was read is of use.
@@ -112,12 +140,13 @@ struct Log {
     file: Option<File>,
     /// Tasks that were found.
     tasks: usize,
+    found: Found,
 }
 
 impl Checkpoints {
     /// Nothing is written down.
     pub fn none() -> Self {
-        Self { path: PathBuf::new(), log: Mutex::new(Log { file: None, tasks: 0 }) }
+        Self { path: PathBuf::new(), log: Mutex::new(Log { file: None, tasks: 0, found: Found::default() }) }
     }
 
     /// Begins a log in a spool's folder. Returns how long what it names has to last, too: always, where the system does not say when it
@@ -135,7 +164,7 @@ impl Checkpoints {
         let lasts = head.lasts();
         folder::write(folder, FILE, Line::Head(head).text().as_bytes())?;
         let file = append(&path)?;
-        Ok((Self { path, log: Mutex::new(Log { file: Some(file), tasks: 0 }) }, lasts))
+        Ok((Self { path, log: Mutex::new(Log { file: Some(file), tasks: 0, found: Found::default() }) }, lasts))
     }
 
     /// Finds out where a backup was interrupted that was of the same. `None`: what it read may be lost, since the machine has started again.
@@ -151,7 +180,7 @@ impl Checkpoints {
             let added = serde_json::from_slice(text).map_err(|error| error.to_string()).and_then(|line| replay.add(line));
             added.map_err(|problem| CheckpointError::Damaged { path: path.clone(), line: number + 1, problem })?;
         }
-        let Replay { head, tasks, runs, pending } = replay;
+        let Replay { head, tasks, runs, pending, found, is_checked } = replay;
         let Some(head) = head else { return Err(CheckpointError::Nothing(path)) };
         let expected = Head::new(place, selection, head.read_time());
         if head.of() != expected.of() {
@@ -163,9 +192,9 @@ impl Checkpoints {
         }
         let file = append(&path)?;
         file.set_len(length).map_err(FolderError::at("write", &path))?;
-        let log = Log { file: Some(file), tasks };
+        let log = Log { file: Some(file), tasks, found };
         let pending = (tasks > 0).then(|| pending.into_values().collect());
-        let so_far = SoFar { read_time: head.read_time(), runs: runs.into_values().collect(), pending, lasts };
+        let so_far = SoFar { read_time: head.read_time(), runs: runs.into_values().collect(), pending, lasts, is_checked };
         Ok(Some((Self { path, log: Mutex::new(log) }, so_far)))
     }
 
@@ -180,12 +209,25 @@ impl Checkpoints {
         self.write(&mut log, &Line::Found { by, tasks: tasks.clone() })?;
         let first = log.tasks;
         log.tasks += tasks.len();
+        tasks.iter().for_each(|task| log.found.add(task));
         Ok((first..).zip(tasks).map(|(number, task)| Pending { number, task, cursor: None }).collect())
     }
 
-    /// A task has come so far: to these runs, and a cursor; or to its end.
-    pub fn read(&self, task: usize, runs: Vec<Run>, next: Option<&Cursor>) -> Result<(), CheckpointError> {
-        self.write(&mut self.log(), &Line::Read { task, runs, next: next.map(|cursor| cursor.0.clone()) })
+    /// A task has read so far of its scan: to these runs, and a cursor; or to its end.
+    pub fn read(&self, task: usize, scan: &Scan, runs: Vec<Run>, next: Option<&Cursor>) -> Result<(), CheckpointError> {
+        let mut log = self.log();
+        log.found.read(scan, &runs);
+        self.write(&mut log, &Line::Read { task, runs, next: next.map(|cursor| cursor.0.clone()) })
+    }
+
+    /// What was found so far, by a backup that was interrupted, too.
+    pub fn so_far(&self) -> Found {
+        self.log().found.clone()
+    }
+
+    /// All was read, and is still there.
+    pub fn checked(&self) -> Result<(), CheckpointError> {
+        self.write(&mut self.log(), &Line::Checked)
     }
 
     fn log(&self) -> MutexGuard<'_, Log> {
@@ -229,6 +271,8 @@ enum Line {
     Found { by: Option<usize>, tasks: Vec<Task> },
     /// How far a task has come.
     Read { task: usize, runs: Vec<Run>, next: Option<Vec<u8>> },
+    /// All was read, and is still there.
+    Checked,
 }
 
 impl Line {
@@ -305,7 +349,7 @@ struct Head {
 
 impl Head {
     fn new(place: &Place, selection: &Selection, ReadTime { time, consistent }: ReadTime) -> Self {
-        let Selection { kinds, exclude_kinds, namespaces, rows_per_step: _ } = selection.clone();
+        let Selection { kinds, exclude_kinds, namespaces, rows_per_step: _, scans: _ } = selection.clone();
         let source = place.identity();
         Self { format: FORMAT, source, kinds, exclude_kinds, namespaces, read_time: Text(time), consistent, boot: None }
     }
@@ -341,6 +385,8 @@ struct Replay {
     tasks: usize,
     runs: BTreeMap<usize, Run>,
     pending: BTreeMap<usize, Pending>,
+    found: Found,
+    is_checked: bool,
 }
 
 impl Replay {
@@ -350,18 +396,23 @@ impl Replay {
             (Line::Head(_), Some(_)) => return Err("a second head".to_owned()),
             (_, None) => return Err("the head is missing".to_owned()),
             (Line::Latest, Some(head)) => head.consistent = false,
+            (Line::Checked, _) => self.is_checked = true,
             (Line::Found { by, tasks }, _) => {
                 if let Some(by) = by {
                     self.pending.remove(&by).ok_or_else(|| format!("task {by} is not to be done"))?;
                 }
                 for task in tasks {
                     let number = self.tasks;
+                    self.found.add(&task);
                     self.pending.insert(number, Pending { number, task, cursor: None });
                     self.tasks += 1;
                 }
             }
             (Line::Read { task, runs, next }, _) => {
                 let pending = self.pending.get_mut(&task).ok_or_else(|| format!("task {task} is not to be done"))?;
+                if let Task::Kind(scan) | Task::Range(scan) = &pending.task {
+                    self.found.read(scan, &runs);
+                }
                 self.runs.extend(runs.into_iter().map(|run| (run.number, run)));
                 match next {
                     Some(cursor) => pending.cursor = Some(Cursor(cursor)),

@@ -18,6 +18,7 @@ use crate::read::{ReadError, Selection, read};
 use crate::reader::ReadRow;
 use crate::spool::{Spool, SpoolError, SpooledKind};
 use crate::stop;
+use crate::vanished::{check, may_vanish};
 use crate::verify::{VerifyError, Visitor, read as read_backup};
 
 /// A way in which an entity differs.
@@ -98,14 +99,13 @@ fn spool(
     std::fs::create_dir(folder).map_err(FolderError::at("create the folder", folder))?;
     let spool = Spool::new(folder.to_owned());
     match side {
-        Side::Store(store) => read(
-            store.snapshot(View::Now).map_err(ReadError::from)?.as_ref(),
-            selection,
-            &spool,
-            (&Checkpoints::none(), None),
-            &Silent,
-            stop,
-        )?,
+        Side::Store(store) => {
+            let (snapshot, checkpoints) = (store.snapshot(View::Now).map_err(ReadError::from)?, Checkpoints::none());
+            read(snapshot.as_ref(), selection, &spool, (&checkpoints, None), &Silent, stop)?;
+            if may_vanish(store.place(), snapshot.read_time()) {
+                check(store.place(), snapshot.as_ref(), selection, &checkpoints.so_far(), stop)?;
+            }
+        }
         Side::Backup(backup) => {
             let visitor = IntoSpool { spool: &spool, selection, failed: Mutex::default() };
             read_backup(backup, &visitor)?;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 use crate::folder::{self, FolderError};
+use crate::read::{MOST_SCANS, SCANS};
 
 /// The file's name.
 pub const FILE: &str = "gaebar.toml";
@@ -87,6 +88,9 @@ pub struct BackupConfig {
     /// The most entities to ask for at a time.
     #[serde(deserialize_with = "up_to::<_, _, 10_000>")]
     pub rows_per_step: Option<usize>,
+    /// How many kinds, or ranges of a large one, are read at once; of `gaebar diff` and the page's jobs, too.
+    #[serde(deserialize_with = "up_to::<_, _, { MOST_SCANS as u64 }>")]
+    pub scans: Option<usize>,
     /// A shard closes before it would pass so many bytes.
     #[serde(deserialize_with = "up_to::<_, _, 4_000_000>")]
     pub shard_size: Option<usize>,
@@ -191,6 +195,11 @@ impl Config {
         Ok(Some((of_setting(self.store(store), "[state] store")?, kind.as_deref())))
     }
 
+    /// How many scans a store is read with.
+    pub fn scans(&self) -> usize {
+        self.backup.scans.unwrap_or(SCANS)
+    }
+
     /// A store that may be restored to.
     pub fn target(&self, name_or_url: &str) -> Result<StoreUrl, ConfigError> {
         let url = self.store(name_or_url)?;
@@ -246,7 +255,12 @@ mod tests {
         let error = config.target("sqlite:x").unwrap_err().to_string();
         assert!(error.starts_with("[restore] targets in gaebar.toml: `stagin` is no store"), "{error}");
         assert!(toml::from_str::<Config>("[backup]\nshard_size = 1").is_err());
-        for wrong in ["[serve]\nstep-seconds = 0", "[serve]\nstep-seconds = 3601", "[backup]\nrows-per-step = 10001"] {
+        for wrong in [
+            "[serve]\nstep-seconds = 0",
+            "[serve]\nstep-seconds = 3601",
+            "[backup]\nrows-per-step = 10001",
+            "[backup]\nscans = 101",
+        ] {
             assert!(toml::from_str::<Config>(wrong).unwrap_err().to_string().contains("is not within 1 and "), "{wrong}");
         }
     }

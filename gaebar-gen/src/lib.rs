@@ -36,6 +36,7 @@ pub mod update;
 
 pub mod compile;
 pub mod reader;
+mod vanished;
 pub mod verify;
 pub mod volume;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use gaebar_runtime::restore::is_own_kind;
-use gaebar_runtime::store::{Scan, Snapshot, Store, StoreError, View};
+use gaebar_runtime::store::{Snapshot, Store, StoreError, View};
 
 use crate::backup::BackupError;
 use crate::emit::visible;
@@ -13,6 +13,7 @@ use crate::folder::FolderError;
 use crate::previous::PreviousError;
 use crate::read::{ReadError, Selection};
 use crate::reader::ReadRow;
+use crate::vanished::has_some;
 use crate::verify::{Visitor, read};
 
 /// The first namespace that is named and holds nothing: neither in the store, nor in the backup, if there is one.
@@ -29,7 +30,7 @@ pub(crate) fn missing_namespace(
         let is_there = match &listed {
             Ok(listed) => listed.contains(namespace),
             // Not every server lists them; then kinds are named, too.
-            Err(_) => has_some(snapshot.as_ref(), namespace, selection).map_err(ReadError::from)?,
+            Err(_) => has_some_selected(snapshot.as_ref(), namespace, selection).map_err(ReadError::from)?,
         };
         if !is_there {
             missing.push(namespace);
@@ -43,19 +44,10 @@ pub(crate) fn missing_namespace(
 }
 
 /// Whether a namespace has entities of the kinds that are named.
-fn has_some(snapshot: &dyn Snapshot, namespace: &str, selection: &Selection) -> Result<bool, StoreError> {
+fn has_some_selected(snapshot: &dyn Snapshot, namespace: &str, selection: &Selection) -> Result<bool, StoreError> {
     for kind in selection.kinds.iter().flatten().filter(|kind| selection.includes_kind(kind)) {
-        let scan = Scan { namespace: namespace.to_owned(), kind: kind.clone(), from: None, to: None };
-        let mut cursor = None;
-        loop {
-            let page = snapshot.page(&scan, cursor.as_ref(), 1)?;
-            cursor = page.next;
-            if !page.entities.is_empty() {
-                return Ok(true);
-            }
-            if cursor.is_none() {
-                break;
-            }
+        if has_some(snapshot, namespace, kind)? {
+            return Ok(true);
         }
     }
     Ok(false)

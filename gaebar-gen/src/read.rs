@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use gaebar_runtime::model::Key;
 use gaebar_runtime::restore::is_own_kind;
-use gaebar_runtime::store::{Cursor, Scan, Snapshot, StoreError};
+use gaebar_runtime::store::{Cursor, Place, Scan, Snapshot, StoreError};
 use thiserror::Error;
 
 use crate::checkpoint::{CheckpointError, Checkpoints, Pending, Task};
@@ -18,15 +18,21 @@ use crate::stop::{self, Interrupted};
 
 /// Bytes of entities a page should come to, going by those of the page before, which bounds the memory of a scan.
 const PAGE_BYTES: usize = 4 << 20;
+/// Bytes of entities that the pages of all scans should come to.
+const ALL_PAGES_BYTES: usize = 64 << 20;
 /// Entities of the first page, before anything is known of their size.
 const FIRST_PAGE: usize = 16;
-/// Scans at once. Each holds a page.
-pub(crate) const SCANS: usize = 4;
+/// Entities to ask for at a time, if nothing else is said.
+pub const ROWS_PER_STEP: usize = 500;
+/// Scans at once, if nothing else is said: more do not make an emulator faster.
+pub const SCANS: usize = 4;
+/// The most scans at once: Google's servers take 100 requests at a time over a connection.
+pub const MOST_SCANS: usize = 100;
 /// How much reading a kill may cost.
 const CHECKPOINT: Duration = Duration::from_secs(1);
 
 /// What to read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection {
     /// Only these kinds.
     pub kinds: Option<Vec<String>>,
@@ -36,9 +42,24 @@ pub struct Selection {
     pub namespaces: Option<Vec<String>>,
     /// The most entities to ask for at a time.
     pub rows_per_step: usize,
+    /// How many kinds, or ranges of a large one, to read at once: 1 to [`MOST_SCANS`]. What is read is the same for any number.
+    pub scans: usize,
+}
+
+impl Default for Selection {
+    /// Everything.
+    fn default() -> Self {
+        let (kinds, exclude_kinds, namespaces) = (None, Vec::new(), None);
+        Self { kinds, exclude_kinds, namespaces, rows_per_step: ROWS_PER_STEP, scans: SCANS }
+    }
 }
 
 impl Selection {
+    /// How many scans are made at once.
+    fn scans(&self) -> usize {
+        self.scans.clamp(1, MOST_SCANS)
+    }
+
     /// Whether kinds or namespaces are named, so that others stay out.
     pub fn is_a_part(&self) -> bool {
         self.kinds.is_some() || self.namespaces.is_some()
@@ -87,6 +108,16 @@ pub enum ReadError {
     /// Somebody asked to stop.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
+    /// The store came back empty, or lost the last entity of a kind.
+    #[error(
+        "{what} of {store} was there when reading began, and is gone: was it restarted, emptied or replaced meanwhile? What was read is of no use; run the same again"
+    )]
+    Vanished {
+        /// The store.
+        store: Box<Place>,
+        /// The first namespace or kind that is gone.
+        what: String,
+    },
 }
 
 /// Reads what is selected into the spool, from the beginning, or what is pending.
@@ -111,7 +142,7 @@ pub fn read(
     let queue = Mutex::new(Queue { tasks, working: 0, failed: None });
     let reading = Reading { snapshot, selection, spool, checkpoints, progress, stop, queue, changed: Condvar::new() };
     std::thread::scope(|scope| {
-        for _ in 0..SCANS {
+        for _ in 0..selection.scans() {
             scope.spawn(|| reading.work());
         }
     });
@@ -194,7 +225,7 @@ impl Reading<'_> {
         // Whoever goes on need not read once more what came before the failure. After one of the spool, nobody knows what is in it.
         if let (Err(ReadError::Store(_) | ReadError::Interrupted(_)), Some(cursor)) = (&read, &cursor) {
             // Why it ended matters more than that this much is read once more.
-            let _ = writer.finish().map(|runs| self.checkpoints.read(number, runs, Some(cursor)));
+            let _ = writer.finish().map(|runs| self.checkpoints.read(number, &scan, runs, Some(cursor)));
         }
         read
     }
@@ -220,6 +251,7 @@ impl Reading<'_> {
     ) -> Result<Vec<Pending>, ReadError> {
         let mut checkpoint = Instant::now();
         let most = self.selection.rows_per_step.max(1);
+        let page_bytes = PAGE_BYTES.min(ALL_PAGES_BYTES / self.selection.scans());
         let mut limit = FIRST_PAGE.min(most);
         loop {
             stop::check(self.stop)?;
@@ -235,22 +267,22 @@ impl Reading<'_> {
             let bytes = writer.write(page.entities)?;
             self.progress.add(&scan.kind, rows as u64);
             if let Some(average) = bytes.checked_div(rows) {
-                limit = (PAGE_BYTES / average.max(1)).clamp(1, most);
+                limit = (page_bytes / average.max(1)).clamp(1, most);
             }
             *cursor = page.next;
             if cursor.is_none() {
-                self.checkpoints.read(number, writer.finish()?, None)?;
+                self.checkpoints.read(number, scan, writer.finish()?, None)?;
                 return Ok(Vec::new());
             }
             if checkpoint.elapsed() >= CHECKPOINT {
-                self.checkpoints.read(number, writer.checkpoint()?, cursor.as_ref())?;
+                self.checkpoints.read(number, scan, writer.checkpoint()?, cursor.as_ref())?;
                 checkpoint = Instant::now();
             }
         }
     }
 
     fn ranges(&self, scan: &Scan) -> Result<Vec<Task>, ReadError> {
-        let bounds = self.snapshot.split(&scan.namespace, &scan.kind, SCANS)?;
+        let bounds = self.snapshot.split(&scan.namespace, &scan.kind, self.selection.scans())?;
         let starts = std::iter::once(None).chain(bounds.iter().cloned().map(Some));
         let ends = bounds.iter().cloned().map(Some).chain(std::iter::once(None));
         let range = |(from, to)| Task::Range(Scan { from, to, ..scan.clone() });

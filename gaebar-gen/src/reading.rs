@@ -7,13 +7,14 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use gaebar_runtime::model::Timestamp;
-use gaebar_runtime::store::{ReadTime, Snapshot, Store, StoreError, View};
+use gaebar_runtime::store::{Place, ReadTime, Snapshot, Store, StoreError, View};
 
 use crate::checkpoint::{Checkpoints, Lasts, Pending, SoFar};
 use crate::folder::{self, FolderError};
 use crate::progress::Progress;
 use crate::read::{ReadError, Selection, read};
 use crate::spool::{Spool, SpooledKind};
+use crate::vanished::{check, may_vanish};
 
 /// As of when to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,6 +55,8 @@ pub struct Reading<'a> {
     read_time: ReadTime,
     /// What an interrupted backup read, by kind. `None`: nothing of that is used.
     resumed: Option<BTreeMap<String, u64>>,
+    /// The store.
+    place: &'a Place,
 }
 
 impl<'a> Reading<'a> {
@@ -76,8 +79,9 @@ impl<'a> Reading<'a> {
         let Some((checkpoints, so_far)) = Checkpoints::resume(folder, store.place(), selection)? else {
             return Self::anew(store, selection, View::Now, folder, lasts);
         };
-        let SoFar { mut read_time, runs, pending, lasts } = so_far;
-        let has_all = pending.as_ref().is_some_and(Vec::is_empty);
+        let SoFar { mut read_time, runs, pending, lasts, is_checked } = so_far;
+        let is_checked = is_checked || !may_vanish(store.place(), read_time);
+        let has_all = pending.as_ref().is_some_and(Vec::is_empty) && is_checked;
         let snapshot = if has_all {
             None
         } else if begin == Begin::Resume && read_time.consistent {
@@ -97,7 +101,7 @@ impl<'a> Reading<'a> {
             *resumed.entry(run.kind.clone()).or_default() += run.rows;
         }
         let spool = Spool::kept(folder.to_owned(), runs, lasts == Lasts::Always)?;
-        Ok(Self { spool, checkpoints, pending, snapshot, read_time, resumed: Some(resumed) })
+        Ok(Self { spool, checkpoints, pending, snapshot, read_time, resumed: Some(resumed), place: store.place() })
     }
 
     fn anew(store: &'a dyn Store, selection: &Selection, view: View, folder: &Path, lasts: Lasts) -> Result<Self, ReadError> {
@@ -107,7 +111,8 @@ impl<'a> Reading<'a> {
         let read_time = snapshot.read_time();
         let (checkpoints, lasts) = Checkpoints::begin(folder, store.place(), selection, read_time, lasts)?;
         let spool = Spool::kept(folder.to_owned(), Vec::new(), lasts == Lasts::Always)?;
-        Ok(Self { spool, checkpoints, pending: None, snapshot: Some(snapshot), read_time, resumed: None })
+        let place = store.place();
+        Ok(Self { spool, checkpoints, pending: None, snapshot: Some(snapshot), read_time, resumed: None, place })
     }
 
     /// As of when the store is read.
@@ -127,12 +132,16 @@ impl<'a> Reading<'a> {
         progress: &dyn Progress,
         stop: &AtomicBool,
     ) -> Result<BTreeMap<String, SpooledKind>, ReadError> {
-        let Self { spool, checkpoints, pending, snapshot, resumed, .. } = self;
+        let Self { spool, checkpoints, pending, snapshot, resumed, place, .. } = self;
         if let Some(snapshot) = snapshot {
             for (kind, rows) in resumed.iter().flatten() {
                 progress.add(kind, *rows);
             }
             read(snapshot.as_ref(), selection, &spool, (&checkpoints, pending), progress, stop)?;
+            if may_vanish(place, snapshot.read_time()) {
+                check(place, snapshot.as_ref(), selection, &checkpoints.so_far(), stop)?;
+                checkpoints.checked()?;
+            }
         }
         Ok(spool.into_kinds())
     }

@@ -122,10 +122,26 @@ impl Emulator {
 
     /// Starts one.
     pub fn start(flavour: Flavour) -> Result<Self, NoEmulator> {
+        Self::start_at(flavour, free_port)
+    }
+
+    /// Ends it, and starts one at the same address: it has forgotten everything.
+    pub fn restart(&mut self) {
+        self.end();
+        let (flavour, port) = (self.flavour, self.port);
+        *self = Self::start_at(flavour, || port).unwrap_or_else(|error| panic!("{flavour} did not start again: {error:?}"));
+    }
+
+    fn end(&mut self) {
+        drop(self.watchdog.stdin.take());
+        let _ = self.watchdog.wait();
+    }
+
+    fn start_at(flavour: Flavour, port: impl Fn() -> u16) -> Result<Self, NoEmulator> {
         let Installed { java, jar } = find(flavour).map_err(NoEmulator::Missing)?;
         let mut tries = 1;
         loop {
-            match Self::try_start(flavour, &java, &jar) {
+            match Self::try_start(flavour, &java, &jar, port()) {
                 Err(Failed::Ended(_)) if tries < STARTS => tries += 1,
                 started => {
                     return started.map_err(|(Failed::Ended(log) | Failed::Silent(log))| NoEmulator::Broken(log));
@@ -134,8 +150,7 @@ impl Emulator {
         }
     }
 
-    fn try_start(flavour: Flavour, java: &Path, jar: &Path) -> Result<Self, Failed> {
-        let port = free_port();
+    fn try_start(flavour: Flavour, java: &Path, jar: &Path, port: u16) -> Result<Self, Failed> {
         let log = env::temp_dir().join(format!("gaebar-emulator-{}-{port}.log", std::process::id()));
         let file = File::create(&log).unwrap();
         let mut command = Command::new("sh");
@@ -215,8 +230,7 @@ fn is_whole(answer: &str) -> bool {
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        drop(self.watchdog.stdin.take());
-        let _ = self.watchdog.wait();
+        self.end();
     }
 }
 

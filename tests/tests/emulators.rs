@@ -134,6 +134,17 @@ fn a_headline_sample_goes_from_project_to_project() {
     run(&mut with(emulator, &folder, &["seed", "headline", "--rows", "1200", "--to", "datastore://headline-one"]), 0);
     run(&mut with(emulator, &folder, &["backup", "datastore://headline-one", "backup"]), 0);
     run(&mut with(emulator, &folder, &["restore", "backup", "--to", "datastore://headline-two"]), 0);
+    // However many scans read at once, and into however many ranges they divide a kind.
+    for scans in ["1", "3", "100"] {
+        let place = format!("scans/{scans}/backup");
+        run(&mut with(emulator, &folder, &["backup", "datastore://headline-one", &place, "--scans", scans]), 0);
+        assert_same_backup(&folder.join("backup"), &folder.join(place));
+    }
+    run(&mut with(emulator, &folder, &["diff", "datastore://headline-one", "datastore://headline-two", "--scans", "16"]), 0);
+    for (wrong, place) in [("0", "none"), ("101", "many")] {
+        let (_, said) = run(&mut with(emulator, &folder, &["backup", "datastore://headline-one", place, "--scans", wrong]), 2);
+        assert!(said.contains("1..=100"), "{said}");
+    }
     let expected: Vec<_> = seed::Headline::new(1200).map(Result::unwrap).collect();
     let two = DatastoreStore::connect_to_emulator(&emulator.host(), "headline-two", "").unwrap();
     assert_holds(&expected, &two, &selection(Flavour::Datastore, &expected));

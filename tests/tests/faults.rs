@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gaebar_runtime::model::{Entity, Key, Properties};
@@ -13,6 +13,8 @@ use gaebar_tests::command::{folder, gaebar, run};
 use gaebar_tests::compare::assert_equal;
 use gaebar_tests::emulator::{Emulator, Flavour};
 use gaebar_tests::faulty::{Asked, Fault, Faulty, When};
+use gaebar_tests::program::{Program, id};
+use gaebar_tests::serve::{Serving, TOKEN};
 use googleapis_tonic_google_datastore_v1::google::datastore::v1::query_result_batch::MoreResultsType;
 use googleapis_tonic_google_datastore_v1::google::datastore::v1::{CommitRequest, RunQueryResponse};
 use prost::Message as _;
@@ -232,4 +234,139 @@ fn a_backup_has_every_entity_once_or_there_is_none() {
         assert!(reported.is_none_or(|part| said.contains(part)), "{name}: {said}");
         eprintln!("backup: {name}: {}", if survived { "survived" } else { said.lines().last().unwrap() });
     }
+}
+
+/// An emulator of the test's own, which forgets everything when it is restarted.
+fn forgetful(flavour: Flavour) -> Option<Arc<Mutex<Emulator>>> {
+    Emulator::shared(flavour)?;
+    Some(Arc::new(Mutex::new(Emulator::start(flavour).unwrap())))
+}
+
+/// A server in front of an emulator, which is restarted instead of one call's being answered.
+fn restarting(emulator: &Arc<Mutex<Emulator>>, method: &'static str, number: usize) -> Faulty {
+    let (host, emulator) = (emulator.lock().unwrap().host(), Arc::clone(emulator));
+    Faulty::start(&host, move |asked| {
+        let is_now = asked.method == method && asked.number == number;
+        is_now.then(|| {
+            emulator.lock().unwrap().restart();
+            Fault::Drop(When::Before)
+        })
+    })
+}
+
+/// Writes the entities, and one of another kind, into a project.
+fn fill(emulator: &Arc<Mutex<Emulator>>, project: &str) {
+    let store = DatastoreStore::connect_to_emulator(&emulator.lock().unwrap().host(), project, "").unwrap();
+    store.upsert(&entities()).unwrap();
+    store.upsert(&[Entity::new(Key::root("A", 1), Properties::new()).unwrap()]).unwrap();
+}
+
+#[test]
+fn a_source_that_comes_back_empty_is_not_backed_up() {
+    for flavour in Flavour::ALL {
+        let Some(emulator) = forgetful(flavour) else { continue };
+        let folder = folder(&format!("faults-emptied-{flavour:?}"));
+        let host = emulator.lock().unwrap().host();
+        let named = ["--namespaces", "", "--kinds", "A,N"];
+        let options: &[&str] = if flavour == Flavour::Firestore { &named } else { &[] };
+        let gaebar = |command: &[&str], host: &str, code: i32| {
+            let mut command = gaebar(&folder, command);
+            let (_, said) = run(command.args(options).env("DATASTORE_EMULATOR_HOST", host), code);
+            assert!(code == 0 || said.contains("is gone") || said.contains("resume"), "{flavour}: {said}");
+            said
+        };
+        fill(&emulator, "emptied");
+        gaebar(&["backup", "datastore://emptied", "backup"], &host, 0);
+        let before = gaebar_tests::tree::files(&folder.join("backup"));
+        for (place, number) in [("new", 5), ("new", 7), ("backup", 6)] {
+            let faulty = restarting(&emulator, "RunQuery", number);
+            let said = gaebar(&["backup", "datastore://emptied", place], &faulty.host(), 1);
+            assert!(said.contains("is gone: was it restarted, emptied or replaced"), "{flavour}: {number}: {said}");
+            assert!(!folder.join("new").exists());
+            // Nothing is left that would pass for the first half.
+            let said = gaebar(&["backup", "datastore://emptied", place, "--resume"], &faulty.host(), 1);
+            assert!(said.contains("no interrupted backup"), "{said}");
+            fill(&emulator, "emptied");
+        }
+        let mut after = gaebar_tests::tree::files(&folder.join("backup"));
+        after.retain(|file, _| !file.starts_with(".gaebar/"));
+        assert!(before == after, "the backup is as it was");
+
+        // Both halves of a comparison are not read of the same store, either.
+        let faulty = restarting(&emulator, "RunQuery", 6);
+        gaebar(&["diff", "backup", "datastore://emptied"], &faulty.host(), 1);
+        fill(&emulator, "emptied");
+
+        // What an interrupted backup had read is gone when it is resumed.
+        let denied = Fault::Status(When::Before, Code::PermissionDenied, "injected");
+        let mut is_denied = true;
+        let faulty = Faulty::start(&host, move |asked| {
+            let is_now = asked.method == "RunQuery" && asked.number > 6 && std::mem::take(&mut is_denied);
+            is_now.then(|| denied.clone())
+        });
+        let said = gaebar(&["backup", "datastore://emptied", "new"], &faulty.host(), 1);
+        assert!(said.contains("Say --resume"), "{said}");
+        emulator.lock().unwrap().restart();
+        gaebar(&["backup", "datastore://emptied", "new", "--resume"], &faulty.host(), 1);
+        assert!(!folder.join("new").exists());
+    }
+}
+
+#[test]
+fn a_target_that_comes_back_empty_is_not_restored() {
+    let Some(emulator) = forgetful(Flavour::Datastore) else { return };
+    let folder = backed_up("faults-emptied-target");
+    let faulty = restarting(&emulator, "Commit", 1);
+    let (_, said) = run(&mut restore(&folder, &faulty.host(), "emptied", &[]), 1);
+    assert!(said.contains("it was committed, and is not there"), "{said}");
+}
+
+#[test]
+fn jobs_notice_a_store_that_comes_back_empty() {
+    let Some(emulator) = forgetful(Flavour::Datastore) else { return };
+    let folder = folder("faults-emptied-jobs");
+    let local = |name: &str| SqliteStore::open_or_create(&folder.join(name)).unwrap();
+    let fill_all = || {
+        fill(&emulator, "emptied");
+        local("from.db").upsert(&entities()).unwrap();
+    };
+    let stores = "[stores]\nemulator = \"datastore://emptied\"\nlocal = \"sqlite:from.db\"\n";
+    std::fs::write(folder.join("gaebar.toml"), format!("{stores}[serve]\nrows-per-step = 400\n")).unwrap();
+    let mut command = gaebar(&folder, &["serve", "--listen", "127.0.0.1:0"]);
+    command.env("DATASTORE_EMULATOR_HOST", emulator.lock().unwrap().host());
+    let served = Serving::run(command, &folder, Some(TOKEN));
+    let program = Program(&served);
+    let empty = |store: &str| {
+        if store == "emulator" {
+            emulator.lock().unwrap().restart();
+        } else {
+            let keys: Vec<_> = entities().iter().map(|entity| entity.key().clone()).collect();
+            local("from.db").delete(&keys.iter().collect::<Vec<_>>()).unwrap();
+        }
+    };
+    let until_problem = |job: u64| {
+        let problem = || program.step(job, "")["problem"].as_str().map(str::to_owned);
+        std::iter::repeat_with(problem).take(50).find_map(|problem| problem).expect("a step has a problem")
+    };
+    for store in ["emulator", "local"] {
+        fill_all();
+        let job = id(&program.begin(&format!("do=backup&store={store}&backup={store}")));
+        program.step(job, "");
+        empty(store);
+        let problem = until_problem(job);
+        assert!(problem.contains("is gone") && problem.contains("begins anew"), "{problem}");
+        assert!(!folder.join("backups").join(store).exists());
+        fill_all();
+        program.steps(job, "done");
+    }
+    let job = id(&program.begin("do=restore&backup=local&target=emulator"));
+    program.steps(job, "confirming");
+    program.step(job, "confirm=yes");
+    let written = program.step(job, "");
+    assert!(written["stage"] == "restoring", "{written}");
+    empty("emulator");
+    let problem = until_problem(job);
+    assert!(problem.contains("are gone") && problem.contains("begins anew"), "{problem}");
+    program.steps(job, "done");
+    assert_holds(&DatastoreStore::connect_to_emulator(&emulator.lock().unwrap().host(), "emptied", "").unwrap());
 }

@@ -27,13 +27,15 @@ struct Failing {
     inner: MemoryStore,
     pages: AtomicUsize,
     fails_at: usize,
+    /// Pages that are being read now, and the most that were at once.
+    busy: (AtomicUsize, AtomicUsize),
 }
 
 impl Failing {
     fn new(entities: &[Entity], fails_at: usize) -> Self {
         let inner = MemoryStore::default();
         inner.upsert(entities).unwrap();
-        Self { inner, pages: AtomicUsize::new(0), fails_at }
+        Self { inner, pages: AtomicUsize::new(0), fails_at, busy: Default::default() }
     }
 }
 
@@ -88,8 +90,9 @@ impl Snapshot for FailingSnapshot<'_> {
         self.inner.kinds(namespace)
     }
 
-    fn split(&self, _: &str, kind: &str, _: usize) -> Result<Vec<Key>, StoreError> {
-        Ok(if kind == "Comment" { vec![Key::root("Comment", 1 << 40)] } else { Vec::new() })
+    fn split(&self, _: &str, kind: &str, parts: usize) -> Result<Vec<Key>, StoreError> {
+        let bounds = (1..).map(|part| Key::root("Comment", part << 40)).take(parts.saturating_sub(1).min(8));
+        Ok(if kind == "Comment" { bounds.collect() } else { Vec::new() })
     }
 
     fn page(&self, scan: &Scan, cursor: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
@@ -97,7 +100,12 @@ impl Snapshot for FailingSnapshot<'_> {
             let (store, problem, next) = ("memory:".to_owned(), "pulled the plug".to_owned(), "plug it in".to_owned());
             return Err(StoreError::Open { store, problem, next });
         }
-        self.inner.page(scan, cursor, limit)
+        let (busy, most) = &self.store.busy;
+        most.fetch_max(busy.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(1));
+        let page = self.inner.page(scan, cursor, limit);
+        busy.fetch_sub(1, Ordering::Relaxed);
+        page
     }
 }
 
@@ -149,6 +157,22 @@ fn whichever_page_fails_none_before_it_is_read_again() {
             }
             assert_leaves_nothing(&folder.join(place));
         }
+    }
+}
+
+#[test]
+fn scans_read_at_once_and_give_the_same_backup() {
+    let entities: Vec<_> = Headline::new(600).map(Result::unwrap).collect();
+    let folder = folder("scans");
+    for scans in [1, 2, 7, 100, usize::MAX] {
+        let store = Failing::new(&entities, usize::MAX);
+        let mut options = options(Begin::Now);
+        options.selection.scans = scans;
+        let place = folder.join(format!("{scans}/backup"));
+        backup(&store, &place, &options, &Silent, &AtomicBool::new(false)).unwrap();
+        let most = store.busy.1.load(Ordering::Relaxed);
+        assert!(if scans < 3 { most == scans } else { most > 2 && most <= scans.min(100) }, "{most} at once of {scans}");
+        assert_same_backup(&folder.join("1/backup"), &place);
     }
 }
 

@@ -54,7 +54,7 @@ async fn main() -> anyhow::Result<()> {
 /// The page shows backups that are there; the first is made here.
 fn first_backup(store: &SqliteStore, folder: &Path) -> anyhow::Result<()> {
     if !folder.exists() {
-        let options = Options::new(Selection { rows_per_step: 500, ..Selection::default() });
+        let options = Options::new(Selection::default());
         backup(store, folder, &options, &Silent, &AtomicBool::new(false))?;
     }
     Ok(())

@@ -11,7 +11,7 @@ use gaebar_gen::config::Config;
 use gaebar_gen::emit::visible;
 use gaebar_gen::folder::bytes;
 use gaebar_gen::memo::Memo;
-use gaebar_gen::read::Selection;
+use gaebar_gen::read::{ROWS_PER_STEP, Selection};
 use gaebar_gen::reading::Begin;
 use gaebar_gen::shape::Reshape;
 use gaebar_gen::shards::SHARD_BYTES;
@@ -23,8 +23,6 @@ use serde::Serialize;
 use super::args::BackupArgs;
 use super::bars::BackupBars;
 use super::{STOP, Usage};
-
-const ROWS_PER_STEP: usize = 500;
 
 pub(super) fn run(args: &BackupArgs, config: &Config, format: Format) -> anyhow::Result<ExitCode> {
     let url = config.store(&args.store).map_err(Usage::from)?;
@@ -51,7 +49,7 @@ fn default_folder(name: &str, url: &StoreUrl) -> PathBuf {
 }
 
 fn options(args: &BackupArgs, config: &Config) -> anyhow::Result<Options> {
-    let config = &config.backup;
+    let (config, scans) = (&config.backup, config.scans());
     let read_time = args.read_time.as_deref().map(str::parse::<Timestamp>).transpose();
     let read_time = read_time.map_err(|error| Usage(format!("--read-time: {error}")))?;
     let begin = match (args.resume, args.inconsistent) {
@@ -67,6 +65,7 @@ fn options(args: &BackupArgs, config: &Config) -> anyhow::Result<Options> {
             exclude_kinds: args.exclude_kinds.clone().unwrap_or_else(|| config.exclude_kinds.clone()),
             namespaces: args.namespaces.clone().or_else(|| config.namespaces.clone()),
             rows_per_step: flag(args.rows_per_step).or(config.rows_per_step).unwrap_or(ROWS_PER_STEP),
+            scans: flag(args.scans).unwrap_or(scans),
         },
         begin,
         shard_bytes: flag(args.shard_size).or(config.shard_size).unwrap_or(SHARD_BYTES),

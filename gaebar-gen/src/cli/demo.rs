@@ -42,7 +42,7 @@ pub(super) fn run(args: &DemoArgs, format: Format) -> anyhow::Result<ExitCode> {
     say!("   {rows} entities");
 
     say!("2. Backing it up as Rust source: {}", backup_folder.display());
-    let selection = Selection { rows_per_step: 500, ..Selection::default() };
+    let selection = Selection::default();
     let options = Options::new(selection.clone());
     let done = backup(source.as_ref(), &backup_folder, &options, &BackupBars, &STOP)?;
     let (shards, size) =

@@ -20,7 +20,6 @@ use super::{DIFFERENCES, STOP, Usage};
 
 /// Columns where there is no terminal to ask.
 const WIDTH: usize = 120;
-const ROWS_PER_STEP: usize = 500;
 
 pub(super) fn run(args: &DiffArgs, config: &Config, format: Format) -> anyhow::Result<ExitCode> {
     let (first, second) = (Opened::new(&args.first, config)?, Opened::new(&args.second, config)?);
@@ -28,7 +27,8 @@ pub(super) fn run(args: &DiffArgs, config: &Config, format: Format) -> anyhow::R
         kinds: args.kinds.clone(),
         exclude_kinds: args.exclude_kinds.clone(),
         namespaces: args.namespaces.clone(),
-        rows_per_step: ROWS_PER_STEP,
+        scans: args.scans.map_or_else(|| config.scans(), |scans| scans as usize),
+        ..Selection::default()
     };
     let mut teller = Teller { format, detail: !args.stat, width: width(args.full), counts: BTreeMap::new() };
     let equal = compare(first.side(), second.side(), &selection, &STOP, &mut |difference| teller.tell(difference))?;

@@ -21,9 +21,6 @@ use super::args::PullArgs;
 use super::bars::BackupBars;
 use super::{STOP, Usage};
 
-/// Rows that are taken from what was downloaded at a time.
-const ROWS_PER_STEP: usize = 500;
-
 pub(super) fn run(args: &PullArgs, config: &Config, format: Format) -> anyhow::Result<ExitCode> {
     let named = config.remotes.get(&args.url);
     let url = named.map_or(&args.url, |remote| &remote.url);
@@ -38,7 +35,7 @@ pub(super) fn run(args: &PullArgs, config: &Config, format: Format) -> anyhow::R
     let remote = Remote::new(url, token.as_ref(), plain)?;
     say!("Pulling {} from {} into {}", args.name, url, folder.display());
     // All that the backup has: what it leaves out was left out there.
-    let selection = Selection { rows_per_step: ROWS_PER_STEP, ..Selection::default() };
+    let selection = Selection::default();
     let options = Options {
         shard_bytes: config.backup.shard_size.unwrap_or(SHARD_BYTES),
         memo: cache().ok().map(|cache| Memo::new(&cache)),

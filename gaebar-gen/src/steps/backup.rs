@@ -15,7 +15,7 @@ use crate::backup::{BackupError, Options, read_ahead, write_ahead};
 use crate::checkpoint::CheckpointError;
 use crate::private::PrivateError;
 use crate::publish::PublishError;
-use crate::read::{ReadError, SCANS, Selection};
+use crate::read::{ReadError, Selection};
 use crate::reading::Begin;
 use crate::update::UpdateError;
 
@@ -45,15 +45,16 @@ pub(super) fn step(
         StoreUrl::Datastore { .. } => Begin::Resume,
     };
     // Each scan finishes a page that it has begun.
-    let page = (rules.budget.rows / (2 * SCANS)).max(1);
-    let selection = Selection { rows_per_step: page, ..rules.backup.selection.clone() };
+    let scans = rules.backup.selection.scans.min(rules.budget.rows / 2).max(1);
+    let page = (rules.budget.rows / (2 * scans)).max(1);
+    let selection = Selection { rows_per_step: page, scans, ..rules.backup.selection.clone() };
     let options = Options { selection, begin, ..rules.backup.clone() };
     let store = store::open(url).map_err(|error| Failed::Problem(error.to_string()))?;
     if job.stage == Stage::Reading {
         if !*has_begun {
             job.about = folder.parent().and_then(|backups| expected(store.as_ref(), backups, &options.selection));
         }
-        let meter = Meter::new(rules.budget, page, before, stop);
+        let meter = Meter::new(rules.budget, scans * page, before, stop);
         let read = read_ahead(store.as_ref(), folder, &options, &meter, &meter.stop);
         job.kinds = meter.kinds();
         match read {
@@ -102,7 +103,7 @@ fn failed(job: &mut Job, error: BackupError) -> Result<(), Failed> {
             job.say("what was read is gone: another backup was made meanwhile; reading from the beginning");
             Ok(())
         }
-        BackupError::Read(error @ (ReadError::Checkpoint(_) | ReadError::Expired(_))) => {
+        BackupError::Read(error @ (ReadError::Checkpoint(_) | ReadError::Expired(_) | ReadError::Vanished { .. })) => {
             *has_begun = false;
             job.enter(Stage::Reading, None);
             let cause = error.to_string();

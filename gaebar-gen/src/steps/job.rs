@@ -120,6 +120,10 @@ pub enum Work {
         others: Others,
         /// Where the next window of rows begins: a shard, and a place in it.
         at: (usize, usize),
+        /// The first window of which rows were read back: its shard, its place there, and how many rows it had. It is looked at once more at
+        /// the end, since an emulator may have come back empty between steps.
+        #[serde(default)]
+        first: Option<(usize, usize, usize)>,
         /// Whether somebody has said that the plan is meant, and writing has begun.
         #[serde(default)]
         has_begun: bool,
@@ -232,7 +236,7 @@ impl Work {
     pub fn restore(from: Rows, backup: String, target: String, on_conflict: String, mirror: bool, confirm: String) -> Self {
         let (seal, project, place, digest) = (String::new(), None, String::new(), None);
         let (plan, others) = (BTreeMap::new(), Others::default());
-        let (at, has_begun, written, deleted) = ((0, 0), false, 0, 0);
+        let (at, first, has_begun, written, deleted) = ((0, 0), None, false, 0, 0);
         Self::Restore {
             from,
             backup,
@@ -247,6 +251,7 @@ impl Work {
             plan,
             others,
             at,
+            first,
             has_begun,
             written,
             deleted,

@@ -8,7 +8,6 @@ use std::time::Instant;
 use super::Budget;
 use super::job::{Job, Stage};
 use crate::progress::{Progress, Silent};
-use crate::read::SCANS;
 use crate::stage::Stages;
 
 /// Counts what is read, and asks to stop where the budget ends.
@@ -25,9 +24,9 @@ pub(super) struct Meter<'a> {
 }
 
 impl<'a> Meter<'a> {
-    pub(super) fn new(budget: Budget, page: usize, before: u64, cancelled: &'a AtomicBool) -> Self {
+    pub(super) fn new(budget: Budget, pages: usize, before: u64, cancelled: &'a AtomicBool) -> Self {
         // Each of the scans may be within a page when it is asked to stop.
-        let most = before + budget.rows.saturating_sub(SCANS * page).max(1) as u64;
+        let most = before + budget.rows.saturating_sub(pages).max(1) as u64;
         let stop = AtomicBool::new(cancelled.load(Ordering::Relaxed));
         Self { most, budget, begun: OnceLock::new(), cancelled, stop, kinds: Mutex::default() }
     }

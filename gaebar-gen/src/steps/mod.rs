@@ -51,8 +51,8 @@ use crate::web::Token;
 /// The most that a step does: whichever comes first ends it at the next safe place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
-    /// Rows that are read, looked at, compared, written or verified, or files that are downloaded or copied. Reading takes four pages at once,
-    /// so 8 is the least. A shard that was begun is read, written or verified to its end.
+    /// Rows that are read, looked at, compared, written or verified, or files that are downloaded or copied. Reading makes no more scans at
+    /// once than half of that. A shard that was begun is read, written or verified to its end.
     pub rows: usize,
     /// How long it works on. A page or a batch that was begun is finished.
     pub time: Duration,

@@ -128,7 +128,7 @@ fn plan_windows(job: &mut Job, with: With, keys: &mut Vec<KeyHash>) -> Result<bo
 fn restored(job: &mut Job, With { url, rows, folder, rules, stop, .. }: With) -> Result<(), String> {
     let store = store::open_or_create(url).map_err(|error| error.to_string())?;
     let options = Options { mirror: false, ..options(job)? };
-    let Work::Restore { mirror, at, written, others, .. } = &mut job.work else { return Ok(()) };
+    let Work::Restore { mirror, at, first, written, others, .. } = &mut job.work else { return Ok(()) };
     let mut windows = Windows::new(rows, at, rules);
     let before = Done::default();
     while let Some(window) = windows.next(stop) {
@@ -151,10 +151,27 @@ fn restored(job: &mut Job, With { url, rows, folder, rules, stop, .. }: With) ->
             Err(Incomplete { interrupted: true, .. }) => break,
             Err(incomplete) => return Err(incomplete.to_string()),
         }
+        if done.checked.is_some_and(|rows| rows > 0) {
+            first.get_or_insert((window.shard, window.from, window.rows));
+        }
         windows.pass(&window);
         keep_pace(store.place(), done.rows(), begun);
     }
     if windows.is_at_end() {
+        if let Some((shard, from, some)) = *first {
+            let window = Window { all: rows, shard, from, rows: some };
+            let options = Options { jobs: JOBS, ..Options::default() };
+            let there = plan(&window, store.as_ref(), options, None, folder, &Silent, stop);
+            let Some(there) = unless_stopped(there)? else { return Ok(()) };
+            if there.total().replace + there.total().equal == 0 {
+                (*at, *first) = ((0, 0), None);
+                job.kinds.clear();
+                return Err(format!(
+                    "Rows that were written to {} are gone: was it restarted, emptied or replaced meanwhile? The next step begins anew.",
+                    store.place()
+                ));
+            }
+        }
         if *mirror {
             (others.scan, others.cursor) = (0, None);
             job.enter(Stage::Deleting, None);

@@ -27,7 +27,6 @@ pub(super) const MOST_TOLD: usize = 1_000;
 const MOST_PROPERTIES: usize = 20;
 /// Characters of a value that are kept.
 const MOST_VALUE: usize = 200;
-const ROWS_PER_STEP: usize = 500;
 
 /// Those of this process, by backup and store.
 #[derive(Debug, Default)]
@@ -38,6 +37,8 @@ pub(super) struct Comparisons(Mutex<BTreeMap<(String, String), Arc<Comparison>>>
 pub(super) struct Comparison {
     begun: Instant,
     limit: Duration,
+    /// With how many scans the store is read.
+    scans: usize,
     stop: AtomicBool,
     ended: Mutex<Option<Ended>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -118,7 +119,12 @@ impl Comparisons {
     }
 
     /// Begins to compare. One that is under way already goes on.
-    pub(super) fn begin(&self, backup: (&str, &Path), store: (&str, &StoreUrl), limit: Duration) -> Result<(), Problem> {
+    pub(super) fn begin(
+        &self,
+        backup: (&str, &Path),
+        store: (&str, &StoreUrl),
+        (limit, scans): (Duration, usize),
+    ) -> Result<(), Problem> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let name = (backup.0.to_owned(), store.0.to_owned());
         if all.get(&name).is_some_and(|comparison| comparison.ended().is_none()) {
@@ -137,6 +143,7 @@ impl Comparisons {
         let comparison = Arc::new(Comparison {
             begun: Instant::now(),
             limit,
+            scans,
             stop: AtomicBool::new(false),
             ended: Mutex::default(),
             thread: Mutex::default(),
@@ -200,7 +207,7 @@ impl Comparison {
         let store = store::open(store).map_err(|error| {
             unavailable(format!("The store could not be opened: {error}"), "Put that right, and compare again.")
         })?;
-        let selection = Selection { rows_per_step: ROWS_PER_STEP, ..Selection::default() };
+        let selection = Selection { scans: self.scans, ..Selection::default() };
         let mut differences = Differences::default();
         let equal = compare(Side::Backup(backup), Side::Store(store.as_ref()), &selection, &self.stop, &mut |difference| {
             differences.tell(difference);

@@ -48,6 +48,7 @@ impl Settings {
             kinds: of.kinds.clone(),
             exclude_kinds: of.exclude_kinds.clone(),
             namespaces: of.namespaces.clone(),
+            scans: config.scans(),
             ..Selection::default()
         };
         settings.rules.backup = Options {

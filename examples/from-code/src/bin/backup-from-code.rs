@@ -26,7 +26,7 @@ fn main() -> anyhow::Result<()> {
     ];
     store.upsert(&entities)?;
 
-    let selection = Selection { rows_per_step: 500, ..Selection::default() };
+    let selection = Selection::default();
     let options = Options::new(selection);
     let done = backup(&store, &folder, &options, &Silent, &AtomicBool::new(false))?;
     for file in done.kinds.values().flat_map(|kind| kind.files.keys()).filter(|file| file.contains("shard_")) {

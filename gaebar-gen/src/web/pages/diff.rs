@@ -40,9 +40,9 @@ pub(in super::super) async fn compare(
         return Ok(there);
     }
     let begin = move |app: &App| {
-        let (url, limit) = (url(app, &store)?, app.settings.comparison);
+        let (url, limit, scans) = (url(app, &store)?, app.settings.comparison, app.settings.rules.backup.selection.scans);
         let backup = app.open(&backup)?;
-        app.comparisons.begin((&backup.name, &backup.folder), (&store, url), limit)
+        app.comparisons.begin((&backup.name, &backup.folder), (&store, url), (limit, scans))
     };
     app.read(begin).await?;
     Ok(there)
