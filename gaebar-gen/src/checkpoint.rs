@@ -209,7 +209,9 @@ impl Checkpoints {
         self.write(&mut log, &Line::Found { by, tasks: tasks.clone() })?;
         let first = log.tasks;
         log.tasks += tasks.len();
-        tasks.iter().for_each(|task| log.found.add(task));
+        for task in &tasks {
+            log.found.add(task);
+        }
         Ok((first..).zip(tasks).map(|(number, task)| Pending { number, task, cursor: None }).collect())
     }
 

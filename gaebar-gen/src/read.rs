@@ -110,7 +110,7 @@ pub enum ReadError {
     Interrupted(#[from] Interrupted),
     /// The store came back empty, or lost the last entity of a kind.
     #[error(
-        "{what} of {store} was there when reading began, and is gone: was it restarted, emptied or replaced meanwhile? What was read is of no use; run the same again"
+        "{what} of {store} existed when reading began, and is gone: the store was restarted, emptied or replaced, or its last entity was deleted. What was read is unusable; start again"
     )]
     Vanished {
         /// The store.

@@ -132,13 +132,13 @@ impl<'a> Reading<'a> {
         progress: &dyn Progress,
         stop: &AtomicBool,
     ) -> Result<BTreeMap<String, SpooledKind>, ReadError> {
-        let Self { spool, checkpoints, pending, snapshot, resumed, place, .. } = self;
+        let Self { spool, checkpoints, pending, snapshot, read_time, resumed, place } = self;
         if let Some(snapshot) = snapshot {
             for (kind, rows) in resumed.iter().flatten() {
                 progress.add(kind, *rows);
             }
             read(snapshot.as_ref(), selection, &spool, (&checkpoints, pending), progress, stop)?;
-            if may_vanish(place, snapshot.read_time()) {
+            if may_vanish(place, read_time) {
                 check(place, snapshot.as_ref(), selection, &checkpoints.so_far(), stop)?;
                 checkpoints.checked()?;
             }

@@ -1,7 +1,7 @@
-//! What was there when reading began, and is gone at its end: the store came back empty meanwhile, as an emulator does that was restarted.
+//! Detects a store that came back empty while it was read, such as a restarted emulator.
 //!
-//! A read time is no protection: one emulator ignores it, and the other keeps its past in memory. Only Google's own servers need not be
-//! asked, nor a file that is read in one transaction. A kind that lost its last entity while such a store was read looks the same.
+//! A read time does not protect against that: one emulator ignores it, the other keeps earlier versions in memory. Google's servers, and
+//! files read in one transaction, need no check. A kind whose last entity was deleted meanwhile looks the same, and fails too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
@@ -13,7 +13,7 @@ use crate::checkpoint::Found;
 use crate::read::{ReadError, Selection};
 use crate::stop;
 
-/// Whether a store that is read so may come back empty.
+/// Whether a store that is read like this may come back empty.
 pub(crate) fn may_vanish(store: &Place, read_time: ReadTime) -> bool {
     match store.realm {
         Realm::Emulator(_) => true,
@@ -22,7 +22,7 @@ pub(crate) fn may_vanish(store: &Place, read_time: ReadTime) -> bool {
     }
 }
 
-/// An error if a namespace or kind is gone that was listed, or of which entities were read. Each kind that had entities is asked for one.
+/// Fails if a listed namespace or kind is gone, or all entities of a kind that had some: one query per kind.
 pub(crate) fn check(
     store: &Place,
     snapshot: &dyn Snapshot,

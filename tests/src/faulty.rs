@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use h2::client::SendRequest;
 use h2::server::SendResponse;
 use http::{HeaderMap, Request, Response};
 use tokio::net::{TcpListener, TcpStream};
@@ -91,12 +90,9 @@ impl Faulty {
     }
 }
 
-/// Serves a connection, by one to the emulator, until either ends or a fault wants it to.
+/// Serves a connection until it ends or a fault wants it to.
 async fn serve(stream: TcpStream, shared: Arc<Shared>) -> Result<(), h2::Error> {
     let mut connection = h2::server::Builder::new().initial_window_size(16 << 20).handshake(stream).await?;
-    let Ok(upstream) = TcpStream::connect(&shared.upstream).await else { return Ok(()) };
-    let (client, driver) = h2::client::Builder::new().initial_window_size(16 << 20).handshake::<_, Bytes>(upstream).await?;
-    tokio::spawn(async move { _ = driver.await });
     let close = Arc::new(Notify::new());
     loop {
         tokio::select! {
@@ -104,8 +100,8 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) -> Result<(), h2::Error> 
             accepted = connection.accept() => {
                 let Some(accepted) = accepted else { return Ok(()) };
                 let (request, respond) = accepted?;
-                let (client, shared, close) = (client.clone(), Arc::clone(&shared), Arc::clone(&close));
-                tokio::spawn(async move { _ = answer(request, respond, client, &shared, &close).await });
+                let (shared, close) = (Arc::clone(&shared), Arc::clone(&close));
+                tokio::spawn(async move { _ = answer(request, respond, &shared, &close).await });
             }
         }
     }
@@ -114,7 +110,6 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) -> Result<(), h2::Error> 
 async fn answer(
     request: Request<h2::RecvStream>,
     mut respond: SendResponse<Bytes>,
-    client: SendRequest<Bytes>,
     shared: &Shared,
     close: &Notify,
 ) -> Result<(), h2::Error> {
@@ -134,7 +129,13 @@ async fn answer(
         Some(Fault::Hang) => std::future::pending().await,
         _ => false,
     };
-    let passed = if before { None } else { Some(pass(Request::from_parts(head, ()), sent, client).await?) };
+    let passed = if before {
+        None
+    } else if let Ok(passed) = pass(Request::from_parts(head, ()), sent, &shared.upstream).await {
+        Some(passed)
+    } else {
+        return respond_status(&mut respond, tonic::Code::Unavailable, "the emulator did not answer", None);
+    };
     match fault {
         Some(Fault::Status(_, code, message)) => respond_status(&mut respond, code, message, None),
         Some(Fault::RetryAfter(wait)) => {
@@ -163,8 +164,11 @@ struct Passed {
     trailers: Option<HeaderMap>,
 }
 
-/// Passes a request on, and waits for its answer.
-async fn pass(head: Request<()>, body: Bytes, client: SendRequest<Bytes>) -> Result<Passed, h2::Error> {
+/// Passes a request on, over a connection of its own, and waits for its answer: the emulator may have been restarted since the last one.
+async fn pass(head: Request<()>, body: Bytes, upstream: &str) -> Result<Passed, Box<dyn std::error::Error + Send + Sync>> {
+    let upstream = TcpStream::connect(upstream).await?;
+    let (client, driver) = h2::client::Builder::new().initial_window_size(16 << 20).handshake::<_, Bytes>(upstream).await?;
+    tokio::spawn(async move { _ = driver.await });
     let mut client = client.ready().await?;
     let (response, mut stream) = client.send_request(head, false)?;
     stream.send_data(body, true)?;

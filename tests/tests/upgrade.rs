@@ -128,8 +128,9 @@ fn with_a_new_keyword(test: &str) -> PathBuf {
     store.upsert(&[Entity::new(Key::root("Gen", 1), [("gen".to_owned(), 1.into())].into()).unwrap()]).unwrap();
     run(&mut gaebar(&folder, &["backup", "sqlite:store.db", "new/gen"]), 0);
     let (new, backup) = (folder.join("new/gen"), folder.join("gen"));
-    let as_it_was =
-        |text: &str| ["backup-", "backup_", "kind_", "r#"].iter().fold(text.to_owned(), |text, part| text.replace(part, ""));
+    let as_it_was = |text: &str| {
+        ["backup-", "backup_", "kind-", "kind_", "r#"].iter().fold(text.to_owned(), |text, part| text.replace(part, ""))
+    };
     let write = |file: &str, bytes: &[u8]| {
         fs::create_dir_all(backup.join(file).parent().unwrap()).unwrap();
         fs::write(backup.join(file), bytes).unwrap();
@@ -142,7 +143,8 @@ fn with_a_new_keyword(test: &str) -> PathBuf {
     let foundation = Foundation::found("release", files(&golden.join("gaebar-runtime")), &lock).unwrap();
     let volumes = ["gen_0".to_owned()].into();
     for (file, bytes) in (Templates { name: "gen", volumes: &volumes, foundation: &foundation }).files() {
-        write(&file, as_it_was(std::str::from_utf8(&bytes).unwrap()).as_bytes());
+        let is_main = file == "src/main.rs";
+        write(&file, if is_main { as_it_was(std::str::from_utf8(&bytes).unwrap()).into_bytes() } else { bytes }.as_slice());
     }
     let manifest = KindManifest::read_all(&new).unwrap().remove(0);
     let fingerprint = |file: &String| {

@@ -167,7 +167,7 @@ fn restored(job: &mut Job, With { url, rows, folder, rules, stop, .. }: With) ->
                 (*at, *first) = ((0, 0), None);
                 job.kinds.clear();
                 return Err(format!(
-                    "Rows that were written to {} are gone: was it restarted, emptied or replaced meanwhile? The next step begins anew.",
+                    "Rows written to {} are gone: it was restarted, emptied or replaced. The next step starts from the beginning.",
                     store.place()
                 ));
             }
