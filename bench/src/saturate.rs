@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use gaebar_gen::seed::Headline;
 use gaebar_runtime::model::Entity;
 use gaebar_runtime::proto::Home;
+use gaebar_runtime::proto::written::{CommitRequest, Mutation, Operation};
 use gaebar_runtime::store::DatastoreStore;
 use googleapis_tonic_google_datastore_v1::google::datastore::v1 as pb;
 use pb::datastore_client::DatastoreClient;
@@ -72,15 +73,12 @@ pub(crate) fn writes(host: &str, project: &str, clients: usize, rows: u64) -> an
     let home = Home { project: project.to_owned(), database: String::new() };
     let entities: Vec<Entity> = Headline::new(rows).collect::<Result<_, _>>()?;
     let requests = entities.chunks(BATCH).map(|batch| {
-        let mutation = |entity| pb::Mutation {
-            operation: Some(pb::mutation::Operation::Upsert(home.entity_to_proto(entity))),
-            ..pb::Mutation::default()
-        };
-        let request = pb::CommitRequest {
+        let mutation = |entity| Mutation { operation: Some(Operation::Upsert(home.entity_to_proto(entity))) };
+        let request = CommitRequest {
             project_id: project.to_owned(),
             mode: pb::commit_request::Mode::NonTransactional.into(),
             mutations: batch.iter().map(mutation).collect(),
-            ..pb::CommitRequest::default()
+            ..CommitRequest::default()
         };
         Bytes::from(request.encode_to_vec())
     });

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use gaebar_runtime::restore::Coverage;
 use gaebar_runtime::store::{Place, ReadTime, Store, StoreUrl};
 use thiserror::Error;
 
 use crate::bite::Bite;
 use crate::checkpoint::{Lasts, has_rows};
+use crate::coverage::{Covering, coverage};
 use crate::draft::Drafts;
 use crate::folder::FolderError;
 use crate::manifest::{KindManifest, MANIFEST, Origin, seal};
@@ -47,6 +49,8 @@ pub struct Options {
     pub allow_empty: bool,
     /// What is remembered of shards, so that an update makes the rows alone that changed. The backup is the same without.
     pub memo: Option<Memo>,
+    /// What the store covers, if it is a backup itself and all of it is read.
+    pub source_covers: Option<Coverage>,
 }
 
 impl Options {
@@ -60,6 +64,7 @@ impl Options {
             compact: false,
             allow_empty: false,
             memo: None,
+            source_covers: None,
         }
     }
 }
@@ -308,7 +313,8 @@ fn into_new_folder(
     let spooled = spool(reading, store, (None, &[]), BTreeMap::new(), options, stages, stop)?;
     let origin = Origin::new(store.place(), read_time);
     let name = names::backup_name(&folder_name(staging.place()), &templates::dependency_names());
-    let drafts = Drafts::open(&staging.private().spool(), &what_decides(&name, options, &origin, &[]))?;
+    let covering = Covering::new(&options.selection, options.source_covers.as_ref());
+    let drafts = Drafts::open(&staging.private().spool(), &what_decides(&name, options, &origin, &covering, &[]))?;
     let plan = Plan {
         staging: drafts.staged(),
         present: None,
@@ -316,6 +322,7 @@ fn into_new_folder(
         known: &[],
         before: Before::Known(&BTreeMap::new()),
         origin: Some(origin),
+        covering: &covering,
         reshape: options.reshape,
         shard_bytes: options.shard_bytes,
         compact: options.compact,
@@ -323,9 +330,9 @@ fn into_new_folder(
         drafts: Some(&drafts),
         bite,
     };
-    let Staged { kinds, reshaped, .. } = stage(&plan, &spooled, stages, stop)?;
+    let Staged { kinds, reshaped, manifest, .. } = stage(&plan, &spooled, stages, stop)?;
     let manifests = KindManifest::read_all(&staging.folder()).map_err(VerifyError::from).map_err(PreviousError::from)?;
-    stages.publishing(&seal(&manifests))?;
+    stages.publishing(&seal(&manifest, &manifests))?;
     let (folder, source) = (staging.publish()?, store.place().clone());
     let (other_sources, replaced_edits) = (Vec::new(), Vec::new());
     Ok(BackedUp {
@@ -358,7 +365,9 @@ fn into_backup(
     let resumed = resumed.unwrap_or_default();
     let origin = Origin::new(store.place(), read_time);
     let (manifest, known) = structs(folder).map_err(PreviousError::from)?;
-    let drafts = Drafts::open(&spool_folder, &what_decides(&manifest.name, options, &origin, &known))?;
+    let covered = coverage(&manifest, known.iter().map(|(manifest, _)| manifest));
+    let covering = Covering::after(covered, &options.selection, options.source_covers.as_ref());
+    let drafts = Drafts::open(&spool_folder, &what_decides(&manifest.name, options, &origin, &covering, &known))?;
     let kept = Spool::new(update.rows()?);
     let memo = options.memo.as_ref();
     let (contents, previous) = previous(folder, &options.selection, &kept, memo, &|_| bite.is_none())?;
@@ -377,6 +386,7 @@ fn into_backup(
         known: &known,
         before,
         origin: Some(origin),
+        covering: &covering,
         reshape: options.reshape,
         shard_bytes: options.shard_bytes,
         compact: options.compact,
@@ -384,11 +394,11 @@ fn into_backup(
         drafts: Some(&drafts),
         bite,
     };
-    let Staged { kinds, reshaped, removed } = stage(&plan, &spooled, stages, stop)?;
+    let Staged { kinds, reshaped, removed, manifest } = stage(&plan, &spooled, stages, stop)?;
     update.take(drafts.staged())?;
     let changed = KindManifest::read_all(&update.folder()).map_err(VerifyError::from).map_err(PreviousError::from)?;
     let stays = |kind: &&KindManifest| !removed.contains(&kind.path) && changed.iter().all(|changed| changed.path != kind.path);
-    stages.publishing(&seal(known.iter().map(|(manifest, _)| manifest).filter(stays).chain(&changed)))?;
+    stages.publishing(&seal(&manifest, known.iter().map(|(manifest, _)| manifest).filter(stays).chain(&changed)))?;
     update.commit(removed)?;
     let (folder, source) = (folder.to_owned(), store.place().clone());
     let before: BTreeSet<_> = known.into_iter().map(|(manifest, _)| manifest.source).collect();
@@ -405,11 +415,11 @@ fn lasts(store: &dyn Store) -> Lasts {
 }
 
 /// What decides the bytes of a backup, beside what was read: drafts of anything else are of no use.
-fn what_decides(name: &str, options: &Options, origin: &Origin, known: &[(KindManifest, Kind)]) -> String {
+fn what_decides(name: &str, options: &Options, origin: &Origin, covering: &Covering, known: &[(KindManifest, Kind)]) -> String {
     let Options { shard_bytes, reshape, compact, .. } = options;
     let version = env!("CARGO_PKG_VERSION");
     let before: Vec<_> = known.iter().map(|(manifest, _)| manifest.sha256.as_str()).collect();
-    format!("{version} {name} {shard_bytes} {reshape:?} {compact} {origin:?} {before:?}")
+    format!("{version} {name} {shard_bytes} {reshape:?} {compact} {origin:?} {covering:?} {before:?}")
 }
 
 /// The edits that the update replaces by what the store holds. Edits in kinds that are not read stay edits; a row that is kept in a
@@ -454,7 +464,8 @@ fn spool(
     {
         return Err(BackupError::NoSuchNamespace { store: store.place().clone().into(), namespace, there: namespaces_of(store) });
     }
-    if selection.is_a_part() && known.is_empty() && spooled.values().all(|kind| kind.rows() == 0) {
+    let is_empty = spooled.values().all(|kind| kind.rows() == 0);
+    if selection.is_a_part() && known.is_empty() && is_empty && !options.allow_empty {
         return Err(BackupError::NothingChosen(store.place().clone()));
     }
     for (kind, rows) in kept {
@@ -464,9 +475,12 @@ fn spool(
         };
         spooled.insert(kind, rows);
     }
-    // A kind that was read and has no entities any more keeps its struct and its numbers.
-    for (_, kind) in known.iter().filter(|(_, kind)| selection.includes_kind(&kind.name)) {
-        spooled.entry(kind.name.clone()).or_default();
+    // A kind that was read and has no entities any more keeps its struct and its numbers; one that was named has a manifest, too, which
+    // says that there are none.
+    let known = known.iter().map(|(_, kind)| &kind.name).chain(selection.kinds.iter().flatten());
+    let of_source = options.source_covers.iter().flat_map(|source| source.kinds.keys());
+    for kind in known.chain(of_source).filter(|kind| selection.includes_kind(kind)) {
+        spooled.entry(kind.clone()).or_default();
     }
     Ok(spooled)
 }

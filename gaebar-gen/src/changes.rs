@@ -36,7 +36,7 @@ pub fn changes<'a>(
     progress: &dyn Progress,
     stop: &AtomicBool,
 ) -> Result<Changes<'a>, ShardError> {
-    let (_, kind) = known;
+    let (manifest, kind) = known;
     let previous = match plan.before {
         Before::Known(kinds) => {
             // What others know of it is of the backup as they found it.
@@ -47,6 +47,6 @@ pub fn changes<'a>(
     };
     let spooled = draft.kept()?.map_or(Cow::Borrowed(spooled), |kept| Cow::Owned(spooled.clone().with(kept)));
     let located = locate(&previous, &spooled, draft, plan.bite, progress, stop)?;
-    let kind = reshaped(plan, kind, &spooled, located.most_exceptions, draft, progress, stop)?;
+    let kind = reshaped(plan, (manifest, kind), &spooled, located.most_exceptions, draft, progress, stop)?;
     Ok(Changes { previous, spooled, located, kind })
 }

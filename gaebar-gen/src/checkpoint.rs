@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,7 +17,7 @@ use gaebar_runtime::store::{Cursor, Place, ReadTime, Scan};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
-use crate::folder::{self, FolderError};
+use crate::folder::{self, FolderError, SizeLimit};
 use crate::read::Selection;
 use crate::spool::Run;
 
@@ -170,7 +170,7 @@ impl Checkpoints {
     /// Finds out where a backup was interrupted that was of the same. `None`: what it read may be lost, since the machine has started again.
     pub fn resume(folder: &Path, place: &Place, selection: &Selection) -> Result<Option<(Self, SoFar)>, CheckpointError> {
         let path = folder.join(FILE);
-        let Some(bytes) = folder::read_regular(&path)? else { return Err(CheckpointError::Nothing(path)) };
+        let Some(bytes) = folder::read_regular(&path, SizeLimit::PROGRESS)? else { return Err(CheckpointError::Nothing(path)) };
         let mut replay = Replay::default();
         let mut length = 0;
         for (number, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
@@ -247,9 +247,8 @@ impl Checkpoints {
 
 /// Whether a spool's folder holds something that a backup could go on with.
 pub fn has_rows(folder: &Path) -> bool {
-    let Ok(file) = File::open(folder.join(FILE)) else { return false };
-    let lines = BufReader::new(file).lines().map_while(Result::ok);
-    let mut lines = lines.map_while(|line| serde_json::from_str(&line).ok());
+    let Ok(Some(bytes)) = folder::read_regular(&folder.join(FILE), SizeLimit::PROGRESS) else { return false };
+    let mut lines = bytes.split(|byte| *byte == b'\n').map_while(|line| serde_json::from_slice(line).ok());
     lines.any(|line| matches!(line, Line::Read { runs, .. } if !runs.is_empty()))
 }
 

@@ -1,13 +1,14 @@
 //! `gaebar.toml`: names for stores, and settings. Flags win over it.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use gaebar_runtime::store::{StoreError, StoreUrl};
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
-use crate::folder::{self, FolderError};
+use crate::folder::{self, FolderError, SizeLimit};
 use crate::read::{MOST_SCANS, SCANS};
 
 /// The file's name.
@@ -114,6 +115,14 @@ pub enum ConfigError {
         /// What is wrong, and where.
         source: Box<toml::de::Error>,
     },
+    /// A store or a remote has a name that can't be typed.
+    #[error("{path}: the name {name:?} has control characters", path = .path.display())]
+    Name {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        name: String,
+    },
     /// The file can't be read.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -150,10 +159,18 @@ impl Config {
         if given.is_none() && !path.exists() {
             return Ok(Self::default());
         }
-        let bytes = folder::read(path)?;
+        // A pipe that the user names has settings to read; one that stands in the folder would be waited for.
+        if given.is_none() && !path.is_file() {
+            return Err(FolderError::at("read", path)(io::Error::other("it is no regular file")).into());
+        }
+        let bytes = folder::read(path, SizeLimit::SETTINGS)?;
         let text = String::from_utf8_lossy(&bytes);
         let config: Self =
             toml::from_str(&text).map_err(|source| ConfigError::Syntax { path: path.to_owned(), source: Box::new(source) })?;
+        // The page's forms could not send such a name back.
+        if let Some(name) = config.stores.keys().chain(config.remotes.keys()).find(|name| name.contains(char::is_control)) {
+            return Err(ConfigError::Name { path: path.to_owned(), name: name.clone() });
+        }
         Ok(config.of_folder(path.parent().unwrap_or(Path::new(""))))
     }
 

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
-use crate::folder::{self, FolderError};
+use crate::folder::{self, FolderError, SizeLimit};
 use crate::previous::index;
 use crate::reader;
 use crate::schema::{Inference, Kind};
@@ -52,7 +52,7 @@ impl Drafts {
     /// Those in a spool. `of` says what decides the bytes of the backup; drafts of anything else are dropped.
     pub fn open(spool: &Path, of: &str) -> Result<Self, FolderError> {
         let drafts = Self { folder: spool.join("drafts"), staged: spool.join("staged"), kinds: Mutex::default() };
-        if folder::read_regular(&drafts.folder.join(OF))?.as_deref() != Some(of.as_bytes()) {
+        if folder::read_regular(&drafts.folder.join(OF), SizeLimit::PROGRESS)?.as_deref() != Some(of.as_bytes()) {
             folder::remove(&drafts.folder)?;
             folder::remove(&drafts.staged)?;
             folder::write(&drafts.folder, OF, of.as_bytes())?;
@@ -78,7 +78,7 @@ impl Drafts {
 
     fn open_kind(&self, file: &str) -> Result<KindDraft, FolderError> {
         let path = self.folder.join(format!("{file}.log"));
-        let bytes = folder::read_regular(&path)?.unwrap_or_default();
+        let bytes = folder::read_regular(&path, SizeLimit::PROGRESS)?.unwrap_or_default();
         let (mut draft, mut length) = (KindDraft::default(), 0);
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             // What was cut off by a kill is done again.
@@ -91,7 +91,7 @@ impl Drafts {
         log.set_len(length as u64).map_err(failed())?;
         let looked = path.with_extension("looked");
         // One that is damaged is begun anew.
-        draft.looked = folder::read_regular(&looked)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        draft.looked = folder::read_regular(&looked, SizeLimit::PROGRESS)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         Ok(KindDraft { log: Some((path, log)), ..draft })
     }
 
@@ -101,7 +101,9 @@ impl Drafts {
         let mut draft = draft.lock();
         for (file, fingerprint) in std::mem::take(&mut draft.staged) {
             // Names of files are not synced until the end, so that a file may be gone, too.
-            if !folder::read_regular(&self.staged.join(file))?.is_some_and(|bytes| fingerprint.matches(&bytes)) {
+            if !folder::read_regular(&self.staged.join(&file), SizeLimit::of_part(&file))?
+                .is_some_and(|bytes| fingerprint.matches(&bytes))
+            {
                 draft.begin_anew()?;
                 return Ok(false);
             }

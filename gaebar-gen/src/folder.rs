@@ -1,11 +1,15 @@
 //! Files of a backup: written whole, and safe on disk before anything depends on them.
 
+mod size_limit;
+
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use gaebar_runtime::cli::thousands;
 use thiserror::Error;
+
+pub use size_limit::SizeLimit;
 
 /// A file or folder that can't be written or read, and why.
 #[derive(Debug, Error)]
@@ -24,6 +28,11 @@ impl FolderError {
     pub fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self { action, path, source }
+    }
+
+    /// Whether a file has more bytes than are read.
+    pub fn is_too_large(&self) -> bool {
+        self.source.kind() == io::ErrorKind::FileTooLarge
     }
 }
 
@@ -47,6 +56,12 @@ pub fn write_again(folder: &Path, file: &str, bytes: &[u8]) -> Result<(), Folder
     write(folder, file, bytes)
 }
 
+/// The same for a file of a backup. One that would be too large to be read again is an error.
+pub fn write_part(folder: &Path, file: &str, bytes: &[u8]) -> Result<(), FolderError> {
+    SizeLimit::of_part(file).check(bytes.len() as u64).map_err(FolderError::at("write", &folder.join(file)))?;
+    write_again(folder, file, bytes)
+}
+
 /// Removes a file; there need not be one.
 pub fn remove_file(path: &Path) -> Result<(), FolderError> {
     match fs::remove_file(path) {
@@ -55,19 +70,41 @@ pub fn remove_file(path: &Path) -> Result<(), FolderError> {
     }
 }
 
-/// Reads a whole file.
-pub fn read(path: &Path) -> Result<Vec<u8>, FolderError> {
-    fs::read(path).map_err(FolderError::at("read", path))
+/// Reads a file that the user named: of any type, and behind a link too.
+pub fn read(path: &Path, most: SizeLimit) -> Result<Vec<u8>, FolderError> {
+    File::open(path).and_then(|file| read_open(file, most)).map_err(FolderError::at("read", path))
 }
 
-/// Reads a whole file; `None` if there is none, or something else, such as a link.
-pub fn read_regular(path: &Path) -> Result<Option<Vec<u8>>, FolderError> {
+/// Reads a file of a folder that may come from anywhere. `None` if it is missing, or is no regular file: a link, a folder, or a device,
+/// none of which is opened. A file above its limit is an error ([`FolderError::is_too_large`]), before any memory is taken for it.
+pub fn read_regular(path: &Path, most: SizeLimit) -> Result<Option<Vec<u8>>, FolderError> {
+    open_regular(path)?.map(|file| read_open(file, most).map_err(FolderError::at("read", path))).transpose()
+}
+
+/// Opens a file of a folder that may come from anywhere, under the conditions of [`read_regular`].
+pub fn open_regular(path: &Path) -> Result<Option<File>, FolderError> {
     match path.symlink_metadata() {
-        Ok(metadata) if metadata.is_file() => read(path).map(Some),
+        Ok(metadata) if metadata.is_file() => File::open(path).map(Some).map_err(FolderError::at("read", path)),
         Ok(_) => Ok(None),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(FolderError::at("read", path)(error)),
     }
+}
+
+/// Whether a regular file has exactly these bytes. One of another size is not read.
+pub fn holds(path: &Path, bytes: &[u8]) -> Result<bool, FolderError> {
+    let has_their_size = path.symlink_metadata().is_ok_and(|metadata| metadata.len() == bytes.len() as u64);
+    Ok(has_their_size && read_regular(path, SizeLimit::of_bytes(bytes))?.as_deref() == Some(bytes))
+}
+
+fn read_open(file: File, most: SizeLimit) -> io::Result<Vec<u8>> {
+    let size = file.metadata()?.len();
+    most.check(size)?;
+    // The size is a hint alone: a file may grow, and a pipe has none.
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+    file.take(most.bytes().saturating_add(1)).read_to_end(&mut bytes)?;
+    most.check(bytes.len() as u64)?;
+    Ok(bytes)
 }
 
 /// The files below a folder, by their paths there, sorted. None if there is no such folder.

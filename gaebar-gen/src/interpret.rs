@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gaebar_runtime::model::Entity;
-use gaebar_runtime::restore::{RowPlace, RowRef, RowSource};
+use gaebar_runtime::restore::{Coverage, RowPlace, RowRef, RowSource};
 
+use crate::folder::{self, SizeLimit};
 use crate::reader::{self, Blobs, ReadRow};
 use crate::templates;
 use crate::verify::{Contents, VerifiedKind, VerifiedShard, read_blob};
@@ -100,10 +101,10 @@ impl InterpretedRows {
     /// Reads a shard again, which must still be what was verified.
     fn parse(&self, kind: &VerifiedKind, shard: &VerifiedShard) -> Result<Vec<ReadRow>, String> {
         let path = self.backup.join(&shard.file);
-        let bytes = crate::folder::read(&path).map_err(|error| error.to_string())?;
-        if !shard.accepted.matches(&bytes) {
+        let bytes = folder::read_regular(&path, SizeLimit::of_part(&shard.file)).map_err(|error| error.to_string())?;
+        let Some(bytes) = bytes.filter(|bytes| shard.accepted.matches(bytes)) else {
             return Err(format!("{} was changed since it was verified", path.display()));
-        }
+        };
         let text = String::from_utf8(bytes).map_err(|error| error.to_string())?;
         let models = templates::crate_name(&self.contents.manifest.name, "models");
         let blobs = Sidecars(path.parent().unwrap_or(&self.backup).join("blobs"));
@@ -115,6 +116,10 @@ impl InterpretedRows {
 impl RowSource for InterpretedRows {
     fn digest(&self) -> String {
         self.contents.digest()
+    }
+
+    fn coverage(&self) -> Coverage {
+        self.contents.coverage()
     }
 
     fn shards(&self) -> usize {

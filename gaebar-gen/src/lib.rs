@@ -10,6 +10,7 @@ pub mod read;
 pub mod reading;
 pub mod spool;
 
+pub mod cache;
 pub mod changes;
 pub mod locate;
 pub mod memo;
@@ -26,6 +27,7 @@ pub mod shards;
 pub mod stage;
 pub mod templates;
 
+pub mod coverage;
 pub mod fingerprint;
 pub mod folder;
 pub mod listing;

@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock};
 
 use gaebar_runtime::model::Entity;
 use gaebar_runtime::proto;
-use gaebar_runtime::restore::{RowPlace, RowRef, RowSource};
+use gaebar_runtime::restore::{Coverage, RowPlace, RowRef, RowSource};
 use sha2::{Digest as _, Sha256};
 
 use crate::names::hex;
@@ -29,8 +29,26 @@ use crate::names::hex;
 pub struct Linked {
     name: &'static str,
     shards: Arc<[LinkedShard]>,
+    covered: Covered,
     digest: Arc<OnceLock<String>>,
 }
+
+type Names = &'static [&'static str];
+type Namespaces = Option<Option<Names>>;
+
+/// What a backup covers, as its `BACKUP` says: namespaces of kinds, and of other kinds with exceptions. Those that are unknown are `None`,
+/// and all are `Some(None)`.
+pub type Covered = (&'static [(&'static str, Namespaces)], (Namespaces, Names));
+
+/// What the `BACKUP` of Gaebar 0.1.0 and 0.2.0 does not have. A method of its own, in later versions, goes before this one.
+pub trait NoCoverage {
+    /// What the backup covers: unknown.
+    fn covered(&self) -> Covered {
+        Covered::default()
+    }
+}
+
+impl<T> NoCoverage for T {}
 
 /// A shard of it. [`linked!`](crate::linked) makes them.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +70,9 @@ pub struct LinkedShard {
 /// The [`Linked`](crate::linked::Linked) of a backup's `BACKUP`, whatever version of the runtime the backup has.
 #[macro_export]
 macro_rules! linked {
-    ($backup:path) => {
+    ($backup:path) => {{
+        #[allow(unused_imports)]
+        use $crate::linked::NoCoverage as _;
         $crate::linked::Linked::new(
             $backup.name,
             $backup.volumes.iter().flat_map(|volume| {
@@ -66,13 +86,20 @@ macro_rules! linked {
                 })
             }),
         )
-    };
+        .covering($backup.covered())
+    }};
 }
 
 impl Linked {
     /// A backup by its name and its shards, in order.
     pub fn new(name: &'static str, shards: impl IntoIterator<Item = LinkedShard>) -> Self {
-        Self { name, shards: shards.into_iter().collect(), digest: Arc::default() }
+        Self { name, shards: shards.into_iter().collect(), covered: Covered::default(), digest: Arc::default() }
+    }
+
+    /// The same, of which it is known what it covers.
+    #[must_use]
+    pub fn covering(self, covered: Covered) -> Self {
+        Self { covered, ..self }
     }
 
     /// Its name.
@@ -97,10 +124,11 @@ impl Linked {
 }
 
 impl RowSource for Linked {
-    /// A hash over all rows. They are run for it, once.
+    /// A hash over all rows and what is covered. The rows are run for it, once.
     fn digest(&self) -> String {
         let digest = || {
             let mut hash = Sha256::new();
+            hash.update(format!("{:?}", self.covered));
             for shard in self.shards.iter() {
                 for at in 0..shard.rows {
                     let row = (shard.row)(at).unwrap_or_else(String::into_bytes);
@@ -112,6 +140,10 @@ impl RowSource for Linked {
             hex(&hash.finalize())
         };
         self.digest.get_or_init(digest).clone()
+    }
+
+    fn coverage(&self) -> Coverage {
+        self.covered.into()
     }
 
     fn shards(&self) -> usize {

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
-use crate::folder::{self, FolderError};
+use crate::folder::{self, FolderError, SizeLimit};
 use crate::manifest::{KindManifest, MANIFEST, is_kind_file, is_plain};
 use crate::templates::{self, RUNTIME, TOOL_FILES};
 
@@ -51,7 +51,7 @@ impl Listing {
         let fixed = FIXED.into_iter().chain(TOOL_FILES.map(|(file, _)| file)).map(str::to_owned);
         let runtime = folder::files(&backup.join(RUNTIME))?.into_iter().map(|file| format!("{RUNTIME}/{file}"));
         for path in fixed.chain(kinds.iter().map(|kind| kind.path.clone())).chain(runtime).filter(|path| is_backup_file(path)) {
-            if let Some(bytes) = folder::read_regular(&backup.join(&path))? {
+            if let Some(bytes) = folder::read_regular(&backup.join(&path), SizeLimit::of_part(&path))? {
                 let sha256 = Fingerprint::of(&bytes).sha256().to_owned();
                 files.push(ListedFile { path, bytes: bytes.len() as u64, sha256 });
             }

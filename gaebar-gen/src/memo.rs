@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::cache::private_folder;
 use crate::emit;
 use crate::fingerprint::Fingerprint;
+use crate::folder::{self, SizeLimit};
 use crate::previous::{KeyHash, key_hash};
 use crate::schema::Kind;
 
@@ -80,14 +82,14 @@ pub struct Memo {
 }
 
 impl Memo {
-    /// In a folder of the user's own, such as [`cache`](crate::compile::cache).
+    /// In a folder of the user's own, such as [`cache::folder`](crate::cache::folder).
     pub fn new(cache: &Path) -> Self {
         Self { folder: cache.join("rows") }
     }
 
     /// The rows of the shard that has exactly these bytes, if they are known.
     pub fn recall(&self, shard: &Fingerprint, kind: &Kind) -> Option<Vec<KnownRow>> {
-        let bytes = fs::read(self.path(shard)).ok()?;
+        let bytes = folder::read_regular(&self.path(shard), SizeLimit::PROGRESS).ok()??;
         let (content, checksum) = bytes.split_last_chunk::<32>()?;
         let (decides, rows) = content.split_first_chunk::<32>()?;
         let (rows, rest) = rows.as_chunks::<ROW>();
@@ -100,7 +102,7 @@ impl Memo {
         let mut bytes = what_decides(kind).to_vec();
         bytes.extend(rows.into_iter().flat_map(KnownRow::to_bytes));
         bytes.extend(hash(&bytes));
-        let _ = fs::create_dir_all(&self.folder).and_then(|()| fs::write(self.path(shard), bytes));
+        let _ = private_folder(&self.folder).map(|_| fs::write(self.path(shard), bytes));
     }
 
     /// Forgets a shard that is no more.

@@ -7,8 +7,9 @@ use std::process::Command;
 
 use thiserror::Error;
 
-use crate::folder::{self, FolderError};
-use crate::manifest::{BackupManifest, KindManifest, ManifestError, has_conflict_markers};
+use crate::coverage::coverage;
+use crate::folder::{self, FolderError, SizeLimit};
+use crate::manifest::{BackupManifest, KindManifest, MANIFEST, ManifestError, has_conflict_markers};
 use crate::releases::Foundation;
 use crate::stage::stage_changed;
 use crate::templates::{self, Templates};
@@ -55,15 +56,23 @@ pub enum Side {
     Theirs,
 }
 
-/// Takes one side's files of each kind that both sides changed. Returns those kinds' files in `kinds/`.
+/// Takes one side's files of each kind that both sides changed, and its record of what is covered. Returns the manifests that were taken.
 pub fn take(backup: &Path, side: Side) -> Result<Vec<String>, MergeError> {
     let revision = match side {
         Side::Ours => "HEAD",
         Side::Theirs => "MERGE_HEAD",
     };
     let mut taken = Vec::new();
+    if folder::read_regular(&backup.join(MANIFEST), SizeLimit::of_part(MANIFEST))?
+        .is_some_and(|bytes| has_conflict_markers(&bytes))
+    {
+        git(backup, &["checkout", "--quiet", revision, "--", MANIFEST])?;
+        taken.push(MANIFEST.to_owned());
+    }
     for manifest in folder::files(&backup.join("kinds"))?.into_iter().map(|file| format!("kinds/{file}")) {
-        let Some(bytes) = folder::read_regular(&backup.join(&manifest))?.filter(|bytes| has_conflict_markers(bytes)) else {
+        let Some(bytes) = folder::read_regular(&backup.join(&manifest), SizeLimit::of_part(&manifest))?
+            .filter(|bytes| has_conflict_markers(bytes))
+        else {
             continue;
         };
         // Both sides' lines are there, so all volumes of both are named.
@@ -108,13 +117,15 @@ fn git(backup: &Path, arguments: &[&str]) -> Result<String, MergeError> {
 pub fn merge(backup: &Path) -> Result<Vec<String>, MergeError> {
     let manifest = BackupManifest::read(backup)?;
     let (file, runtime) = Foundation::present().manifest(&manifest.name);
-    if folder::read_regular(&backup.join(file))? != Some(runtime) {
+    if !folder::holds(&backup.join(file), &runtime)? {
         return Err(MergeError::AnotherVersion(backup.to_owned()));
     }
     let update = Update::new(backup)?;
     let (manifest, kinds) = verify::structs(backup)?;
     let volumes = verify::volumes(kinds.iter().map(|(manifest, _): &(KindManifest, _)| manifest));
-    let mut files = Templates { name: &manifest.name, volumes: &volumes, foundation: Foundation::present() }.lists();
+    let coverage = coverage(&manifest, kinds.iter().map(|(manifest, _)| manifest));
+    let coverage = manifest.has_coverage().then_some(&coverage);
+    let mut files = Templates { name: &manifest.name, volumes: &volumes, coverage, foundation: Foundation::present() }.lists();
     let structures = kinds.iter().map(|(_, kind)| (kind.file.as_str(), kind.structure.as_str()));
     files.push((templates::MODELS_LIBRARY.to_owned(), templates::models_library(structures).into_bytes()));
     let changed = stage_changed(&update.folder(), backup, &files)?;

@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 
 use gaebar_runtime::restore::is_own_kind;
 use gaebar_runtime::store::{Snapshot, Store, StoreError, View};
+use gaebar_runtime::visible::visible;
 
 use crate::backup::BackupError;
-use crate::emit::visible;
 use crate::folder::FolderError;
 use crate::previous::PreviousError;
 use crate::read::{ReadError, Selection};

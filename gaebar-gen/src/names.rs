@@ -13,6 +13,11 @@ use sha2::{Digest as _, Sha256};
 /// The longest name before a suffix is added. Some file systems end at 255 bytes, and people much earlier.
 const LONGEST: usize = 48;
 
+/// So many digits of the original's hash make a name unique, or more.
+const LEAST_PIECE: usize = 8;
+/// Keywords that releases before 0.3.0 took for names.
+const LATER_KEYWORDS: [&str; 1] = ["gen"];
+
 /// Names already given, with case ignored.
 #[derive(Debug, Default)]
 pub struct Names(BTreeSet<String>);
@@ -42,7 +47,7 @@ impl Names {
     fn unique(&mut self, name: &str, original: &str) -> String {
         let digest = hex(&Sha256::digest(original.as_bytes()));
         let candidates =
-            std::iter::once(name.to_owned()).chain((8..=digest.len()).map(|end| format!("{name}_{}", &digest[..end])));
+            std::iter::once(name.to_owned()).chain((LEAST_PIECE..=digest.len()).map(|end| format!("{name}_{}", &digest[..end])));
         // Were even the whole hash taken, the originals would be the same.
         let mut last = name.to_owned();
         for candidate in candidates {
@@ -99,18 +104,57 @@ pub fn raw(name: &str) -> String {
     if is_keyword(name) { format!("r#{name}") } else { name.to_owned() }
 }
 
+/// Whether this or an earlier release may have named a kind's files so. Which of its names a kind has depends on its neighbours.
+pub fn may_be_file(kind: &str, name: &str) -> bool {
+    let plain = plain_file(kind);
+    let earlier = plain.strip_prefix("kind_").filter(|name| LATER_KEYWORDS.contains(name));
+    is_given(&plain, kind, name) || earlier.is_some_and(|earlier| is_given(earlier, kind, name))
+}
+
+/// Whether this or an earlier release may have named a kind's struct so.
+pub fn may_be_structure(kind: &str, name: &str) -> bool {
+    is_given(&plain_structure(kind), kind, name)
+}
+
+/// Whether this or an earlier release may have named a property's field so.
+pub fn may_be_field(property: &str, name: &str) -> bool {
+    let plain = plain_field(property);
+    if is_keyword(&plain) && name == plain {
+        return LATER_KEYWORDS.contains(&name);
+    }
+    is_given(&plain, property, name) || name == raw(&plain)
+}
+
+/// Whether [`Names::unique`] makes a name of a plain one.
+fn is_given(plain: &str, original: &str, name: &str) -> bool {
+    let Some(rest) = name.strip_prefix(plain) else { return false };
+    let is_piece = |piece: &str| piece.len() >= LEAST_PIECE && hex(&Sha256::digest(original.as_bytes())).starts_with(piece);
+    rest.is_empty() || rest.strip_prefix('_').is_some_and(is_piece)
+}
+
 /// A backup's name from its folder's: `[a-z0-9-]`, beginning with a letter, and the name of no crate in `crates`.
 pub fn backup_name(folder: &str, crates: &BTreeSet<String>) -> String {
     let name = shorten(&words(folder).join("-").to_ascii_lowercase());
     let crate_name = name.replace('-', "_");
-    let taken = crates.contains(&name)
-        || is_keyword(&crate_name)
-        || ["std", "core", "alloc", "test", "proc_macro", "gaebar_runtime"].contains(&crate_name.as_str());
+    let taken = crates.contains(&name) || is_reserved_crate(&crate_name);
     match name.as_bytes().first() {
         Some(first) if first.is_ascii_alphabetic() && !taken => name,
         Some(_) => format!("backup-{name}"),
         None => "backup".to_owned(),
     }
+}
+
+/// Whether [`backup_name`] may have made a name, here or in an earlier release, whose backups depended on other crates.
+pub fn may_be_backup(name: &str) -> bool {
+    let is_plain = |name: &str| !name.is_empty() && shorten(&words(name).join("-").to_ascii_lowercase()) == name;
+    let begins_with_a_letter = name.starts_with(|first: char| first.is_ascii_lowercase());
+    let is_free = !is_reserved_crate(&name.replace('-', "_")) || LATER_KEYWORDS.contains(&name);
+    begins_with_a_letter && is_free && (is_plain(name) || name.strip_prefix("backup-").is_some_and(is_plain))
+}
+
+/// Names that mean something to rustc, or that each backup has for a part of its own.
+fn is_reserved_crate(name: &str) -> bool {
+    is_keyword(name) || ["std", "core", "alloc", "test", "proc_macro", "gaebar_runtime"].contains(&name)
 }
 
 /// Lower-case hexadecimal digits.
@@ -210,6 +254,35 @@ mod tests {
         assert_eq!(given[..6], ["fullName", "r#gen", "self_", "key_", "other_", "a_b"]);
         assert!(given.iter().all(|name| syn::parse_str::<syn::Ident>(name).is_ok()), "{given:?}");
         assert_eq!(given.iter().collect::<BTreeSet<_>>().len(), given.len());
+    }
+
+    #[test]
+    fn every_name_that_was_given_is_known_and_no_other() {
+        let kinds =
+            ["Profile", "profile", "PROFILE", "Key", "i64", "Self", "Type", "Gen", "", "größe", "7", "my kind", "MyKind", "a.b"];
+        let (mut files, mut structures, mut fields) = (Names::default(), Names::default(), Names::default());
+        for kind in kinds {
+            let (file, structure, field) = (files.file(kind), structures.structure(kind), fields.field(kind));
+            assert!(may_be_file(kind, &file) && may_be_structure(kind, &structure) && may_be_field(kind, &field), "{kind}");
+            for other in kinds.into_iter().filter(|other| plain_field(other) != plain_field(kind)) {
+                assert!(!may_be_field(other, &field), "{field} for {other}");
+            }
+        }
+        for (kind, name) in [("Key", "Key"), ("i64", "i64"), ("Note", "Nоte"), ("Note", "Note_"), ("Note", "Note_0123abcd")] {
+            assert!(!may_be_structure(kind, name), "{name} for {kind}");
+        }
+        for (property, name) in
+            [("self", "self"), ("key", "key"), ("type", "type"), ("text", "r#text"), ("text", "teхt"), ("a", "r#self")]
+        {
+            assert!(!may_be_field(property, name), "{name} for {property}");
+        }
+        assert!(may_be_file("Gen", "gen") && may_be_field("gen", "gen"), "releases before 0.3.0 knew no such keyword");
+        for folder in ["production", "My App", "2026-11", "..", "Static", &"x".repeat(60), &"2".repeat(60)] {
+            assert!(may_be_backup(&backup_name(folder, &BTreeSet::new())), "{folder}");
+        }
+        for name in ["", "-", "a--b", "a-", "A", "std", "gaebar-runtime", "static", "a_b", &"x".repeat(60)] {
+            assert!(!may_be_backup(name), "{name}");
+        }
     }
 
     #[test]

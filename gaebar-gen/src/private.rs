@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use thiserror::Error;
 
-use crate::folder::{self, FolderError};
+use crate::folder::{self, FolderError, SizeLimit};
 
 /// Held by who prepares a backup or an update.
 pub(crate) const LOCK: &str = "lock";
@@ -65,7 +65,7 @@ impl Private {
     /// Takes a folder for the work on a backup.
     pub fn hold(folder: &Path, backup: &Path) -> Result<Self, PrivateError> {
         let place = folder.join(LOCK);
-        let said = || fs::read_to_string(&place).ok().and_then(|said| said.trim().parse().ok());
+        let said = || holder(&place);
         let id = std::process::id();
         loop {
             let Some(mut lock) = lock(folder, LOCK, File::try_lock)? else {
@@ -100,6 +100,12 @@ impl Private {
     pub fn clear_spool(&self) -> Result<(), FolderError> {
         folder::remove(&self.spool())
     }
+}
+
+/// The process that a lock's file names.
+pub(crate) fn holder(lock: &Path) -> Option<u32> {
+    let said = folder::read_regular(lock, SizeLimit::NOTE).ok()??;
+    std::str::from_utf8(&said).ok()?.trim().parse().ok()
 }
 
 /// Locks a file in a folder of Gaebar's own. `None`: somebody else has it.

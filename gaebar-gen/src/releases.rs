@@ -5,9 +5,12 @@ use std::sync::LazyLock;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::manifest::FORMAT_WITHOUT_COVERAGE;
 use crate::names::hex;
 use crate::templates;
 
+/// A version's number has no more characters.
+const LONGEST_VERSION: usize = 40;
 /// The runtime's manifest, below its folder.
 const MANIFEST: &str = "Cargo.toml";
 
@@ -16,21 +19,37 @@ const MANIFEST: &str = "Cargo.toml";
 pub struct Release {
     /// Its version.
     pub version: &'static str,
+    /// The format that it wrote.
+    pub format: u32,
     /// The hash of the [`Foundation`] that it wrote.
     pub foundation: &'static str,
     /// Whether it wrote raw identifiers for crates and modules that are called like a keyword.
     pub writes_raw_names: bool,
 }
 
+impl Release {
+    /// Whether it is the first.
+    pub fn is_the_first(&self) -> bool {
+        RELEASES.first() == Some(self)
+    }
+
+    /// Whether its backups say what they cover.
+    pub fn records_coverage(&self) -> bool {
+        self.format > FORMAT_WITHOUT_COVERAGE
+    }
+}
+
 /// Every release from the first on. `tests/goldens/releases` has a backup of each.
 pub const RELEASES: &[Release] = &[
     Release {
         version: "0.1.0",
+        format: FORMAT_WITHOUT_COVERAGE,
         foundation: "31d46a0c0cdcceebb35a7c0d1a0436c6286f6a7f4d17aec7b8c2caafcefa10e5",
         writes_raw_names: false,
     },
     Release {
         version: "0.2.0",
+        format: FORMAT_WITHOUT_COVERAGE,
         foundation: "437ac8736ab9bee35ef756cad8a81d333b23640387ece9ca3e0088665683e60b",
         writes_raw_names: false,
     },
@@ -89,6 +108,18 @@ impl Foundation {
     pub fn release(&self) -> Option<&'static Release> {
         let hash = self.hash();
         RELEASES.iter().find(|release| release.foundation == hash)
+    }
+
+    /// The version that it says it is of, if that is none which is known, and a runtime is there to compile. What says that it is of a known
+    /// version, and is not what that version wrote, was changed.
+    pub fn unknown_version(&self) -> Option<String> {
+        let manifest = std::str::from_utf8(self.runtime.get(MANIFEST)?).ok()?;
+        let version = manifest.lines().find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'))?;
+        let is_known = version == env!("CARGO_PKG_VERSION") || RELEASES.iter().any(|release| release.version == version);
+        let is_plain = !version.is_empty()
+            && version.len() <= LONGEST_VERSION
+            && version.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".+-".contains(&byte));
+        (is_plain && !is_known && self.runtime.contains_key("src/lib.rs")).then(|| version.to_owned())
     }
 
     /// A hash over all of it.

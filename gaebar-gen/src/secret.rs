@@ -10,8 +10,8 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use tempfile::NamedTempFile;
 
-use crate::compile::private_folder;
-use crate::folder::{self, FolderError};
+use crate::cache::private_folder;
+use crate::folder::{self, FolderError, SizeLimit};
 use crate::names::hex;
 
 /// The file in a folder of the user's own.
@@ -60,7 +60,7 @@ impl Secret {
             });
             made.map_err(FolderError::at("write", &path))?;
         }
-        let bytes = folder::read_regular(&path)?.unwrap_or_default();
+        let bytes = folder::read_regular(&path, SizeLimit::NOTE)?.unwrap_or_default();
         let bytes = bytes.try_into().map_err(|_| io::Error::other("it is no secret of Gaebar's; remove it, and another is made"));
         bytes.map(Self::new).map_err(FolderError::at("use", &path))
     }

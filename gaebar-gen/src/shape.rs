@@ -49,7 +49,7 @@ pub fn shape(
         rows += plan.looked_at(known, spooled)?;
     }
     let mut kinds = Vec::new();
-    if rows > 0 {
+    if rows > 0 || !named.is_empty() {
         let progress = stages.shaping(rows);
         kinds = plan.each(&named, |kind| {
             let draft = plan.draft(kind)?;
@@ -126,11 +126,11 @@ fn infer(
     Ok(inference)
 }
 
-/// The struct of a kind that has one: that, or one after all of its entities. Fields that are called like a keyword, which their release did
-/// not know, become raw: with them, the kind never compiled.
+/// The struct of a known kind: the one it has, or a new one after all of its entities. A kind that was named before it had any entity gets
+/// one with the first of them. Fields called like a keyword, unknown to their release, become raw: without that, the kind never compiled.
 pub fn reshaped(
     plan: &Plan,
-    before: &Kind,
+    (manifest, before): (&KindManifest, &Kind),
     spooled: &SpooledKind,
     most_exceptions: u64,
     draft: &mut KindDraft,
@@ -140,11 +140,14 @@ pub fn reshaped(
     if let Some(shaped) = draft.shaped(&before.file) {
         return Ok(shaped);
     }
+    let has_had_rows = manifest.next_row > 1;
     // Going through all entities once more is for those alone that may get a struct.
     let may_change = match plan.reshape {
         Reshape::Never => false,
-        Reshape::WhereManyDoNotFit => spooled.rows() >= LEAST_ROWS && most_exceptions > spooled.rows() / ROWS_AN_EXCEPTION,
-        Reshape::Always => spooled.rows() > 0,
+        Reshape::WhereManyDoNotFit if has_had_rows => {
+            spooled.rows() >= LEAST_ROWS && most_exceptions > spooled.rows() / ROWS_AN_EXCEPTION
+        }
+        Reshape::WhereManyDoNotFit | Reshape::Always => spooled.rows() > 0,
     };
     let mut kind = before.clone();
     for field in &mut kind.fields {
@@ -153,7 +156,7 @@ pub fn reshaped(
     if may_change {
         let inference = infer(plan, before, spooled, draft, progress, stop)?;
         let fields = inference.fields();
-        if plan.reshape == Reshape::Always || has_many_exceptions(&inference, before, &fields) {
+        if plan.reshape == Reshape::Always || !has_had_rows || has_many_exceptions(&inference, before, &fields) {
             kind.fields = name_fields(fields);
         }
     }

@@ -16,7 +16,7 @@ use crate::bite::Bite;
 use crate::draft::{self, Behind, Closed, KindDraft};
 use crate::emit::{self, Row, Sidecar};
 use crate::fingerprint::{Fingerprint, RowDigest, digest};
-use crate::folder::{self, FolderError};
+use crate::folder::{self, FolderError, SizeLimit};
 use crate::locate::{Located, Placed};
 use crate::memo::{KnownRow, Memo, entity_hash};
 use crate::previous::{PreviousError, PreviousKind, PreviousShard, index, key_hash};
@@ -338,7 +338,8 @@ impl<'a> Writer<'a> {
         let Some((present, previous)) = self.job.present.zip(self.job.previous) else { return Ok(None) };
         let file = shard.file();
         let known = previous.manifest.files.get(&file);
-        let bytes = folder::read_regular(&present.join(&file))?.filter(|bytes| known.is_some_and(|known| known.matches(bytes)));
+        let bytes = folder::read_regular(&present.join(&file), SizeLimit::of_part(&file))?
+            .filter(|bytes| known.is_some_and(|known| known.matches(bytes)));
         let Some(text) = bytes.and_then(|bytes| String::from_utf8(bytes).ok()) else {
             self.edited.insert(file);
             return Ok(None);
@@ -527,14 +528,11 @@ impl<'a> Writer<'a> {
         let is_there = match self.job.present.zip(self.job.previous) {
             None => false,
             Some(_) if is_read(&file) => known == Some(&fingerprint) && !self.edited.contains(&file),
-            Some((present, _)) => {
-                let there = folder::read_regular(&present.join(&file))?;
-                known == Some(&fingerprint) && there.as_deref() == Some(bytes)
-            }
+            Some((present, _)) => known == Some(&fingerprint) && folder::holds(&present.join(&file), bytes)?,
         };
         if !is_there {
             self.job.check_free(&file)?;
-            folder::write_again(self.job.folder, &file, bytes)?;
+            folder::write_part(self.job.folder, &file, bytes)?;
             self.written.changed += 1;
             if let Some((memo, known)) = self.job.memo.zip(known).filter(|(_, known)| **known != fingerprint) {
                 memo.forget(known);

@@ -21,6 +21,8 @@ use gaebar_runtime::store::Encoded;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::folder::SizeLimit;
+
 /// Bytes that are written and read at a time.
 const BUFFER: usize = 1 << 17;
 /// Runs that are open at once where rows are found again.
@@ -247,7 +249,10 @@ fn read(file: &mut impl io::Read) -> io::Result<Encoded> {
     let mut lengths = [[0; 4]; 2];
     file.read_exact(lengths.as_flattened_mut())?;
     let mut part = |length: [u8; 4]| {
-        let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
+        let length = u32::from_le_bytes(length);
+        // A spool may lie in a backup that came from elsewhere.
+        SizeLimit::BLOB.check(length.into())?;
+        let mut bytes = vec![0; length as usize];
         file.read_exact(&mut bytes).map(|()| bytes)
     };
     Ok(Encoded { key: part(lengths[0])?, bytes: part(lengths[1])? })

@@ -8,10 +8,11 @@ use rayon::prelude::*;
 
 use crate::bite::Bite;
 use crate::changes::changes;
+use crate::coverage::Covering;
 use crate::draft::{Done, Drafts, SharedDraft};
 use crate::fingerprint::Fingerprint;
 use crate::folder::{self, FolderError};
-use crate::manifest::{BackupManifest, FORMAT, KindManifest, MANIFEST, Origin};
+use crate::manifest::{BackupManifest, KindManifest, MANIFEST, Origin};
 use crate::memo::Memo;
 use crate::previous::{InBites, PreviousKind};
 use crate::progress::{Progress, Silent};
@@ -47,6 +48,8 @@ pub struct Plan<'a> {
     pub before: Before<'a>,
     /// Where the entities were read; each kind keeps its own if there is none.
     pub origin: Option<Origin>,
+    /// What the backup covers in the end.
+    pub covering: &'a Covering<'a>,
     /// When kinds get new structs.
     pub reshape: Reshape,
     /// A shard closes before it would pass so many bytes of source.
@@ -70,6 +73,8 @@ pub struct Staged {
     pub reshaped: BTreeSet<String>,
     /// Files that the backup had, and has no more.
     pub removed: Vec<String>,
+    /// The backup's own manifest.
+    pub manifest: BackupManifest,
 }
 
 /// What is being done, for progress: a stage begins anew at its first row.
@@ -130,8 +135,9 @@ pub fn stage(
     };
     let is_written = |kind: &Kind| spooled.contains_key(&kind.name);
     let untouched: Vec<_> = plan.known.iter().filter(|(_, kind)| !is_written(kind)).collect();
-    let structures = kinds.iter().chain(untouched.iter().map(|(_, kind)| kind));
-    let structures = structures.map(|kind| (kind.file.as_str(), kind.structure.as_str()));
+    let all_kinds = || kinds.iter().chain(untouched.iter().map(|(_, kind)| kind));
+    let coverage = plan.covering.now(all_kinds().map(|kind| kind.name.as_str()));
+    let structures = all_kinds().map(|kind| (kind.file.as_str(), kind.structure.as_str()));
     let mut volumes = verify::volumes(untouched.iter().map(|(manifest, _)| manifest));
     let (mut written, mut reshaped, mut removed) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
     for (kind, done) in kinds.iter().zip(done) {
@@ -140,8 +146,11 @@ pub fn stage(
         removed.extend(done.removed);
         written.insert(kind.name.clone(), done.written);
     }
-    removed.extend(stage_templates(plan, structures, &volumes)?);
-    Ok(Staged { kinds: written, reshaped, removed })
+    let manifest = BackupManifest::new(plan.name, &coverage);
+    let templates =
+        Templates { name: plan.name, volumes: &volumes, coverage: Some(&coverage), foundation: Foundation::present() };
+    removed.extend(stage_templates(plan, &manifest, structures, templates)?);
+    Ok(Staged { kinds: written, reshaped, removed, manifest })
 }
 
 impl<'a> Plan<'a> {
@@ -247,16 +256,18 @@ fn stage_kind(
     let files = before.into_iter().flat_map(|before| before.files.keys());
     let removed: Vec<_> = files.filter(|file| !written.files.contains_key(*file)).cloned().collect();
     written.changed += removed.len() as u64;
+    let namespaces = plan.covering.kind(&kind.name);
     // A kind in which nothing changed keeps its manifest, read time and all.
-    let unchanged = before.is_some_and(|before| before.files == written.files);
+    let unchanged = before.is_some_and(|before| before.files == written.files && before.namespaces == namespaces);
     let mut manifest = None;
     if let Some(origin) = plan.origin.clone().or_else(|| before.map(KindManifest::origin)).filter(|_| !unchanged) {
+        let origin = Origin { namespaces, ..origin };
         let path = KindManifest::path(&kind.file);
         if before.is_none() {
             job.check_free(&path)?;
         }
         let text = KindManifest::new(&kind.name, &origin, written.rows, written.next_row, written.files.clone()).to_text();
-        folder::write_again(plan.staging, &path, text.as_bytes())?;
+        folder::write_part(plan.staging, &path, text.as_bytes())?;
         manifest = Some((path, Fingerprint::of(text.as_bytes())));
     }
     let done = Done { written, is_reshaped: previous.is_some_and(|previous| previous.kind != *kind), removed };
@@ -269,18 +280,18 @@ fn stage_kind(
 /// runtime that this one's does not have.
 fn stage_templates<'k>(
     plan: &Plan,
+    manifest: &BackupManifest,
     structures: impl Iterator<Item = (&'k str, &'k str)>,
-    volumes: &BTreeSet<String>,
+    templates: Templates,
 ) -> Result<Vec<String>, FolderError> {
-    let manifest = BackupManifest { format: FORMAT, name: plan.name.to_owned() };
-    let mut files = Templates { name: plan.name, volumes, foundation: Foundation::present() }.files();
+    let mut files = templates.files();
     files.push((MANIFEST.to_owned(), manifest.to_text().into_bytes()));
     files.push((templates::MODELS_LIBRARY.to_owned(), templates::models_library(structures).into_bytes()));
     let Some(present) = plan.present else {
         // What a user made of them later stays.
         files.extend(templates::TOOL_FILES.map(|(file, text)| (file.to_owned(), text.as_bytes().to_vec())));
         for (file, bytes) in &files {
-            folder::write_again(plan.staging, file, bytes)?;
+            folder::write_part(plan.staging, file, bytes)?;
         }
         return Ok(Vec::new());
     };
@@ -300,8 +311,8 @@ fn stage_templates<'k>(
 pub fn stage_changed(staging: &Path, backup: &Path, files: &[(String, Vec<u8>)]) -> Result<Vec<String>, FolderError> {
     let mut changed = Vec::new();
     for (file, bytes) in files {
-        if folder::read_regular(&backup.join(file))?.as_ref() != Some(bytes) {
-            folder::write_again(staging, file, bytes)?;
+        if !folder::holds(&backup.join(file), bytes)? {
+            folder::write_part(staging, file, bytes)?;
             changed.push(file.clone());
         }
     }

@@ -1,14 +1,16 @@
 //! The files of a backup that no entity is in: manifests for cargo, crate roots, the lock file.
 //!
-//! All follow from the backup's name, its kinds and its volumes.
+//! All follow from the backup's name, its kinds, what it covers, and its volumes.
 
 mod packages;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use gaebar_runtime::restore::{Coverage, Extent};
 pub use packages::{Packages, unlock};
 
+use crate::emit::one_line_literal;
 use crate::names;
 use crate::releases::Foundation;
 
@@ -42,13 +44,15 @@ pub const NAMING: [&str; 2] = ["src/main.rs", MODELS_LIBRARY];
 /// The folder of the runtime's source.
 pub const RUNTIME: &str = "gaebar-runtime";
 
-/// A backup's files that follow from its name, its volumes, and the version that wrote it.
+/// A backup's files that follow from its name, its volumes, what it covers, and the version that wrote it.
 #[derive(Debug, Clone, Copy)]
 pub struct Templates<'a> {
     /// The backup's name.
     pub name: &'a str,
     /// The names of its volumes.
     pub volumes: &'a BTreeSet<String>,
+    /// What it covers; `None` in the format that does not say so.
+    pub coverage: Option<&'a Coverage>,
     /// What it is compiled with.
     pub foundation: &'a Foundation,
 }
@@ -65,12 +69,12 @@ impl Templates<'_> {
 
     /// Those that list volumes: two people's, merged by git, may have to be made anew.
     pub fn lists(self) -> Vec<(String, Vec<u8>)> {
-        let Self { name, volumes, foundation } = self;
+        let Self { name, volumes, coverage, foundation } = self;
         let packages = Packages::of_backup(name);
         [
             (MANIFEST, packages.root(volumes)),
             (LOCK_FILE, packages.lock(foundation.lock(), volumes)),
-            ("src/lib.rs", root_library(name, volumes)),
+            ("src/lib.rs", root_library(name, volumes, coverage)),
         ]
         .map(|(file, text)| (file.to_owned(), text.into_bytes()))
         .into()
@@ -92,19 +96,36 @@ pub fn dependency_names() -> BTreeSet<String> {
     LOCK.lines().filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"')).map(str::to_owned).collect()
 }
 
-/// `src/lib.rs`: the volumes, one sorted line each.
-fn root_library(backup: &str, volumes: &BTreeSet<String>) -> String {
+/// `src/lib.rs`: the volumes and what is covered of each kind, one sorted line each.
+fn root_library(backup: &str, volumes: &BTreeSet<String>, coverage: Option<&Coverage>) -> String {
     let mut lines = String::new();
     for volume in volumes {
         // Writing to a String can't fail.
         let _ = writeln!(lines, "        Volume {{ name: \"{volume}\", shards: {}::SHARDS }},", crate_name(backup, volume));
     }
+    let covered = coverage.map(covered).unwrap_or_default();
     format!(
         "//! A backup, as code: each row of its volumes recreates one entity.\n\n\
          use gaebar_runtime::rows::{{Backup, Volume}};\n\n\
          /// All rows.\n\
-         pub static BACKUP: Backup = Backup {{\n    name: \"{backup}\",\n    volumes: &[\n{lines}    ],\n}};\n"
+         pub static BACKUP: Backup = Backup {{\n    name: \"{backup}\",\n    volumes: &[\n{lines}    ],\n{covered}}};\n"
     )
+}
+
+/// What a backup covers, as fields of its `BACKUP`.
+fn covered(Coverage { kinds, other_kinds, except }: &Coverage) -> String {
+    let list = |names: &BTreeSet<String>| names.iter().map(|name| one_line_literal(name)).collect::<Vec<_>>().join(", ");
+    let namespaces = |extent: &Extent| match extent {
+        Extent::Unknown => "Backup::UNKNOWN".to_owned(),
+        Extent::All => "Backup::ALL".to_owned(),
+        Extent::Only(names) => format!("Backup::only(&[{}])", list(names)),
+    };
+    let mut lines = String::new();
+    for (kind, extent) in kinds {
+        // Writing to a String can't fail.
+        let _ = writeln!(lines, "        ({}, {}),", one_line_literal(kind), namespaces(extent));
+    }
+    format!("    kinds: &[\n{lines}    ],\n    other_kinds: ({}, &[{}]),\n", namespaces(other_kinds), list(except))
 }
 
 /// `src/main.rs`: the restore binary.
@@ -122,7 +143,10 @@ fn root_main(backup: &str) -> String {
         }
     };
     // What `quote` was given is a file; were it none, the backup would not compile, and tests would tell.
-    syn::parse2(main).map(|file| prettyplease::unparse(&file)).unwrap_or_default()
+    let text = syn::parse2(main).map(|file| prettyplease::unparse(&file)).unwrap_or_default();
+    // Else the thread would keep the literals for as long as it lives.
+    proc_macro2::extra::invalidate_current_thread_spans();
+    text
 }
 
 /// `models/src/lib.rs`: two sorted lines a kind, from the file and the struct of each. A module called like a keyword is one that a release

@@ -12,15 +12,19 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::folder::{self, FolderError, sync_folder, sync_tree};
+use crate::folder::{self, FolderError, SizeLimit, sync_folder, sync_tree};
 use crate::names::hex;
 use crate::private::{LOCK, Private, PrivateError, lock, no_links_in};
 use crate::templates::TOOL_FILES;
 
 pub(crate) const PRIVATE: &str = ".gaebar";
+/// Below it, what an update stages.
+pub(crate) const UPDATE: &str = "update";
+/// Below it, what a pull downloads.
+pub(crate) const PULL: &str = "pull";
 const RECORD: &str = "commit.json";
 /// Held by who moves files into place, and shared by who reads them.
-const MOVING: &str = "moving";
+pub(crate) const MOVING: &str = "moving";
 
 /// Why a backup could not be updated.
 #[derive(Debug, Error)]
@@ -171,7 +175,7 @@ fn wait(file: &File) -> Result<(), fs::TryLockError> {
 }
 
 fn staging(backup: &Path) -> PathBuf {
-    backup.join(PRIVATE).join("update")
+    backup.join(PRIVATE).join(UPDATE)
 }
 
 /// A file of the backup can be put at its place, or taken from it.
@@ -200,7 +204,7 @@ fn finish(backup: &Path) -> Result<(), UpdateError> {
         return Ok(());
     }
     no_links_in(&backup.join(PRIVATE))?;
-    let bytes = folder::read(&path)?;
+    let Some(bytes) = folder::read_regular(&path, SizeLimit::PROGRESS)? else { return Ok(()) };
     let bad = |problem: String| UpdateError::Record { path: path.clone(), problem };
     let record: Record = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
     if record.sha256 != record.own_hash() {

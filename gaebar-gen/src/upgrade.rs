@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use thiserror::Error;
 
+use crate::coverage::Covering;
 use crate::folder::{self, FolderError};
 use crate::manifest::BackupManifest;
 use crate::previous::{PreviousError, previous};
@@ -47,6 +48,7 @@ pub fn upgrade(backup: &Path, stages: &dyn Stages, stop: &AtomicBool) -> Result<
     // With no namespace selected, all rows stay as they are.
     let nothing = Selection { namespaces: Some(Vec::new()), ..Selection::default() };
     let (contents, previous) = previous(backup, &nothing, &spool, None, &|_| true)?;
+    let covering = Covering::unchanged(contents.coverage());
     if let Some(edit) = contents.edits.into_iter().next() {
         return Err(UpgradeError::Edited(Box::new(edit)));
     }
@@ -62,6 +64,7 @@ pub fn upgrade(backup: &Path, stages: &dyn Stages, stop: &AtomicBool) -> Result<
         known: &known,
         before: Before::Known(&previous),
         origin: None,
+        covering: &covering,
         reshape: Reshape::Never,
         shard_bytes: ANY_SIZE,
         compact: false,

@@ -21,6 +21,7 @@ pub fn binary() -> &'static Path {
 /// A binary of a package of this workspace. Another package gets none from cargo, so it is built here.
 pub fn build(package: &str, binary: &str) -> PathBuf {
     let output = gaebar_gen::compile::cargo()
+        .unwrap()
         .args(["build", "--package", package, "--bin", binary, "--message-format", "json-render-diagnostics"])
         .current_dir(workspace())
         .output()

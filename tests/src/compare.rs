@@ -9,12 +9,12 @@ use gaebar_runtime::store::Store;
 /// Asserts that two stores hold the same `count` entities, of what is selected.
 pub fn assert_equal(one: &dyn Store, other: &dyn Store, selection: &Selection, count: usize) {
     let mut differing = Vec::new();
-    let equal = compare(Side::Store(one), Side::Store(other), selection, &AtomicBool::new(false), &mut |difference| {
+    let compared = compare(Side::Store(one), Side::Store(other), selection, &AtomicBool::new(false), &mut |difference| {
         differing.push(format!("{difference:#?}"));
         Ok(())
     });
     assert!(differing.is_empty(), "{} entities differ; the first: {}", differing.len(), differing[0]);
-    assert_eq!(equal.unwrap(), count as u64);
+    assert_eq!(compared.unwrap().equal, count as u64);
 }
 
 /// Everything.

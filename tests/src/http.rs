@@ -1,6 +1,6 @@
 //! HTTP as bytes: a client that sends what no browser would.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -132,6 +132,42 @@ impl Request {
         let headers = lines.filter_map(|line| line.split_once(": "));
         let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
         Some(Answer { status, headers, body: body.to_owned() })
+    }
+}
+
+/// A connection that is kept for many requests.
+#[derive(Debug)]
+pub struct Connection {
+    address: SocketAddr,
+    stream: BufReader<TcpStream>,
+}
+
+impl Connection {
+    /// Connects to a server.
+    pub fn new(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("the server listens");
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        Self { address, stream: BufReader::new(stream) }
+    }
+
+    /// Asks for a path; returns the status code and the body.
+    pub fn get(&mut self, path: &str) -> (u16, Vec<u8>) {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nAccept: text/html\r\n\r\n", self.address);
+        self.stream.get_mut().write_all(request.as_bytes()).unwrap();
+        let (mut status, mut length) = (None, 0);
+        loop {
+            let mut line = String::new();
+            self.stream.read_line(&mut line).unwrap();
+            let line = line.trim_end().to_ascii_lowercase();
+            if line.is_empty() {
+                break;
+            }
+            status = status.or_else(|| line.split(' ').nth(1)?.parse().ok());
+            length = line.strip_prefix("content-length: ").map_or(length, |bytes| bytes.parse().unwrap());
+        }
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body).unwrap();
+        (status.expect("a status line"), body)
     }
 }
 

@@ -16,4 +16,5 @@ pub mod program;
 pub mod proxy;
 pub mod serve;
 pub mod strategy;
+pub mod terminal;
 pub mod tree;

@@ -64,6 +64,20 @@ impl Serving {
         counts.lines().find_map(|line| line.strip_prefix("rchar: ")?.parse().ok()).expect("it has such a line")
     }
 
+    /// The most kilobytes that it had in memory at once.
+    pub fn peak(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("Linux tells");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("it has such a line");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// The memory that it holds, in kB.
+    pub fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("Linux says");
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
+        resident.expect("it has such a line")
+    }
+
     /// The files that it has open.
     pub fn open_files(&self) -> Vec<PathBuf> {
         let open = fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("Linux lists them");

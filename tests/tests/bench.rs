@@ -14,6 +14,7 @@ fn the_benchmark_measures_stages_against_yardsticks() {
         return;
     }
     let output = gaebar_gen::compile::cargo()
+        .unwrap()
         .args(["build", "--package", "gaebar-bench"])
         .current_dir(workspace())
         .output()

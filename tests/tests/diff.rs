@@ -87,6 +87,26 @@ fn differences_are_told_by_entity_and_property_between_stores_and_backups_alike(
 }
 
 #[test]
+fn what_a_backup_does_not_cover_is_not_compared() {
+    let folder = folder("diff-covers");
+    let keys = ["A/1", "{n}A/2", "B/1"].map(|key| Entity::new(key.parse::<Key>().unwrap(), Properties::new()).unwrap());
+    SqliteStore::open_or_create(&folder.join("store.db")).unwrap().upsert(&keys).unwrap();
+    run(&mut gaebar(&folder, &["backup", "sqlite:store.db", "part", "--kinds", "A", "--namespaces", ""]), 0);
+    for sides in [["part", "sqlite:store.db"], ["sqlite:store.db", "part"]] {
+        let (text, told) = run(&mut gaebar(&folder, &[&["diff"], &sides[..]].concat()), 0);
+        assert!(text.is_empty() && told.contains("note: 2 more were not compared") && told.contains(r#"("A", "B")"#), "{told}");
+        run(&mut gaebar(&folder, &[&["diff", "--kinds", "B"], &sides[..]].concat()), 3);
+    }
+    run(&mut gaebar(&folder, &["backup", "sqlite:store.db", "whole", "--kinds", "A"]), 0);
+    let (text, _) = run(&mut gaebar(&folder, &["diff", "whole", "part"]), 0);
+    assert_eq!(text, "");
+    let more = Entity::new("{m}A/1".parse::<Key>().unwrap(), Properties::new()).unwrap();
+    SqliteStore::open_or_create(&folder.join("store.db")).unwrap().upsert(&[more]).unwrap();
+    let (text, _) = run(&mut gaebar(&folder, &["diff", "whole", "sqlite:store.db"]), 3);
+    assert_eq!(text, "+ {m}A/1\n", "all namespaces are covered of A");
+}
+
+#[test]
 fn an_entity_is_shown_with_its_place_and_its_referrers() {
     let folder = folder("show");
     let example = workspace().join("examples/backup");

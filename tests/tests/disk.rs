@@ -19,7 +19,8 @@ const TROUBLES: [(&str, &str, &[&str]); 6] = [
     ("fsync,fdatasync", "EIO", &["Input/output error", "disk I/O error"]),
     ("/^mkdir", "EROFS", &["Read-only file system"]),
     ("/^rename", "EACCES", &["Permission denied"]),
-    ("openat", "EACCES", &["Permission denied", "unable to open database file"]),
+    // SQLite opens a file for reading where it can't be opened for writing.
+    ("openat", "EACCES", &["Permission denied", "unable to open database file", "readonly database"]),
 ];
 
 /// Every so many calls one is made to fail, each in a run of its own.

@@ -9,7 +9,7 @@ use gaebar_gen::templates::{MODELS_LIBRARY, Packages, Templates, models_library,
 
 /// Resolves a backup as cargo does, preferring the versions of this workspace, and returns the lock file.
 fn resolve(folder: &Path, workspace: &Path, name: &str, volumes: &BTreeSet<String>) -> String {
-    let mut files = Templates { name, volumes, foundation: Foundation::present() }.files();
+    let mut files = Templates { name, volumes, coverage: None, foundation: Foundation::present() }.files();
     files.push((MODELS_LIBRARY.to_owned(), models_library([]).into_bytes()));
     for volume in volumes {
         let manifest = Packages::of_backup(name).volume(volume);
@@ -22,7 +22,8 @@ fn resolve(folder: &Path, workspace: &Path, name: &str, volumes: &BTreeSet<Strin
         fs::write(path, text).unwrap();
     }
     fs::copy(workspace.join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
-    let output = gaebar_gen::compile::cargo().args(["metadata", "--format-version", "1"]).current_dir(folder).output().unwrap();
+    let output =
+        gaebar_gen::compile::cargo().unwrap().args(["metadata", "--format-version", "1"]).current_dir(folder).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     fs::read_to_string(folder.join("Cargo.lock")).unwrap()
 }
@@ -44,7 +45,7 @@ fn a_backups_lock_file_is_what_cargo_writes_from_this_workspaces() {
     let folder = tempfile::tempdir().unwrap();
     let (name, volumes) = ("my-app", ["profile_0", "profile_1", "profile_10", "a_b_0", "zebra_0"].map(str::to_owned).into());
     let resolved = resolve(folder.path(), workspace, name, &volumes);
-    let templates = Templates { name, volumes: &volumes, foundation: Foundation::present() };
+    let templates = Templates { name, volumes: &volumes, coverage: None, foundation: Foundation::present() };
     let written = templates.files().into_iter().find(|(file, _)| file == "Cargo.lock").unwrap().1;
     assert!(written == resolved.as_bytes(), "cargo writes another lock file:\n{resolved}");
     assert!(unlock(name, &resolved) == fs::read_to_string(&template).unwrap(), "the template is found again in a lock file");
@@ -57,7 +58,7 @@ fn a_backup_switches_on_the_same_features_as_this_workspace() {
     let folder = tempfile::tempdir().unwrap();
     resolve(folder.path(), workspace, "template", &BTreeSet::new());
     let tree = |folder: &Path, package: &str| -> BTreeSet<String> {
-        let mut command = gaebar_gen::compile::cargo();
+        let mut command = gaebar_gen::compile::cargo().unwrap();
         command.args(["tree", "--package", package, "--edges", "normal,build", "--prefix", "none", "--format", "{p} [{f}]"]);
         let output = command.current_dir(folder).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -43,7 +43,7 @@ fn commit(folder: &Path) {
 fn branch(folder: &Path, name: &str, kinds: &str, change: impl Fn()) {
     git(folder, &["switch", "--quiet", "--create", name, "main"], 0);
     change();
-    run(&mut gaebar(folder, &["backup", "sqlite:store.db", "backup", "--kinds", kinds]), 0);
+    run(&mut gaebar(folder, &["backup", "sqlite:store.db", "backup", "--allow-empty", "--kinds", kinds]), 0);
     commit(folder);
 }
 
@@ -87,6 +87,38 @@ fn backups_of_one_kind_conflict_and_one_side_is_taken() {
     }
     run(&mut gaebar(&folder, &["merge", "backup", "--take", "theirs"]), 0);
     run(&mut gaebar(&folder, &["diff", "backup", "sqlite:store.db"]), 0);
+}
+
+/// What was covered merges like rows: by kind, or one side's is taken.
+#[test]
+fn what_is_covered_merges_by_kind_or_is_taken() {
+    let folder = repository("merge-covered");
+    branch(&folder, "mine", "Alpha", || ());
+    branch(&folder, "theirs", "Beta", || put(&folder, "Beta", 1, "theirs"));
+    git(&folder, &["switch", "--quiet", "mine"], 0);
+    git(&folder, &["merge", "--quiet", "--no-edit", "theirs"], 0);
+    run(&mut gaebar(&folder, &["merge", "backup"]), 0);
+    let library = fs::read_to_string(folder.join("backup/src/lib.rs")).unwrap();
+    for kind in ["Alpha", "Beta", "M", "N"] {
+        assert!(library.contains(&format!("        (\"{kind}\", Backup::ALL),\n")), "{library}");
+    }
+
+    fs::remove_dir_all(folder.join("backup")).unwrap();
+    run(&mut gaebar(&folder, &["backup", "sqlite:store.db", "backup", "--kinds", "M,N,Beta"]), 0);
+    git(&folder, &["switch", "--quiet", "--create", "part"], 0);
+    commit(&folder);
+    for (side, log) in [("our-logs", "Log"), ("their-logs", "Trace")] {
+        git(&folder, &["switch", "--quiet", "--create", side, "part"], 0);
+        run(&mut gaebar(&folder, &["backup", "sqlite:store.db", "backup", "--exclude-kinds", log]), 0);
+        commit(&folder);
+    }
+    git(&folder, &["switch", "--quiet", "our-logs"], 0);
+    git(&folder, &["merge", "--quiet", "--no-edit", "their-logs"], 1);
+    let (_, error) = run(&mut gaebar(&folder, &["verify", "backup"]), 1);
+    assert!(error.contains("manifest.json has conflict markers") && error.contains("--take ours"), "{error}");
+    run(&mut gaebar(&folder, &["merge", "backup", "--take", "theirs"]), 0);
+    let (listed, _) = run(&mut gaebar(&folder, &["list", "backup"]), 0);
+    assert!(listed.contains("It covers of other kinds: all namespaces, except Trace"), "{listed}");
 }
 
 /// A kind whose name begins another's is left alone, and so is a side that has no rows, or more shards than the other.

@@ -140,6 +140,144 @@ fn a_mirror_deletes_what_the_backup_does_not_have_of_its_kinds_and_says_so_first
     run(&mut gaebar(&folder, &all), 2);
 }
 
+/// Puts keys into a store, and takes others out.
+fn change(folder: &Path, store: &str, put: &[&str], delete: &[&str]) {
+    let store = SqliteStore::open_or_create(&folder.join(store)).unwrap();
+    store.upsert(&put.iter().map(|key| text(key, "text")).collect::<Vec<_>>()).unwrap();
+    let delete: Vec<Key> = delete.iter().map(|key| key.parse().unwrap()).collect();
+    store.delete(&delete.iter().collect::<Vec<_>>()).unwrap();
+}
+
+/// Production, backed up without its logs, which then loses its sessions and a tenant; staging has these still, and more of its own.
+fn production_has_lost_some(test: &str) -> PathBuf {
+    let folder = folder(test);
+    let (stays, goes) = (["User/1", "{a}User/2", "Log/1"], ["Session/1", "{a}Session/2", "{b}User/3"]);
+    let backup = ["backup", "sqlite:source.db", "backup", "--exclude-kinds", "Log"];
+    change(&folder, "source.db", &[stays, goes].concat(), &[]);
+    run(&mut gaebar(&folder, &backup), 0);
+    change(&folder, "source.db", &[], &goes);
+    run(&mut gaebar(&folder, &backup), 0);
+    let own = ["User/9", "{c}User/4", "{c}Session/5", "Draft/1", "Log/2", "_GaebarState/1"];
+    change(&folder, "target.db", &[&goes[..], &own].concat(), &[]);
+    folder
+}
+
+#[test]
+fn a_mirror_deletes_what_production_has_lost() {
+    for interpret in [&["--interpret"][..], &[]] {
+        let folder = production_has_lost_some("plan-lost");
+        let restore = |arguments: &[&str], code: i32| {
+            let all = ["restore", "backup", "--to", "sqlite:target.db", "--mirror", "--format", "json"];
+            let (said, told) = run(&mut gaebar(&folder, &[&all[..], interpret, arguments].concat()), code);
+            (said.lines().next().map(|line| serde_json::from_str::<Json>(line).unwrap()).unwrap_or_default(), told)
+        };
+        let before = keys(&folder, "target.db");
+        let (plan, told) = restore(&["--dry-run"], 0);
+        assert_eq!(nonzero(&plan["kinds"]["Session"]), json!({"delete": 3}));
+        assert_eq!(nonzero(&plan["kinds"]["User"]), json!({"create": 2, "delete": 3}));
+        assert_eq!((&plan["only_in_target"], &plan["not_covered"]), (&json!(["Draft", "Log"]), &json!(["Log"])));
+        assert_eq!(plan["unrecorded"], json!([]));
+        assert!(told.contains(r#"left alone unless --kinds names them: "Draft""#), "{told}");
+        assert!(told.contains(r#"does not cover; they are left alone: "Log""#), "{told}");
+        assert_eq!(keys(&folder, "target.db"), before);
+
+        restore(&[], 0);
+        assert_eq!(keys(&folder, "target.db"), ["Draft/1", "Log/2", "User/1", "_GaebarState/1", "{a}User/2"]);
+        restore(&["--kinds", "Session"], 0);
+        let (_, told) = restore(&["--kinds", "Log"], 1);
+        assert!(told.contains(r#"no row of kind "Log", and does not cover it"#), "{told}");
+        let (_, told) = restore(&["--kinds", "Drafft"], 1);
+        assert!(told.contains(r#"no row of kind "Drafft", and neither has the target"#), "{told}");
+        restore(&["--kinds", "Draft"], 0);
+        assert_eq!(keys(&folder, "target.db"), ["Log/2", "User/1", "_GaebarState/1", "{a}User/2"]);
+        change(&folder, "target.db", &["{b}User/1", "{c}User/1"], &[]);
+        restore(&["--namespaces", "b"], 0);
+        assert_eq!(keys(&folder, "target.db"), ["Log/2", "User/1", "_GaebarState/1", "{a}User/2", "{c}User/1"]);
+    }
+}
+
+#[test]
+fn a_mirror_keeps_to_what_a_partial_backup_covers() {
+    let folder = folder("plan-covers");
+    change(&folder, "source.db", &["User/1", "{a}User/2", "Other/1"], &[]);
+    let backup =
+        |arguments: &[&str]| run(&mut gaebar(&folder, &[&["backup", "sqlite:source.db", "backup"], arguments].concat()), 0);
+    let target = ["User/7", "{a}User/8", "{b}User/9", "Other/2", "Session/1", "{a}Session/2"];
+    let mirror = |arguments: &[&str]| {
+        change(&folder, "target.db", &target, &["User/1", "{a}User/2", "Other/1"]);
+        restore(&folder, "sqlite:target.db", &[&["--mirror"], arguments].concat(), 0);
+        keys(&folder, "target.db").join(" ")
+    };
+    backup(&["--kinds", "User", "--namespaces", "a"]);
+    assert_eq!(mirror(&[]), "Other/2 Session/1 User/7 {a}Session/2 {a}User/2 {b}User/9");
+    // A kind that holds nothing is covered once it was asked for.
+    backup(&["--kinds", "Session", "--allow-empty"]);
+    assert_eq!(mirror(&["--kinds", "Session"]), "Other/2 User/7 {a}User/8 {b}User/9");
+    assert_eq!(mirror(&[]), "Other/2 User/7 {a}User/2 {b}User/9");
+    let (listed, _) = run(&mut gaebar(&folder, &["list", "backup"]), 0);
+    assert!(listed.contains("It covers of User: only \"a\"\nIt covers of other kinds: no namespaces"), "{listed}");
+    // A smaller backup takes nothing away from what was covered.
+    backup(&[]);
+    backup(&["--kinds", "User", "--namespaces", "a"]);
+    assert_eq!(mirror(&[]), "Other/1 User/1 {a}User/2");
+    run(&mut gaebar(&folder, &["verify", "backup"]), 0);
+}
+
+#[test]
+fn a_kind_that_was_named_before_it_came_gets_a_fitting_struct() {
+    let folder = folder("plan-comes");
+    let backup =
+        |arguments: &[&str]| run(&mut gaebar(&folder, &[&["backup", "sqlite:source.db", "backup"], arguments].concat()), 0);
+    change(&folder, "source.db", &["User/1"], &[]);
+    backup(&["--kinds", "Session", "--allow-empty"]);
+    backup(&[]);
+    assert!(!folder.join("backup/volumes/session_0").exists());
+    let session = entity("Session/3", &[("at", 7.into())]);
+    SqliteStore::open_or_create(&folder.join("source.db")).unwrap().upsert(&[session]).unwrap();
+    backup(&[]);
+    let shard = fs::read_to_string(folder.join("backup/volumes/session_0/src/shard_0.rs")).unwrap();
+    assert!(shard.contains("pub fn row_1()") && shard.contains("        at: 7,"), "{shard}");
+    run(&mut gaebar(&folder, &["verify", "backup"]), 0);
+}
+
+/// A backup by an earlier release is mirrored as that release did, and the output says so.
+#[test]
+fn an_old_backup_is_mirrored_where_it_has_rows() {
+    let folder = folder("plan-old");
+    let golden = gaebar_tests::command::workspace().join("tests/goldens/releases/0.2.0");
+    for (file, bytes) in gaebar_tests::tree::files(&golden) {
+        let path = folder.join("backup").join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    let mut ways = vec![vec!["--interpret"], vec![]];
+    for round in 0..3 {
+        for way in &ways {
+            change(&folder, "target.db", &["Letter/'own'", "{elsewhere}Letter/1", "Draft/1"], &[]);
+            let all = [&["restore", "backup", "--to", "sqlite:target.db", "--mirror"], way.as_slice()].concat();
+            let (_, told) = run(&mut gaebar(&folder, &all), 0);
+            assert!(told.contains("note: the backup has no record of what it covers"), "{told}");
+            let kept = keys(&folder, "target.db");
+            let is_kept = |key: &str| kept.iter().any(|kept| kept == key);
+            assert!(is_kept("{elsewhere}Letter/1") && is_kept("Draft/1") && !is_kept("Letter/'own'"), "{round} {way:?} {kept:?}");
+        }
+        let manifest = fs::read_to_string(folder.join("backup/manifest.json")).unwrap();
+        assert_eq!(manifest.contains("\"format\": 1"), round == 0, "{manifest}");
+        assert!(!manifest.contains("other_kinds"), "an upgrade invents nothing: {manifest}");
+        if round == 0 {
+            run(&mut gaebar(&folder, &["upgrade", "backup"]), 0);
+            run(&mut gaebar(&folder, &["verify", "backup"]), 0);
+            ways.truncate(1);
+        }
+        run(&mut gaebar(&folder, &["backup", "sqlite:target.db", "backup", "--kinds", "Letter", "--namespaces", ""]), 0);
+    }
+    run(&mut gaebar(&folder, &["backup", "sqlite:target.db", "backup"]), 0);
+    change(&folder, "target.db", &["{far}Letter/1"], &[]);
+    let all = ["restore", "backup", "--to", "sqlite:target.db", "--mirror", "--interpret"];
+    let (_, told) = run(&mut gaebar(&folder, &all), 0);
+    assert!(!told.contains("has no record") && !keys(&folder, "target.db").contains(&"{far}Letter/1".to_owned()), "{told}");
+}
+
 #[test]
 fn a_part_of_a_backup_is_restored() {
     let folder = prepared("plan-part");

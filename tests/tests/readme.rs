@@ -58,7 +58,7 @@ fn every_command_of_the_readme_runs() {
 #[test]
 fn the_library_example_runs() {
     let folder = folder("library-example");
-    let mut command = gaebar_gen::compile::cargo();
+    let mut command = gaebar_gen::compile::cargo().unwrap();
     command.args(["run", "--quiet", "-p", "gaebar-examples", "--bin", "backup-from-code", "--"]).arg(folder.join("books"));
     let (code, _) = run(command.current_dir(workspace()), 0);
     assert!(code.contains("author: Key(\"Author/'le-guin'\")"), "{code}");

@@ -86,6 +86,68 @@ fn production_goes_to_staging_and_again_after_work_there() {
 }
 
 #[test]
+fn what_production_loses_leaves_staging() {
+    for flavour in Flavour::ALL {
+        let Some(emulator) = Emulator::shared(flavour) else { continue };
+        let folder = folder(&format!("staging-lost-{flavour:?}").to_lowercase());
+        let (from, to) = (format!("lost-{flavour:?}").to_lowercase(), format!("lost-{flavour:?}-staging").to_lowercase());
+        let open = |project: &str| DatastoreStore::connect_to_emulator(&emulator.host(), project, "").unwrap();
+        let key = |text: &str| text.parse::<Key>().unwrap();
+        let put = |project: &str, keys: &[&str]| {
+            open(project).upsert(&keys.iter().map(|text| entity(&key(text), &[])).collect::<Vec<_>>()).unwrap();
+        };
+        put(&from, &["Person/1", "Session/1", "{tenant}Person/2"]);
+        put(&to, &["Person/1", "Session/1", "Session/2", "{tenant}Person/2", "{tenant}Session/3", "Draft/1"]);
+        // The Firestore emulator lists nothing.
+        let selected: &[&str] = match flavour {
+            Flavour::Datastore => &[],
+            Flavour::Firestore => &["--kinds", "Person,Session", "--namespaces", ",tenant"],
+        };
+        let (source, target) = (format!("datastore://{from}"), format!("datastore://{to}"));
+        let backup = [&["backup", &source, "backup"], selected].concat();
+        run(&mut with(emulator, &folder, &backup), 0);
+        open(&from).delete(&[&key("Session/1"), &key("{tenant}Person/2")]).unwrap();
+        run(&mut with(emulator, &folder, &backup), 0);
+        let restore = ["restore", "backup", "--to", &target, "--mirror"];
+        let (_, told) = run(&mut with(emulator, &folder, &restore), 0);
+        let left = |texts: &[&str]| {
+            let keys: Vec<_> = texts.iter().map(|text| key(text)).collect();
+            let mut found: Vec<_> =
+                open(&to).lookup(&keys.iter().collect::<Vec<_>>()).unwrap().iter().map(|there| there.key().to_string()).collect();
+            found.sort_unstable();
+            found.join(" ")
+        };
+        let all = ["Person/1", "Session/1", "Session/2", "{tenant}Person/2", "{tenant}Session/3", "Draft/1"];
+        assert_eq!(left(&all), "Draft/1 Person/1", "{told}");
+        if flavour == Flavour::Datastore {
+            assert!(told.contains(r#"left alone unless --kinds names them: "Draft""#), "{told}");
+            put(&to, &["Session/1", "{other}Person/3"]);
+            run(with(emulator, &folder, &restore).args(["--interpret", "--kinds", "Session,Draft"]), 0);
+            assert_eq!(left(&["Draft/1", "Session/1", "{other}Person/3"]), "{other}Person/3");
+            run(with(emulator, &folder, &restore).arg("--interpret"), 0);
+            assert_eq!(left(&["{other}Person/3", "Person/1"]), "Person/1");
+        } else {
+            // All namespaces are covered, and nobody says which there are.
+            gaebar_runtime::store::SqliteStore::open_or_create(&folder.join("all.db"))
+                .unwrap()
+                .upsert(&[entity(&key("Person/1"), &[])])
+                .unwrap();
+            run(&mut gaebar(&folder, &["backup", "sqlite:all.db", "all"]), 0);
+            put(&to, &["Person/4", "{tenant}Person/5"]);
+            let restore = ["restore", "all", "--to", &target, "--mirror", "--interpret"];
+            let (_, told) = run(&mut with(emulator, &folder, &restore), 0);
+            assert!(
+                told.contains(r#"does not list its namespaces, so only these are mirrored: ""; --namespaces names"#),
+                "{told}"
+            );
+            assert_eq!(left(&["Person/4", "{tenant}Person/5"]), "{tenant}Person/5");
+            run(with(emulator, &folder, &restore).args(["--namespaces", ",tenant"]), 0);
+            assert_eq!(left(&["Person/1", "{tenant}Person/5"]), "Person/1");
+        }
+    }
+}
+
+#[test]
 fn a_real_project_asks_and_an_emulator_that_is_gone_is_no_reason_to_go_there() {
     let folder = folder("wrong-target");
     run(&mut gaebar(&folder, &["seed", "suite", "--to", "sqlite:store.db"]), 0);

@@ -7,6 +7,7 @@ use gaebar_gen::seed;
 use gaebar_runtime::store::{MemoryStore, SqliteStore, Store};
 use gaebar_tests::command::{event, folder, gaebar, run, workspace};
 use gaebar_tests::compare::{assert_equal, everything};
+use gaebar_tests::terminal::{HOSTILE, said};
 use gaebar_tests::tree::assert_same_backup;
 
 /// What the suite holds, straight from its definition.
@@ -49,6 +50,22 @@ fn the_suite_survives_seed_backup_build_restore_and_the_example_is_its_backup() 
 
     run(&mut gaebar(&folder, &["backup", "sqlite:staging.db", "again/backup"]), 0);
     assert_same_backup(&example, &folder.join("again/backup"));
+
+    // Nothing that it is given can write to a terminal what it likes.
+    for arguments in [
+        &["--to", HOSTILE][..],
+        &["--to", "sqlite:x.db", HOSTILE],
+        &["--to", "sqlite:x.db", "--kinds", HOSTILE, "--dry-run"],
+        &["--to", "sqlite:x.db", "--keys", HOSTILE],
+        &["--to", "sqlite:x.db", "--under", &format!("'{HOSTILE}'/1")],
+        &["--to", &format!("sqlite:{HOSTILE}/x.db")],
+        &["--to", &format!("sqlite:{HOSTILE}.db"), "--kinds", "Profile"],
+        &["--to", &format!("sqlite:{HOSTILE}.db"), "--dry-run", "--verbose", "--format", "json"],
+        &["--to", "sqlite:x.db", "--journal", &format!("{HOSTILE}/x")],
+    ] {
+        let mut alone = std::process::Command::new(folder.join("restore-alone"));
+        said(alone.current_dir(&folder).env_clear().args(arguments));
+    }
 
     // Restoring over what is there replaces it.
     staging

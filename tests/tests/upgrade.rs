@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use gaebar_gen::emit::rows;
 use gaebar_gen::fingerprint::{Fingerprint, digest};
-use gaebar_gen::manifest::KindManifest;
+use gaebar_gen::manifest::{KindManifest, Origin};
 use gaebar_gen::releases::{Foundation, RELEASES};
 use gaebar_gen::templates::Templates;
 use gaebar_runtime::model::{Entity, Key};
+use gaebar_runtime::restore::Extent;
 use gaebar_runtime::store::{SqliteStore, Store};
 use gaebar_tests::command::{event, folder, gaebar, run, workspace};
 use gaebar_tests::tree::files;
@@ -142,7 +143,7 @@ fn with_a_new_keyword(test: &str) -> PathBuf {
     let lock = fs::read(golden.join("Cargo.lock")).unwrap();
     let foundation = Foundation::found("release", files(&golden.join("gaebar-runtime")), &lock).unwrap();
     let volumes = ["gen_0".to_owned()].into();
-    for (file, bytes) in (Templates { name: "gen", volumes: &volumes, foundation: &foundation }).files() {
+    for (file, bytes) in (Templates { name: "gen", volumes: &volumes, coverage: None, foundation: &foundation }).files() {
         let is_main = file == "src/main.rs";
         write(&file, if is_main { as_it_was(std::str::from_utf8(&bytes).unwrap()).into_bytes() } else { bytes }.as_slice());
     }
@@ -159,8 +160,10 @@ fn with_a_new_keyword(test: &str) -> PathBuf {
         (file, fingerprint)
     };
     let fingerprints = manifest.files.keys().map(fingerprint).collect();
-    let manifest = KindManifest::new("Gen", &manifest.origin(), manifest.rows, manifest.next_row, fingerprints);
+    let origin = Origin { namespaces: Extent::Unknown, ..manifest.origin() };
+    let manifest = KindManifest::new("Gen", &origin, manifest.rows, manifest.next_row, fingerprints);
     write("kinds/gen.json", manifest.to_text().as_bytes());
+    write("manifest.json", b"{\n  \"format\": 1,\n  \"name\": \"gen\"\n}\n");
     folder
 }
 

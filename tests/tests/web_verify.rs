@@ -15,6 +15,7 @@ use gaebar_tests::program::{Program, id};
 use gaebar_tests::serve::{Serving, TOKEN};
 use gaebar_tests::tree::files;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 const RESTORE: &str = "do=restore&backup=nightly&target=to&confirm=yes";
 
@@ -150,20 +151,27 @@ fn a_kind_in_the_files_of_two_is_refused() {
     let backup = with_small_shards(&folder);
     // Keys are looked at kind by kind: this one would be found in neither.
     let other = KindManifest::read_all(&backup).unwrap().into_iter().find(|kind| kind.kind == "Other").unwrap();
-    let mut files = other.files.clone();
-    for (file, from, to) in [
-        ("models/src/other.rs", "(\"Other\")", "(\"Note\")"),
-        ("volumes/other_0/src/shard_0.rs", "Key(\"Other/1\")", "Key(\"Note/1\")"),
-    ] {
-        let text = fs::read_to_string(backup.join(file)).unwrap();
-        assert!(text.contains(from), "{text}");
-        let text = text.replace(from, to);
+    // The kind's second name is one that Gaebar could give: the first, with a piece of the hash.
+    let piece = Sha256::digest("Note")[..4].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let renamed = |text: &str| {
+        let text = text.replace("(\"Other\")", "(\"Note\")").replace("Key(\"Other/1\")", "Key(\"Note/1\")");
+        text.replace("other", &format!("note_{piece}")).replace("Other", &format!("Note_{piece}"))
+    };
+    let mut forged_files = BTreeMap::new();
+    for file in other.files.keys() {
+        let text = renamed(&fs::read_to_string(backup.join(file)).unwrap());
         let digests = rows(&text).into_iter().map(|(_, row)| digest(row)).collect::<Vec<_>>();
-        files.insert(file.to_owned(), Fingerprint::of_shard(text.as_bytes(), digests));
-        fs::write(backup.join(file), text).unwrap();
+        fs::remove_file(backup.join(file)).unwrap();
+        let file = renamed(file);
+        fs::create_dir_all(backup.join(&file).parent().unwrap()).unwrap();
+        fs::write(backup.join(&file), &text).unwrap();
+        forged_files.insert(file, Fingerprint::of_shard(text.as_bytes(), digests));
     }
-    let forged = KindManifest::new("Note", &other.origin(), other.rows, other.next_row, files);
-    fs::write(backup.join(&other.path), forged.to_text()).unwrap();
+    let library = backup.join("models/src/lib.rs");
+    fs::write(&library, renamed(&fs::read_to_string(&library).unwrap())).unwrap();
+    let forged = KindManifest::new("Note", &other.origin(), other.rows, other.next_row, forged_files);
+    fs::remove_file(backup.join(&other.path)).unwrap();
+    fs::write(backup.join(renamed(&other.path)), forged.to_text()).unwrap();
     let served = serve(&folder);
     let program = Program(&served);
     let told = "kind \"Note\" has other files, too";

@@ -35,6 +35,16 @@ fn a_linked_backup_has_the_rows_of_its_folder() {
         let interpreted = InterpretedRows::new(&folder, read(&folder, &JustLooking).unwrap());
         let rows_of_linked = rows(&linked).unwrap();
         assert!(rows_of_linked.len() > 20 && Ok(rows_of_linked) == rows(&interpreted), "{}", folder.display());
+        // Of a backup without a record, each kind is as unknown as all others.
+        let (linked, interpreted) = (linked.coverage(), interpreted.coverage());
+        assert_eq!(
+            (&linked.other_kinds, &linked.except),
+            (&interpreted.other_kinds, &interpreted.except),
+            "{}",
+            folder.display()
+        );
+        let differing = interpreted.kinds.keys().filter(|kind| linked.of(kind) != interpreted.of(kind)).collect::<Vec<_>>();
+        assert!(differing.is_empty(), "{}: {differing:?}", folder.display());
     }
 }
 

@@ -229,14 +229,21 @@ pub(crate) struct RestoreArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 exactly what was backed up, 3 edited within the grammar, 1 refused.
+#[command(
+    after_help = "Exit codes: 0 exactly what was backed up, 3 edited within the grammar, 1 refused: the backup, or what cargo or git
+would act on in its folder.
 
 Example:
-  gaebar verify backups/production")]
+  gaebar verify backups/production"
+)]
 pub(crate) struct VerifyArgs {
     /// The backup's folder
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
+
+    /// Accept `.git` and files whose names begin like that: the repository is your own, and did not come with the backup
+    #[arg(long)]
+    pub(crate) trust_git: bool,
 }
 
 #[derive(Debug, Args)]
@@ -342,6 +349,13 @@ fn address(text: &str) -> Result<std::net::SocketAddr, String> {
     text.parse().map_err(|_| "write it in numbers, with a port, such as 127.0.0.1:9000, or [::1]:9000".to_owned())
 }
 
+/// A name for `--host`.
+#[cfg(feature = "web")]
+fn host_name(text: &str) -> Result<String, String> {
+    let is_name = gaebar_gen::web::is_host_name(text);
+    is_name.then(|| text.to_owned()).ok_or_else(|| "expected a name alone, such as backups.example.com".to_owned())
+}
+
 #[cfg(feature = "web")]
 #[derive(Debug, Args)]
 #[command(
@@ -391,7 +405,7 @@ pub(crate) struct ServeArgs {
     pub(crate) token_file: Option<PathBuf>,
 
     /// A name under which the page may be asked for, beside localhost and addresses
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = host_name)]
     pub(crate) host: Vec<String>,
 
     /// The most rows that a step reads, compares or writes [default: 500]
@@ -406,8 +420,11 @@ pub(crate) struct ServeArgs {
 #[cfg(feature = "web")]
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Each file's size and hash are checked, and the whole is read, before the backup appears in its folder. Interrupted or killed,
+    after_help = "Each file's size and hash are checked, and the whole is verified, before the backup appears in its folder. Interrupted or killed,
 the same command goes on from what was downloaded. Nothing of the backup is run.
+
+Exit codes: 0 done, 3 done, but this version does not know the backup's runtime (another one wrote it), so neither verifies nor builds it,
+1 failed.
 
 Examples:
   gaebar pull https://backups.example.com production

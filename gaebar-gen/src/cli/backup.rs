@@ -6,11 +6,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use gaebar_gen::backup::{BackedUp, Options, backup};
-use gaebar_gen::compile::cache;
 use gaebar_gen::config::Config;
-use gaebar_gen::emit::visible;
 use gaebar_gen::folder::bytes;
-use gaebar_gen::memo::Memo;
 use gaebar_gen::read::{ROWS_PER_STEP, Selection};
 use gaebar_gen::reading::Begin;
 use gaebar_gen::shape::Reshape;
@@ -18,11 +15,12 @@ use gaebar_gen::shards::SHARD_BYTES;
 use gaebar_runtime::cli::{Format, plural, rate};
 use gaebar_runtime::model::Timestamp;
 use gaebar_runtime::store::{self, StoreUrl};
+use gaebar_runtime::visible::visible;
 use serde::Serialize;
 
 use super::args::BackupArgs;
 use super::bars::BackupBars;
-use super::{STOP, Usage};
+use super::{STOP, Usage, memo};
 
 pub(super) fn run(args: &BackupArgs, config: &Config, format: Format) -> anyhow::Result<ExitCode> {
     let url = config.store(&args.store).map_err(Usage::from)?;
@@ -72,7 +70,8 @@ fn options(args: &BackupArgs, config: &Config) -> anyhow::Result<Options> {
         reshape: if args.reshape { Reshape::Always } else { Reshape::WhereManyDoNotFit },
         compact: args.compact,
         allow_empty: args.allow_empty,
-        memo: cache().ok().map(|cache| Memo::new(&cache)),
+        memo: memo(),
+        source_covers: None,
     })
 }
 

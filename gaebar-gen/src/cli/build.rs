@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
-use gaebar_gen::compile::{BuildPlace, Compiled, Prepared};
+use gaebar_gen::compile::{BuildPlace, CargoError, CompileError, Compiled, Memory, Prepared};
+use gaebar_gen::folder::bytes;
 use gaebar_gen::verify::Contents;
 use gaebar_runtime::cli::Format;
 use serde::Serialize;
@@ -55,7 +56,15 @@ pub(super) fn build(folder: &Path, accept_edits: bool) -> anyhow::Result<Compile
     let prepared = Prepared::new(folder, place, &bars)?;
     accept(folder, prepared.verified.contents(), accept_edits)?;
     say!("Building {} (profile {}, dependencies in {})", folder.display(), profile.name(), shared.display());
-    Ok(prepared.compile(&bars, &STOP)?)
+    if let Some(Memory { needed, available }) = prepared.memory() {
+        let available = available.map(|available| format!(" of the {} that are available", bytes(available))).unwrap_or_default();
+        say!("note: the backup is large: linking it takes about {} of memory{available}", bytes(needed));
+    }
+    prepared.compile(&bars, &STOP).map_err(|error| {
+        let is_too_large = matches!(error, CompileError::Memory(_) | CompileError::Cargo(CargoError::OutOfReach));
+        let advice = if is_too_large { "; `gaebar restore --interpret` restores it without compiling it" } else { "" };
+        anyhow::anyhow!("{error}{advice}")
+    })
 }
 
 /// Lists what was edited, and ends here unless that is accepted.

@@ -68,18 +68,22 @@ pub(super) fn run(args: &DemoArgs, format: Format) -> anyhow::Result<ExitCode> {
     say!("5. Comparing every entity of the two");
     let target = store::open(&staging)?;
     let mut differing = Vec::new();
-    let equal = compare(Side::Store(source.as_ref()), Side::Store(target.as_ref()), &selection, &STOP, &mut |difference| {
+    let compared = compare(Side::Store(source.as_ref()), Side::Store(target.as_ref()), &selection, &STOP, &mut |difference| {
         differing.push(format!("{difference:?}"));
         Ok(())
     })?;
     if let Some(first) = differing.first() {
         bail!("what was restored differs from what was backed up in {} entities; the first: {first}", differing.len());
     }
-    say!("   {equal} entities, all equal bit for bit");
+    say!("   {} entities, all equal bit for bit", compared.equal);
 
     let shard =
         shard_of(&done.kinds[SHOWN_KIND].files).map(|file| backup_folder.join(file)).context("the backup has no shard")?;
-    say!("\nA row of the backup, as a reviewer sees it ({}):\n\n    {}", shard.display(), first_row(&shard)?);
+    say!("");
+    say!("A row of the backup, as a reviewer sees it ({}):", shard.display());
+    say!("");
+    first_row(&shard)?.iter().for_each(|line| say!("    {line}"));
+    say!("");
     say!("Try next:");
     let gaebar = std::env::current_exe().unwrap_or_else(|_| "gaebar".into());
     say!("  {} list {}", gaebar.display(), backup_folder.display());
@@ -88,7 +92,7 @@ pub(super) fn run(args: &DemoArgs, format: Format) -> anyhow::Result<ExitCode> {
     format.event(&Event {
         event: "demo",
         folder: folder.display().to_string(),
-        entities: equal,
+        entities: compared.equal,
         shard: shard.display().to_string(),
     })?;
     Ok(ExitCode::SUCCESS)
@@ -104,11 +108,11 @@ fn shard_of(files: &BTreeMap<String, Fingerprint>) -> Option<&String> {
     files.keys().find(|file| file.contains("/src/shard_"))
 }
 
-fn first_row(shard: &Path) -> anyhow::Result<String> {
+/// The lines of a shard's first row.
+fn first_row(shard: &Path) -> anyhow::Result<Vec<String>> {
     let text = std::fs::read_to_string(shard).with_context(|| format!("could not read {}", shard.display()))?;
     let lines = text.lines().skip_while(|line| !line.starts_with("pub fn"));
-    let row: Vec<_> = lines.take_while(|line| *line != "}").chain(["}", ""]).collect();
-    Ok(row.join("\n    "))
+    Ok(lines.take_while(|line| *line != "}").chain(["}"]).map(str::to_owned).collect())
 }
 
 /// What `--format json` says at the end.

@@ -5,14 +5,15 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use gaebar_gen::compare::{Difference, Side, changes, compare};
+use gaebar_gen::compare::{Compared, Difference, Side, changes, compare};
 use gaebar_gen::config::Config;
-use gaebar_gen::emit::{notation, notations, visible};
+use gaebar_gen::emit::{notation, notations};
 use gaebar_gen::read::Selection;
 use gaebar_runtime::cli::{Format, plural, print};
 use gaebar_runtime::model::{Entity, Properties, Value};
 use gaebar_runtime::say;
 use gaebar_runtime::store::{self, Store};
+use gaebar_runtime::visible::visible;
 use serde::Serialize;
 
 use super::args::DiffArgs;
@@ -20,6 +21,8 @@ use super::{DIFFERENCES, STOP, Usage};
 
 /// Columns where there is no terminal to ask.
 const WIDTH: usize = 120;
+/// Kinds that a note names.
+const TOLD: usize = 30;
 
 pub(super) fn run(args: &DiffArgs, config: &Config, format: Format) -> anyhow::Result<ExitCode> {
     let (first, second) = (Opened::new(&args.first, config)?, Opened::new(&args.second, config)?);
@@ -30,9 +33,10 @@ pub(super) fn run(args: &DiffArgs, config: &Config, format: Format) -> anyhow::R
         scans: args.scans.map_or_else(|| config.scans(), |scans| scans as usize),
         ..Selection::default()
     };
-    let mut teller = Teller { format, detail: !args.stat, width: width(args.full), counts: BTreeMap::new() };
-    let equal = compare(first.side(), second.side(), &selection, &STOP, &mut |difference| teller.tell(difference))?;
-    teller.finish(equal, &args.first, &args.second)?;
+    let mut teller =
+        Teller { format, detail: !args.stat, width: width(args.full), counts: BTreeMap::new(), not_covered: BTreeMap::new() };
+    let compared = compare(first.side(), second.side(), &selection, &STOP, &mut |difference| teller.tell(difference))?;
+    teller.finish(compared, &args.first, &args.second)?;
     Ok(if teller.counts.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(DIFFERENCES) })
 }
 
@@ -73,6 +77,8 @@ struct Teller {
     width: usize,
     /// By kind: added, removed, changed.
     counts: BTreeMap<String, [u64; 3]>,
+    /// Entities that were not compared, by kind.
+    not_covered: BTreeMap<String, u64>,
 }
 
 impl Teller {
@@ -81,6 +87,10 @@ impl Teller {
             Difference::Added(entity) => (entity, 0),
             Difference::Removed(entity) => (entity, 1),
             Difference::Changed(entity, _) => (entity, 2),
+            Difference::NotCovered(entity) => {
+                *self.not_covered.entry(entity.kind().to_owned()).or_default() += 1;
+                return Ok(());
+            }
         };
         self.counts.entry(entity.kind().to_owned()).or_default()[what] += 1;
         if !self.detail {
@@ -91,6 +101,7 @@ impl Teller {
             Difference::Added(entity) => ("+", "added", &nothing, &entity.properties),
             Difference::Removed(entity) => ("-", "removed", &entity.properties, &nothing),
             Difference::Changed(one, other) => ("~", "changed", &one.properties, &other.properties),
+            Difference::NotCovered(_) => return Ok(()),
         };
         match self.format {
             Format::Json => self.format.event(&Event {
@@ -125,7 +136,7 @@ impl Teller {
         print(&format!("{cut}…"))
     }
 
-    fn finish(&self, equal: u64, first: &str, second: &str) -> io::Result<()> {
+    fn finish(&self, Compared { equal, own_references }: Compared, first: &str, second: &str) -> io::Result<()> {
         let mut all = [0; 3];
         for (kind, counts) in &self.counts {
             let [added, removed, changed] = counts;
@@ -136,7 +147,30 @@ impl Teller {
         }
         let [added, removed, changed] = all;
         say!("From {first} to {second}: {added} added, {removed} removed, {changed} changed; {} equal", plural(equal, "row"));
-        self.format.event(&Summary { event: "compared", equal, added, removed, changed, kinds: &self.counts })
+        let not_covered: u64 = self.not_covered.values().sum();
+        if not_covered > 0 {
+            let kinds: Vec<_> = self.not_covered.keys().take(TOLD).map(|kind| format!("{kind:?}")).collect();
+            let more = if self.not_covered.len() > TOLD { ", …" } else { "" };
+            say!(
+                "note: {not_covered} more were not compared, since a backup does not cover their kinds or namespaces ({}{more}); --kinds or \
+                 --namespaces compare what they name",
+                kinds.join(", ")
+            );
+        }
+        if own_references > 0 {
+            let references = plural(own_references, "reference");
+            say!("note: {references} to the other side's project, compared as references within it");
+        }
+        self.format.event(&Summary {
+            event: "compared",
+            equal,
+            own_references,
+            added,
+            removed,
+            changed,
+            not_covered,
+            kinds: &self.counts,
+        })
     }
 }
 
@@ -168,9 +202,12 @@ impl Change {
 struct Summary<'a> {
     event: &'static str,
     equal: u64,
+    own_references: u64,
     added: u64,
     removed: u64,
     changed: u64,
+    /// Those that were not compared, since a backup does not cover their kinds or namespaces.
+    not_covered: u64,
     /// Added, removed, changed.
     kinds: &'a BTreeMap<String, [u64; 3]>,
 }

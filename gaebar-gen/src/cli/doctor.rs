@@ -3,10 +3,11 @@
 use std::env;
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::Duration;
 
-use gaebar_gen::compile::{cache, cargo};
+use gaebar_gen::cache;
+use gaebar_gen::compile::{CargoError, cargo, tool};
 use gaebar_runtime::cli::{Format, print};
 use serde::Serialize;
 
@@ -23,7 +24,8 @@ pub(super) fn run(format: Format) -> anyhow::Result<ExitCode> {
             Format::Json => format.event(check)?,
             Format::Text => {
                 let Check { name, state, found, needed_for, .. } = check;
-                print(&format!("{:<8} {name}: {found}\n         for {needed_for}", state.mark()))?;
+                print(&format!("{:<8} {name}: {found}", state.mark()))?;
+                print(&format!("         for {needed_for}"))?;
             }
         }
     }
@@ -74,7 +76,7 @@ fn check(name: &'static str, needed_for: &'static str, otherwise: State, result:
 }
 
 fn rust() -> Check {
-    let result = match cargo().arg("--version").output() {
+    let result = match cargo().and_then(|mut cargo| cargo.arg("--version").output().map_err(CargoError::Missing)) {
         Ok(output) if output.status.success() => {
             let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
             if cargo_version(&version).is_some_and(|version| version >= OLDEST_CARGO) {
@@ -84,7 +86,7 @@ fn rust() -> Check {
             }
         }
         Ok(output) => Err(format!("cargo does not run: {}", String::from_utf8_lossy(&output.stderr).trim())),
-        Err(error) => Err(format!("no cargo ({error}); install Rust from https://rustup.rs")),
+        Err(error) => Err(error.to_string()),
     };
     needed("Rust", "building restore binaries (`restore --interpret` does without)", result)
 }
@@ -97,7 +99,7 @@ fn cargo_version(said: &str) -> Option<(u32, u32)> {
 
 fn c_compiler() -> Check {
     let compiler = env::var("CC").unwrap_or_else(|_| "cc".to_owned());
-    let result = match Command::new(&compiler).arg("--version").output() {
+    let result = match tool(compiler.as_ref()).arg("--version").output() {
         Ok(output) if output.status.success() => {
             Ok(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or(&compiler).to_owned())
         }
@@ -107,9 +109,8 @@ fn c_compiler() -> Check {
 }
 
 fn build_folder() -> Check {
-    let result = cache().map_err(|error| error.to_string()).and_then(|folder| {
-        std::fs::create_dir_all(&folder)
-            .and_then(|()| tempfile::tempfile_in(&folder))
+    let result = cache::folder().map_err(|error| error.to_string()).and_then(|folder| {
+        tempfile::tempfile_in(&folder)
             .map_err(|error| format!("{} can't be written: {error}; set GAEBAR_CACHE_DIR to another folder", folder.display()))?;
         match fs4::available_space(&folder) {
             Ok(free) if free < DISK_NEEDED => {

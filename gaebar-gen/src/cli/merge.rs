@@ -26,7 +26,8 @@ pub(super) fn run(args: &MergeArgs, format: Format) -> anyhow::Result<ExitCode> 
         files => say!("Made anew in {}: {}", args.folder.display(), files.join(", ")),
     }
     format.event(&Event { event: "merged", changed: &changed })?;
-    verify::run(&VerifyArgs { folder: args.folder.clone() }, format)
+    // Git has just merged there.
+    verify::run(&VerifyArgs { folder: args.folder.clone(), trust_git: true }, format)
 }
 
 /// What `--format json` says, before what `verify` does.

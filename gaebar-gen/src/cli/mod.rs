@@ -28,7 +28,9 @@ use clap::Parser as _;
 use gaebar_runtime::cli::stop_on_signals;
 
 use args::{Cli, Command};
+use gaebar_gen::cache;
 use gaebar_gen::config::{Config, ConfigError};
+use gaebar_gen::memo::Memo;
 
 /// Exit code after arguments that make no sense.
 const USAGE: u8 = 2;
@@ -42,7 +44,8 @@ static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
 /// The whole program.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| gaebar_runtime::cli::exit(&error));
+    gaebar_runtime::cli::listen(cli.verbose);
     if let Err(error) = stop_on_signals(&STOP) {
         say!("warning: Ctrl-C will end gaebar at once: {error}");
     }
@@ -80,8 +83,13 @@ impl From<ConfigError> for Usage {
     }
 }
 
-fn run(Cli { config, format, verbose, command }: Cli) -> anyhow::Result<ExitCode> {
-    gaebar_runtime::cli::listen(verbose);
+/// What is remembered of rows. Without it an update takes longer, and gives the same.
+fn memo() -> Option<Memo> {
+    let cache = cache::folder();
+    cache.inspect_err(|error| say!("note: {error}; without it, updates take longer")).ok().map(|cache| Memo::new(&cache))
+}
+
+fn run(Cli { config, format, command, .. }: Cli) -> anyhow::Result<ExitCode> {
     if let Command::Doctor = command {
         return doctor::run(format);
     }

@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use gaebar_gen::backup::Options;
-use gaebar_gen::compile::cache;
 use gaebar_gen::config::Config;
 use gaebar_gen::folder::bytes;
-use gaebar_gen::memo::Memo;
 use gaebar_gen::pull::{Plain, Pull, Reach, Remote};
 use gaebar_gen::read::Selection;
 use gaebar_gen::shards::SHARD_BYTES;
 use gaebar_gen::steps::Sums;
+use gaebar_gen::verify::Writer;
 use gaebar_gen::web::Token;
 use gaebar_runtime::cli::{Format, plural};
 use gaebar_runtime::say;
@@ -19,7 +18,7 @@ use serde::Serialize;
 
 use super::args::PullArgs;
 use super::bars::BackupBars;
-use super::{STOP, Usage};
+use super::{DIFFERENCES, STOP, Usage, memo};
 
 pub(super) fn run(args: &PullArgs, config: &Config, format: Format) -> anyhow::Result<ExitCode> {
     let named = config.remotes.get(&args.url);
@@ -36,11 +35,8 @@ pub(super) fn run(args: &PullArgs, config: &Config, format: Format) -> anyhow::R
     say!("Pulling {} from {} into {}", args.name, url, folder.display());
     // All that the backup has: what it leaves out was left out there.
     let selection = Selection::default();
-    let options = Options {
-        shard_bytes: config.backup.shard_size.unwrap_or(SHARD_BYTES),
-        memo: cache().ok().map(|cache| Memo::new(&cache)),
-        ..Options::new(selection)
-    };
+    let options =
+        Options { shard_bytes: config.backup.shard_size.unwrap_or(SHARD_BYTES), memo: memo(), ..Options::new(selection) };
     let pull = Pull {
         remote: &remote,
         backup: &args.name,
@@ -63,6 +59,15 @@ pub(super) fn run(args: &PullArgs, config: &Config, format: Format) -> anyhow::R
     if let Some(updated) = &pulled.updated {
         super::backup::changes(updated);
     }
+    for file in &pulled.changed_tool_files {
+        say!("note: {}", super::verify::changed_tool_file(file));
+    }
+    let code = if let Some(version) = pulled.unknown_runtime.clone() {
+        say!("warning: its runtime {}", Writer::Unknown { version });
+        ExitCode::from(DIFFERENCES)
+    } else {
+        ExitCode::SUCCESS
+    };
     format.event(&Event {
         event: "pulled",
         folder: pulled.folder.display().to_string(),
@@ -70,8 +75,9 @@ pub(super) fn run(args: &PullArgs, config: &Config, format: Format) -> anyhow::R
         bytes: pulled.bytes,
         kept: pulled.kept,
         updated: pulled.updated.is_some(),
+        unknown_runtime: pulled.unknown_runtime,
     })?;
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
 /// Where the backup goes. A name from the command line is a folder's only if it can't lead elsewhere.
@@ -96,4 +102,5 @@ struct Event {
     bytes: u64,
     kept: usize,
     updated: bool,
+    unknown_runtime: Option<String>,
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode};
 
 use anyhow::Context as _;
+use gaebar_gen::cache::trust;
 use gaebar_gen::compile::Compiled;
 use gaebar_gen::config::Config;
 use gaebar_gen::interpret::InterpretedRows;
@@ -24,6 +25,10 @@ pub(super) fn run(args: &RestoreArgs, config: &Config, format: Format) -> anyhow
         return Ok(error.code());
     }
     store::check_target(&to)?;
+    if args.options.resume && args.options.journal.is_none() {
+        // What the journal says was committed is not written again.
+        trust::check(&cli::state_folder()?, cli::STATE_VARIABLE)?;
+    }
     if args.interpret {
         return interpret(args, to, format);
     }
@@ -58,8 +63,15 @@ pub(super) fn restore(
     if format == Format::Json {
         command.args(["--format", "json"]);
     }
-    if let Some(release) = built.release {
-        // So far there is one, and its restore binaries know nothing else; nor do they ask before they write.
+    if options.mirror && built.release.is_some_and(|release| !release.records_coverage()) {
+        say!(
+            "note: the backup has no record of what it covers (Gaebar {} made it), so a mirror looks only at kinds and namespaces in which \
+             it has rows; the next `gaebar backup` adds the record",
+            built.release.map_or("", |release| release.version)
+        );
+    }
+    if let Some(release) = built.release.filter(|release| release.is_the_first()) {
+        // Its restore binaries know nothing else; nor do they ask before they write.
         if !options.suits_the_first_release() || (cli::is_real(to) && !options.yes) {
             anyhow::bail!(
                 "the backup was written by Gaebar {}, whose runtime can't do that; `gaebar upgrade {}` gives it the present one, and \

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use gaebar_gen::compile::cache;
+use gaebar_gen::cache;
 use gaebar_gen::config::Config;
 use gaebar_gen::secret::Secret;
 use gaebar_gen::steps::Budget;
@@ -43,7 +43,7 @@ pub(super) fn run(args: &ServeArgs, config: &Config, format: Format) -> anyhow::
 
 /// The user's own secret, where no token makes one.
 fn own_secret() -> Option<Secret> {
-    let kept = cache().and_then(|folder| Secret::kept_in(&folder));
+    let kept = cache::folder().and_then(|folder| Secret::kept_in(&folder));
     kept.inspect_err(|error| say!("note: {error}; when this is started anew, it asks again whether a restore is meant")).ok()
 }
 

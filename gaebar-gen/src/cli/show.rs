@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::bail;
-use gaebar_gen::emit::visible;
 use gaebar_gen::folder::FolderError;
 use gaebar_gen::reader::ReadRow;
 use gaebar_gen::verify::{Visitor, read};
 use gaebar_runtime::cli::{Format, plural, print};
 use gaebar_runtime::model::{Data, Embedded, Key, Properties};
+use gaebar_runtime::visible::visible;
 use serde::Serialize;
 
 use super::Usage;
@@ -28,7 +28,10 @@ pub(super) fn run(args: &ShowArgs, format: Format) -> anyhow::Result<ExitCode> {
     match format {
         Format::Json => format.event(&Event { event: "row", key: key.to_string(), place, text, referrers })?,
         Format::Text => {
-            print(&format!("{place}\n\n{text}"))?;
+            print(&place)?;
+            print("")?;
+            // The reader has accepted it, so that nothing hides in it.
+            text.split('\n').try_for_each(print)?;
             let count = plural(referrers.len() as u64, "entity").replace("entitys", "entities");
             let named: Vec<_> = referrers.iter().take(NAMED).map(|key| visible(key)).collect();
             let dots = if referrers.len() > NAMED { ", …" } else { "" };

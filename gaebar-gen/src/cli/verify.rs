@@ -4,9 +4,10 @@ use gaebar_runtime::say;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use gaebar_gen::emit::visible;
-use gaebar_gen::verify::{Contents, JustLooking, verify};
+use anyhow::bail;
+use gaebar_gen::verify::{Contents, Hazard, JustLooking, Tool, Verified, verify};
 use gaebar_runtime::cli::{Format, plural, print};
+use gaebar_runtime::visible::visible;
 use serde::Serialize;
 
 use super::DIFFERENCES;
@@ -20,6 +21,7 @@ pub(super) fn run(args: &VerifyArgs, format: Format) -> anyhow::Result<ExitCode>
     if format == Format::Text {
         tell(contents)?;
     }
+    refuse_hazards(args, &verified)?;
     let edits = contents.edits.len();
     say!(
         "Verified {}: {} of {}, {} in {:.1} s",
@@ -34,7 +36,7 @@ pub(super) fn run(args: &VerifyArgs, format: Format) -> anyhow::Result<ExitCode>
         begun.elapsed().as_secs_f64()
     );
     for file in verified.changed_tool_files() {
-        say!("note: {file} is not as Gaebar writes it; it has git and rustfmt leave the backup as it is");
+        say!("note: {}", changed_tool_file(file));
     }
     if let Some(release) = verified.release() {
         say!("note: written by Gaebar {}; `gaebar upgrade {}` brings it up to date", release.version, args.folder.display());
@@ -48,6 +50,30 @@ pub(super) fn run(args: &VerifyArgs, format: Format) -> anyhow::Result<ExitCode>
         dangling: contents.dangling.count,
     })?;
     Ok(if edits == 0 { ExitCode::SUCCESS } else { ExitCode::from(DIFFERENCES) })
+}
+
+/// The backup itself is in order, and would be compiled from a copy. But whoever has it verified may run something in its folder next.
+fn refuse_hazards(args: &VerifyArgs, verified: &Verified) -> anyhow::Result<()> {
+    let is_trusted = |hazard: &&Hazard| args.trust_git && hazard.tool == Tool::Git;
+    let hazards: Vec<_> = verified.hazards().iter().filter(|hazard| !is_trusted(hazard)).collect();
+    if hazards.is_empty() {
+        return Ok(());
+    }
+    let lines: String = hazards.iter().flat_map(|hazard| ["\n  ".to_owned(), hazard.to_string()]).collect();
+    let hint = if hazards.iter().any(|hazard| hazard.tool == Tool::Git) {
+        "\nIf the repository in .git is your own, which did not come with the backup, pass --trust-git"
+    } else {
+        ""
+    };
+    bail!(
+        "run nothing in {}: beside the backup, which is not refused itself, stands what tools would act on there{lines}{hint}",
+        args.folder.display()
+    )
+}
+
+/// What is told of a file for tools that is not as Gaebar writes it.
+pub(super) fn changed_tool_file(file: &str) -> String {
+    format!("{file} is not as Gaebar writes it; it has git and rustfmt leave the backup as it is")
 }
 
 fn tell(contents: &Contents) -> std::io::Result<()> {

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead as _, BufReader, Read};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -10,8 +10,11 @@ use std::time::Duration;
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::{BuildPlace, Progress};
+use super::large::{CodeModel, is_out_of_reach};
+use super::{BuildPlace, Progress, cargo};
+use crate::folder::FolderError;
 use crate::stop::{self, Interrupted};
+use crate::templates;
 
 /// How often to look whether somebody asked to stop.
 const STOP_INTERVAL: Duration = Duration::from_millis(100);
@@ -22,14 +25,23 @@ const TELLING: &[&str] = &["Blocking", "Downloading", "Updating"];
 #[derive(Debug, Error)]
 pub enum CargoError {
     /// Cargo can't be run.
-    #[error("could not run cargo: {0}; install Rust from https://rustup.rs")]
+    #[error("could not run cargo or rustc: {0}; install Rust from https://rustup.rs")]
     Missing(io::Error),
+    /// There is a compiler, and no toolchain.
+    #[error("rustc does not run: {0}")]
+    Toolchain(String),
     /// Cargo's output broke off.
     #[error("cargo's output broke off: {0}")]
     Output(io::Error),
     /// Somebody asked to stop.
     #[error("{0}; what was compiled is kept for the next time")]
     Interrupted(#[from] Interrupted),
+    /// The disk failed.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// It holds more than code can reach.
+    #[error("the backup is too large: the linker can't place all of its constants within reach of the code")]
+    OutOfReach,
     /// The code did not compile.
     #[error("the backup did not compile:\n{0}")]
     Failed(String),
@@ -54,47 +66,32 @@ struct Target {
     name: String,
 }
 
-/// Cargo, the same that runs this program if one does, without what that one says of the package that it runs: build scripts take
-/// these variables for settings, and would run again with all that depends on them.
-pub fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    let of_a_package =
-        ["CARGO_BIN_", "CARGO_CRATE_", "CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_PRIMARY_", "CARGO_TARGET_TMPDIR", "OUT_DIR"];
-    for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(|name| of_a_package.iter().any(|prefix| name.starts_with(prefix))) {
-            command.env_remove(name);
-        }
-    }
-    command
+/// What is built.
+pub(super) struct Job<'a> {
+    pub(super) place: &'a BuildPlace,
+    /// The backup's name.
+    pub(super) name: &'a str,
+    pub(super) digest: &'a str,
+    /// How many crates of its own it has.
+    pub(super) crates: usize,
+    pub(super) progress: &'a dyn Progress,
+    pub(super) stop: &'a AtomicBool,
 }
 
-/// Builds the restore binary of the backup called `name`, which has this digest and so many crates of its own. Returns its path, and how
-/// many other crates had to be compiled.
-pub(super) fn build(
-    place: &BuildPlace,
-    name: &str,
-    digest: &str,
-    crates: usize,
-    progress: &dyn Progress,
-    stop: &AtomicBool,
-) -> Result<(PathBuf, usize), CargoError> {
+/// Builds a backup's restore binary. Returns its path, and how many crates that are not the backup's had to be compiled.
+pub(super) fn build(job: &Job, model: CodeModel) -> Result<(PathBuf, usize), CargoError> {
+    let Job { place, name, digest, crates, progress, stop } = *job;
     let binary = format!("{name}-restore");
-    let mut child = cargo()
-        .current_dir(place.source())
-        .args([
-            "build",
-            "--locked",
-            "--message-format=json-render-diagnostics",
-            "--profile",
-            place.profile.name(),
-            "--bin",
-            &binary,
-        ])
+    let mut child = cargo()?
+        .args(["build", "--manifest-path"])
+        .arg(place.source().join(templates::MANIFEST))
+        .args(["--locked", "--message-format=json-render-diagnostics", "--profile", place.profile.name(), "--bin", &binary])
         // The binary has a folder of its own; intermediate files are shared (cargo 1.91; an older one compiles
         // dependencies for each backup).
         .env("GAEBAR_DIGEST", digest)
         .env("CARGO_TARGET_DIR", place.target())
         .env("CARGO_BUILD_BUILD_DIR", &place.shared)
+        .envs(model.variables(place)?)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -154,7 +151,7 @@ pub(super) fn build(
     let status = child.wait().map_err(CargoError::Output)?;
     if !status.success() {
         stop::check(stop)?;
-        return Err(CargoError::Failed(errors));
+        return Err(if is_out_of_reach(&errors) { CargoError::OutOfReach } else { CargoError::Failed(errors) });
     }
     let binary = executable.ok_or(CargoError::NoBinary(binary))?;
     Ok((binary, dependencies))

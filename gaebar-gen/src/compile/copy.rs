@@ -4,39 +4,42 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::BuildPlace;
-use crate::fingerprint::Fingerprint;
-use crate::folder::FolderError;
-use crate::memo::{KnownRow, Memo};
+use crate::folder::{self, FolderError};
+use crate::private;
 use crate::releases::Foundation;
-use crate::schema::Kind;
 use crate::templates::{self, Packages};
 use crate::verify::{self, Verified, VerifyError, Visitor};
 
 /// The time of the runtime's files, after the epoch: some day of 1999. It means nothing but that they are older than what is compiled.
 const RUNTIME_TIME: Duration = Duration::from_hours(30 * 365 * 24);
 
-/// Verifies a backup, and copies what is accepted into the workspace of `place`.
-pub(super) fn copy(backup: &Path, place: &BuildPlace) -> Result<Verified, VerifyError> {
-    let memo = Memo::new(&super::cache()?);
-    let copy = Copy { workspace: place.source(), member: place.member(), memo, wanted: Mutex::default() };
+/// Verifies a backup, and copies what is accepted into the workspace of `place`. Returns, too, how many bytes its volumes have: shards and
+/// blobs.
+pub(super) fn copy(backup: &Path, place: &BuildPlace) -> Result<(Verified, u64), VerifyError> {
+    let copy = Copy { workspace: place.source(), member: place.member(), bytes: AtomicU64::new(0), wanted: Mutex::default() };
+    let no_links = private::no_links_in(&copy.workspace).map_err(io::Error::other);
+    no_links.map_err(FolderError::at("copy the backup to", &copy.workspace))?;
     let verified = verify::verify(backup, &copy)?;
     let runtime = runtime_folder(verified.foundation());
     copy.manifests(&verified, &runtime)?;
     copy.runtime(verified.foundation(), &runtime)?;
     let wanted = copy.wanted.into_inner().unwrap_or_else(PoisonError::into_inner);
     remove_others(&copy.workspace, &copy.workspace, &wanted)?;
-    Ok(verified)
+    Ok((verified, copy.bytes.into_inner()))
 }
 
 struct Copy<'a> {
     workspace: PathBuf,
     member: &'a str,
-    memo: Memo,
+    /// How many bytes the volumes have.
+    bytes: AtomicU64,
     /// The files that belong into the workspace.
     wanted: Mutex<BTreeSet<String>>,
 }
@@ -48,12 +51,10 @@ impl Visitor for Copy<'_> {
             // The copy has its own; they follow from what is verified.
             return Ok(());
         }
+        if file.starts_with("volumes/") {
+            self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        }
         self.put(format!("{}/{file}", self.member), bytes).map(drop)
-    }
-
-    /// A shard that this Gaebar wrote, to the byte, is not read again. One that includes blobs is, since they are files of their own.
-    fn recall(&self, _shard: &str, kind: &Kind, accepted: &Fingerprint) -> Option<Vec<KnownRow>> {
-        self.memo.recall(accepted, kind).filter(|rows| rows.iter().all(|row| row.entity.is_some()))
     }
 }
 
@@ -89,7 +90,7 @@ impl Copy<'_> {
     fn put(&self, file: String, bytes: &[u8]) -> Result<PathBuf, FolderError> {
         let path = self.workspace.join(&file);
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner).insert(file);
-        if fs::read(&path).is_ok_and(|present| present == bytes) {
+        if folder::holds(&path, bytes).is_ok_and(|holds| holds) {
             return Ok(path);
         }
         if let Some(parent) = path.parent() {

@@ -4,7 +4,9 @@
 
 mod cargo;
 mod copy;
+mod large;
 mod place;
+mod toolchain;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -12,14 +14,15 @@ use std::sync::atomic::AtomicBool;
 
 use thiserror::Error;
 
-pub use cargo::{CargoError, cargo};
-#[cfg(feature = "web")]
-pub(crate) use place::private_folder;
-pub use place::{BuildPlace, Profile, cache};
+pub use cargo::CargoError;
+pub use large::Memory;
+pub use place::{BuildPlace, Profile};
+pub use toolchain::{cargo, tool};
 
-use crate::folder::FolderError;
+use crate::folder::{self, FolderError};
 use crate::releases::Release;
 use crate::verify::{self, Verified, VerifyError};
+use large::CodeModel;
 
 /// Why a backup was not compiled.
 #[derive(Debug, Error)]
@@ -30,6 +33,13 @@ pub enum CompileError {
     /// The disk failed.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// The linker would run out of memory.
+    #[error(
+        "the backup is too large for this machine: linking it takes about {} of memory, and {} are available",
+        folder::bytes(.0.needed),
+        folder::bytes(.0.available.unwrap_or(0))
+    )]
+    Memory(Memory),
     /// Cargo failed.
     #[error(transparent)]
     Cargo(#[from] CargoError),
@@ -53,6 +63,8 @@ pub struct Prepared {
     /// The backup.
     pub verified: Verified,
     place: BuildPlace,
+    /// How many bytes its volumes have.
+    bytes: u64,
     lock: File,
 }
 
@@ -79,8 +91,13 @@ impl Prepared {
     /// Verifies a backup and copies it to where it is compiled.
     pub fn new(backup: &Path, place: BuildPlace, progress: &dyn Progress) -> Result<Self, CompileError> {
         let lock = place.lock(|| progress.says("Waiting for another gaebar that builds this backup"))?;
-        let verified = copy::copy(backup, &place)?;
-        Ok(Self { verified, place, lock })
+        let (verified, bytes) = copy::copy(backup, &place)?;
+        Ok(Self { verified, place, bytes, lock })
+    }
+
+    /// What memory it takes to compile it, if that is much.
+    pub fn memory(&self) -> Option<Memory> {
+        Memory::of(self.bytes)
     }
 
     /// Compiles the restore binary.
@@ -88,8 +105,19 @@ impl Prepared {
         // Volumes, models, and the library and binary of the backup itself.
         let crates = verify::volumes(self.verified.contents().kinds.iter().map(|kind| &kind.manifest)).len() + 3;
         let digest = self.verified.digest();
-        let (binary, dependencies) =
-            cargo::build(&self.place, &self.verified.contents().manifest.name, &digest, crates, progress, stop)?;
+        if let Some(memory) = self.memory().filter(|memory| !memory.is_enough()) {
+            return Err(CompileError::Memory(memory));
+        }
+        let name = &self.verified.contents().manifest.name;
+        let job = cargo::Job { place: &self.place, name, digest: &digest, crates, progress, stop };
+        let (binary, dependencies) = match cargo::build(&job, CodeModel::of(self.bytes)) {
+            // Some constants are larger than their source.
+            Err(CargoError::OutOfReach) if CodeModel::has_medium() => {
+                progress.says("The linker could not place all constants: compiling again with the medium code model");
+                cargo::build(&job, CodeModel::Medium)
+            }
+            built => built,
+        }?;
         let (release, taken_from) = (self.verified.release(), self.verified.contents().taken_from());
         Ok(Compiled { binary, digest, release, taken_from, dependencies, lock: self.lock })
     }

@@ -1,11 +1,11 @@
 //! Where a backup is compiled, and where its dependencies are kept.
 
-use std::fs::{self, File};
+use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
-use etcetera::BaseStrategy as _;
 use sha2::{Digest as _, Sha256};
 
+use crate::cache::{self, private_folder};
 use crate::folder::FolderError;
 use crate::names::hex;
 
@@ -45,7 +45,7 @@ impl BuildPlace {
     /// profile too, so that a dependency is compiled once on a machine.
     pub fn of(backup: &Path) -> Result<Self, FolderError> {
         let path = backup.canonicalize().map_err(FolderError::at("find", backup))?;
-        let cache = cache()?;
+        let cache = cache::folder()?;
         let name: String =
             path.file_name().unwrap_or_default().to_string_lossy().chars().filter(char::is_ascii_alphanumeric).take(24).collect();
         let digest = hex(&Sha256::digest(path.as_os_str().as_encoded_bytes()));
@@ -57,6 +57,11 @@ impl BuildPlace {
             .filter(|(target, _)| tempfile::tempfile_in(target).is_ok())
             .unwrap_or_else(|| (cache.join("target"), Profile::Release));
         Ok(Self { own, member, shared, profile })
+    }
+
+    /// This backup's own folder.
+    pub(super) fn own(&self) -> &Path {
+        &self.own
     }
 
     /// The workspace that is compiled.
@@ -74,7 +79,7 @@ impl BuildPlace {
     pub fn lock(&self, waiting: impl FnOnce()) -> Result<File, FolderError> {
         let path = self.own.join("lock");
         let lock = || -> std::io::Result<File> {
-            let file = File::create(&path)?;
+            let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
             if file.try_lock().is_err() {
                 waiting();
                 file.lock()?;
@@ -88,26 +93,6 @@ impl BuildPlace {
     pub fn target(&self) -> PathBuf {
         self.own.join("target")
     }
-}
-
-/// Makes a folder that is its owner's alone: it holds what the backup holds. Its path has no links, as cargo reports paths.
-pub(crate) fn private_folder(path: &Path) -> Result<PathBuf, FolderError> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).and_then(|()| path.canonicalize()).map_err(FolderError::at("create the folder", path))
-}
-
-/// `GAEBAR_CACHE_DIR`, or `gaebar` in the user's cache folder.
-pub fn cache() -> Result<PathBuf, FolderError> {
-    if let Some(folder) = std::env::var_os("GAEBAR_CACHE_DIR").filter(|folder| !folder.is_empty()) {
-        return std::path::absolute(&folder).map_err(FolderError::at("resolve", Path::new(&folder)));
-    }
-    let strategy = etcetera::choose_base_strategy()
-        .map_err(std::io::Error::other)
-        .map_err(FolderError::at("find a cache folder for", Path::new("gaebar")))?;
-    Ok(strategy.cache_dir().join("gaebar"))
 }
 
 /// The target folder of cargo's that a program stands in, and the profile.

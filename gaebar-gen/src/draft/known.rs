@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::KindDraft;
 use crate::fingerprint::Fingerprint;
-use crate::folder::{self, FolderError};
+use crate::folder::{self, FolderError, SizeLimit};
 use crate::memo::KnownRow;
 use crate::spool::{Position, Run, Spool, SpoolError, SpooledKind};
 
@@ -159,7 +159,11 @@ impl KindDraft {
 
     fn note(&self, name: &str, hash: &Fingerprint) -> Result<Option<Vec<u8>>, FolderError> {
         let Some(folder) = self.beside("known") else { return Ok(None) };
-        Ok(folder::read_regular(&folder.join(name))?.filter(|bytes| hash.matches(bytes)))
+        match folder::read_regular(&folder.join(name), SizeLimit::PROGRESS) {
+            // It is done again.
+            Err(error) if error.is_too_large() => Ok(None),
+            bytes => Ok(bytes?.filter(|bytes| hash.matches(bytes))),
+        }
     }
 
     fn write_note(&self, name: &str, bytes: &[u8]) -> Result<Fingerprint, FolderError> {

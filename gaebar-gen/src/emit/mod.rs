@@ -12,7 +12,7 @@ pub use kind::kind;
 pub use notation::{notation, notations};
 pub use row::{Row, row};
 pub use shard::{ROW, head, rows, shard};
-pub use text::{bytes_literal, is_hidden, one_line_literal, string_literal, visible};
+pub use text::{bytes_literal, one_line_literal, string_literal};
 
 /// A blob past so many bytes stands in a file of its own: nobody reads it, and rustc needs 4 bytes of memory a byte.
 pub const INLINE_BLOB: usize = 2048;

@@ -2,45 +2,8 @@
 
 use std::fmt::Write as _;
 
+use gaebar_runtime::visible::is_hidden;
 use memchr::{memchr, memchr_iter};
-
-/// Characters that are escaped because they don't show, or change how what stands around them shows. The ranges are
-/// fixed here, not taken from a Unicode library, so that the same text gives the same source with every version.
-const HIDDEN: &[(u32, u32)] = &[
-    (0x00, 0x1f),          // controls
-    (0x7f, 0xa0),          // delete, more controls, no-break space
-    (0xad, 0xad),          // soft hyphen
-    (0x034f, 0x034f),      // combining grapheme joiner
-    (0x0600, 0x0605),      // Arabic number signs
-    (0x061c, 0x061c),      // Arabic letter mark
-    (0x06dd, 0x06dd),      // Arabic end of ayah
-    (0x070f, 0x070f),      // Syriac abbreviation mark
-    (0x0890, 0x0891),      // Arabic pound and piastre marks
-    (0x08e2, 0x08e2),      // Arabic disputed end of ayah
-    (0x115f, 0x1160),      // Hangul fillers
-    (0x1680, 0x1680),      // Ogham space
-    (0x17b4, 0x17b5),      // Khmer inherent vowels
-    (0x180b, 0x180f),      // Mongolian selectors
-    (0x2000, 0x200f),      // spaces, joiners, direction marks
-    (0x2028, 0x202f),      // line and paragraph separators, bidi embeddings
-    (0x205f, 0x206f),      // invisible operators, bidi isolates
-    (0x2800, 0x2800),      // blank Braille pattern
-    (0x3000, 0x3000),      // ideographic space
-    (0x3164, 0x3164),      // Hangul filler
-    (0xe000, 0xf8ff),      // private use
-    (0xfdd0, 0xfdef),      // non-characters
-    (0xfe00, 0xfe0f),      // variation selectors
-    (0xfeff, 0xfeff),      // byte order mark
-    (0xffa0, 0xffa0),      // half-width Hangul filler
-    (0xfff0, 0xfffb),      // interlinear annotations
-    (0xfffe, 0xffff),      // non-characters
-    (0x1_10bd, 0x1_10bd),  // Kaithi number sign
-    (0x1_10cd, 0x1_10cd),  // Kaithi number sign above
-    (0x1_3430, 0x1_343f),  // hieroglyph controls
-    (0x1_bca0, 0x1_bca3),  // shorthand controls
-    (0x1_d173, 0x1_d17a),  // musical controls
-    (0xe_0000, 0x10_ffff), // tags, more selectors, private use
-];
 
 /// The words of items that git's hunk headers for Rust look for. A text with such a line is escaped whole: it would pass
 /// for code in `git log -L` and in every diff.
@@ -98,19 +61,6 @@ pub(super) fn one_line(out: &mut String, text: &str) {
         }
     }
     out.push('"');
-}
-
-/// A text as it may be shown to people: what hides is escaped, and nothing else.
-pub fn visible(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_hidden(c) {
-            out.extend(c.escape_unicode());
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }
 
 /// The literal of bytes.
@@ -174,17 +124,6 @@ fn is_plain(byte: u8) -> bool {
     (0x20..0x7f).contains(&byte)
 }
 
-/// Whether a character does not show, or changes how what stands around it shows. Gaebar writes none.
-pub fn is_hidden(c: char) -> bool {
-    let c = u32::from(c);
-    // Most characters of most texts.
-    if (0x20..0x7f).contains(&c) {
-        return false;
-    }
-    let at = HIDDEN.partition_point(|(_, last)| *last < c);
-    HIDDEN.get(at).is_some_and(|(first, _)| *first <= c) || (c & 0xfffe) == 0xfffe
-}
-
 /// The lines of a text in which nothing hides, no carriage return either.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     let ends = memchr_iter(b'\n', text.as_bytes()).chain([text.len()]);
@@ -213,6 +152,7 @@ mod tests {
     use syn::{LitByteStr, LitStr};
 
     use super::*;
+    use crate::reader::unquoted;
 
     #[test]
     fn literals_show_what_is_there() {
@@ -247,22 +187,19 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_hidden_ranges_are_in_order() {
-        assert!(HIDDEN.is_sorted_by(|a, b| a.1 < b.0) && HIDDEN.iter().all(|(first, last)| first <= last));
-    }
-
     proptest! {
         #[test]
         fn rustc_reads_the_same_text(text in any::<String>()) {
             let literal: LitStr = syn::parse_str(&string_literal(&text)).unwrap();
-            prop_assert_eq!(literal.value(), text);
+            prop_assert_eq!(literal.value(), text.as_str());
+            prop_assert_eq!(unquoted(&string_literal(&text)), Some(text));
         }
 
         #[test]
         fn rustc_reads_the_same_lines(text in "[a-z\"#\\\\\n ]{0,40}") {
             let literal: LitStr = syn::parse_str(&string_literal(&text)).unwrap();
-            prop_assert_eq!(literal.value(), text);
+            prop_assert_eq!(literal.value(), text.as_str());
+            prop_assert_eq!(unquoted(&string_literal(&text)), Some(text));
         }
 
         #[test]

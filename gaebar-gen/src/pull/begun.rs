@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Remote;
-use crate::folder::{self, FolderError};
+use crate::folder::{self, FolderError, SizeLimit};
 
 /// The file beside the folder in which files wait.
 const FILE: &str = "job.json";
@@ -33,7 +33,7 @@ impl<'a> Begun<'a> {
 
     /// The remote's job, if one was begun. What a kill has torn is as good as nothing: the remote tells of jobs that have not ended.
     pub(super) fn job(&self) -> Result<Option<u64>, FolderError> {
-        let bytes = folder::read_regular(&self.folder.join(FILE))?.unwrap_or_default();
+        let bytes = folder::read_regular(&self.folder.join(FILE), SizeLimit::NOTE)?.unwrap_or_default();
         let note: Option<Note> = serde_json::from_slice(&bytes).ok();
         Ok(note.filter(|note| note.remote == self.remote).map(|note| note.job))
     }

@@ -3,11 +3,11 @@
 use std::error::Error;
 use std::io;
 
+use gaebar_runtime::visible::visible;
 use rustls::CertificateError::{self, Expired, ExpiredContext, NotValidForName, NotValidForNameContext, UnknownIssuer};
 use rustls::CertificateError::{NotValidYet, NotValidYetContext};
 
 use super::PullError;
-use crate::emit::visible;
 
 /// What is told of an error that comes from a certificate; `None` if it comes from something else.
 pub(super) fn refused(url: &str, error: &(dyn Error + 'static)) -> Option<PullError> {

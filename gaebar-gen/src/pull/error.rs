@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use gaebar_runtime::cli::plural;
+use gaebar_runtime::visible::visible;
 use thiserror::Error;
 
 use super::Watch;
 use crate::backup::BackupError;
-use crate::emit::visible;
 use crate::folder::{FolderError, bytes};
 use crate::private::PrivateError;
 use crate::publish::PublishError;

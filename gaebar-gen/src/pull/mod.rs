@@ -4,7 +4,7 @@
 //! ([`begun`]).
 //!
 //! The [`Remote`] is not trusted: what it lists is checked before anything is asked for ([`check`]), each file is checked as it comes
-//! ([`download`]), and the whole is read by the reader before it is put in its place ([`verified`]). Files that were checked stay in
+//! ([`download`]), and the whole passes the gate before it is put in its place ([`verified`]). Files that were checked stay in
 //! Gaebar's own folder in or beside the backup, so that the next pull goes on from there.
 //!
 //! Where a backup stands already, what was downloaded is a store like any other ([`rows`]), from which that backup is updated: its rows
@@ -29,15 +29,15 @@ pub use error::{Paused, PullError};
 pub use remote::{Plain, Remote};
 
 use crate::backup::{BackedUp, BackupError, Options, at_work, backup, forget, spool_of};
-use crate::folder::{self, FolderError};
+use crate::folder::{self, FolderError, SizeLimit};
 use crate::listing::{ListedFile, Listing, is_backup_file};
-use crate::manifest::{KindManifest, MANIFEST, seal};
+use crate::manifest::{KindManifest, MANIFEST, seal_of};
 use crate::private::{Private, PrivateError, no_links_in};
 use crate::publish::Staging;
 use crate::stage::Stages;
 use crate::steps::{Budget, Sums};
-use crate::update::PRIVATE;
-use crate::verify::VerifyError;
+use crate::update::{PRIVATE, PULL};
+use crate::verify::{VerifyError, Writer, changed_tool_files};
 use begun::Begun;
 use rows::Rows;
 use verified::Accepted;
@@ -48,12 +48,8 @@ const PULLED: &str = "pulled";
 const FILES: &str = "files";
 /// Beside them, what the remote has listed, once all of it is here.
 const LISTING: &str = "listing.json";
-/// The folder of Gaebar's own that holds it in a backup which is there.
-pub(crate) const PULL: &str = "pull";
 /// Files of a backup: more than a thousand kinds and ten million rows come to.
 const MOST_FILES: usize = 200_000;
-/// The largest file of a backup: many times what the generator writes.
-const MOST_BYTES: u64 = 16 << 20;
 
 /// A pull: what is wanted of a remote, and where it goes.
 pub struct Pull<'a> {
@@ -126,6 +122,11 @@ pub struct Pulled {
     pub kept: usize,
     /// What became of the backup that was there, if one was.
     pub updated: Option<BackedUp>,
+    /// The version of a new backup's runtime, if this Gaebar does not know it. Nothing but `gaebar upgrade` makes such a backup one that is
+    /// verified or compiled here.
+    pub unknown_runtime: Option<String>,
+    /// Files for git and rustfmt that are not as Gaebar writes them, of a new backup.
+    pub changed_tool_files: Vec<&'static str>,
 }
 
 impl Pull<'_> {
@@ -138,15 +139,17 @@ impl Pull<'_> {
         let pulled = staging.private().spool().join(PULLED).join(FILES);
         let (pulling, listed) = self.download(&pulled)?;
         // Where it is downloaded to, it outlives a kill.
-        self.verify(&pulled, &listed)?;
-        let manifests = KindManifest::read_all(&pulled).map_err(VerifyError::from)?;
-        self.stages.publishing(&seal(&manifests))?;
+        let Accepted { writer, .. } = self.verify(&pulled, &listed)?;
+        let (seal, _) = seal_of(&pulled).map_err(VerifyError::from)?;
+        self.stages.publishing(&seal)?;
         self.sums.forget(&pulled);
         folder::remove(&staging.folder())?;
         std::fs::rename(&pulled, staging.folder()).map_err(FolderError::at("move", &pulled))?;
         let folder = staging.publish()?;
         staging.private().clear_spool()?;
-        Ok(Pulled { folder, ..pulling })
+        let unknown_runtime = if let Writer::Unknown { version } = writer { Some(version) } else { None };
+        let changed_tool_files = changed_tool_files(&folder)?;
+        Ok(Pulled { folder, unknown_runtime, changed_tool_files, ..pulling })
     }
 
     /// Updates a backup from the rows of the remote's.
@@ -156,7 +159,8 @@ impl Pull<'_> {
         let pulled = private.folder().join(PULLED).join(FILES);
         let (pulling, listed) = self.download(&pulled)?;
         let rows = Rows::new(&pulled, self.verify(&pulled, &listed)?)?;
-        let updated = backup(&rows, &folder, self.options, self.stages, self.stop).map_err(|error| match error {
+        let options = Options { source_covers: Some(rows.coverage()), ..self.options.clone() };
+        let updated = backup(&rows, &folder, &options, self.stages, self.stop).map_err(|error| match error {
             // Reading it again is less than going on would be.
             BackupError::Unfinished { source, .. } => {
                 let _ = forget(&folder);
@@ -218,7 +222,15 @@ impl Pull<'_> {
                 came,
             }));
         }
-        let pulling = Pulled { folder: pulled.to_owned(), files: listing.files.len(), bytes, kept, updated: None };
+        let pulling = Pulled {
+            folder: pulled.to_owned(),
+            files: listing.files.len(),
+            bytes,
+            kept,
+            updated: None,
+            unknown_runtime: None,
+            changed_tool_files: Vec::new(),
+        };
         Ok((pulling, listing.sha256()))
     }
 
@@ -235,7 +247,7 @@ impl Pull<'_> {
     fn kept_listing(&self, pulled: &Path) -> Result<Option<Listing>, FolderError> {
         // In one go, what the remote has now is pulled.
         let (Reach::Step { .. }, None) = (self.reach, self.store) else { return Ok(None) };
-        let kept = folder::read_regular(&pulled.with_file_name(LISTING))?;
+        let kept = folder::read_regular(&pulled.with_file_name(LISTING), SizeLimit::PROGRESS)?;
         let Some(kept) = kept.and_then(|text| serde_json::from_slice::<Listing>(&text).ok()) else { return Ok(None) };
         for file in &kept.files {
             if !self.sums.is(&pulled.join(&file.path), file.bytes, &file.sha256)? {
@@ -335,8 +347,8 @@ fn check(listing: &Listing) -> Result<u64, PullError> {
         if !paths.insert(file.path.to_ascii_lowercase()) {
             return refused(&file.path, "is listed twice");
         }
-        if file.bytes > MOST_BYTES {
-            return refused(&file.path, "is larger than any file of a backup");
+        if SizeLimit::of_part(&file.path).check(file.bytes).is_err() {
+            return refused(&file.path, "is larger than such a file of a backup can be");
         }
     }
     Ok(listing.files.iter().map(|file| file.bytes).sum())

@@ -2,12 +2,12 @@
 
 use std::fmt::{self, Debug};
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use gaebar_runtime::visible::visible;
 use http_body_util::{BodyExt as _, Full};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
 use hyper::{Method, Request, Response, StatusCode, Uri, body::Incoming};
@@ -22,9 +22,8 @@ use tokio::runtime::{self, Runtime};
 use tokio::time::{sleep, timeout};
 
 use super::{MOST_FILES, PullError, certificate};
-use crate::emit::visible;
 use crate::listing::{ListedFile, Listing};
-use crate::web::{Token, part};
+use crate::web::{Host, Token, part};
 
 /// Bytes of a list of files: some 300 a file.
 const MOST_LIST: u64 = MOST_FILES as u64 * 300;
@@ -301,20 +300,16 @@ fn check_address(url: &str, has_token: bool, plain: Plain) -> Result<(), PullErr
     if authority.as_str().contains('@') {
         return Err(PullError::Address { url: "this".to_owned(), problem: "a name or password stands in it" });
     }
+    let host: Host = authority.as_str().parse().map_err(|_| wrong("its host or port is invalid"))?;
     if uri.query().is_some() || url.contains('#') {
         return Err(wrong("something stands behind its path"));
     }
     match uri.scheme_str() {
         Some("https") => Ok(()),
-        Some("http") if plain == Plain::Allowed || !has_token || is_loopback(authority.host()) => Ok(()),
+        Some("http") if plain == Plain::Allowed || !has_token || host.name.is_loopback() => Ok(()),
         Some("http") => Err(PullError::InTheClear { host: authority.host().to_owned() }),
         _ => Err(wrong("it begins with neither https:// nor http://")),
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -368,7 +363,18 @@ mod tests {
             assert!(check(url).unwrap_err().contains("in the clear"), "{url}");
             assert!(check_address(url, true, Plain::Allowed).is_ok() && check_address(url, false, Plain::Refused).is_ok());
         }
-        for url in ["", "backups", "ftp://example.com", "https://", "https://x?token=y", "https://x/#y", "file:///etc"] {
+        for url in [
+            "",
+            "backups",
+            "ftp://example.com",
+            "https://",
+            "https://x?token=y",
+            "https://x/#y",
+            "file:///etc",
+            "http://127.0.0.1:1.evil.com",
+            "http://[::1]evil",
+            "http://localhost:-1",
+        ] {
             assert!(check(url).unwrap_err().contains("is no address"), "{url}");
         }
         let error = check("https://me:secret@example.com").unwrap_err();

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use gaebar_runtime::model::{Entity, Key, Timestamp, order_key};
-use gaebar_runtime::restore::{RowRef, RowSource as _};
-use gaebar_runtime::store::{Cursor, Page, Place, ReadTime, Realm, Scan, Snapshot, Store, StoreError, StoreUrl, View, WriteMode};
+use gaebar_runtime::restore::{Coverage, RowRef, RowSource as _};
+use gaebar_runtime::store::{Cursor, Page, Place, ReadTime, Scan, Snapshot, Store, StoreError, View, WriteMode};
+use gaebar_runtime::visible::visible;
 
 use super::PullError;
 use super::verified::Accepted;
-use crate::emit::visible;
 use crate::interpret::InterpretedRows;
+use crate::manifest;
 use crate::verify::Contents;
 
 /// The rows of a backup, which the reader has accepted.
@@ -24,7 +25,7 @@ pub(super) struct Rows {
 
 impl Rows {
     /// Those of the backup in a folder.
-    pub(super) fn new(backup: &Path, Accepted { contents, namespaces }: Accepted) -> Result<Self, PullError> {
+    pub(super) fn new(backup: &Path, Accepted { contents, namespaces, .. }: Accepted) -> Result<Self, PullError> {
         let (place, read_time) = (place(&contents)?, read_time(&contents)?);
         let mut shards: BTreeMap<String, BTreeMap<String, Vec<usize>>> = BTreeMap::new();
         let kinds = contents.kinds.iter().flat_map(|kind| kind.shards.iter().map(|_| &kind.manifest.kind));
@@ -34,6 +35,11 @@ impl Rows {
             }
         }
         Ok(Self { place, read_time, rows: InterpretedRows::new(backup, contents), shards })
+    }
+
+    /// What the backup covers.
+    pub(super) fn coverage(&self) -> Coverage {
+        self.rows.coverage()
     }
 
     fn failed(&self, action: &str, message: String) -> StoreError {
@@ -51,7 +57,7 @@ fn place(contents: &Contents) -> Result<Place, PullError> {
     let sources = contents.taken_from();
     let place = match sources.as_slice() {
         // It is told as it stands.
-        [source] if visible(source) == *source => parse(source),
+        [source] if visible(source) == *source => manifest::place(source),
         _ => None,
     };
     match place {
@@ -59,14 +65,6 @@ fn place(contents: &Contents) -> Result<Place, PullError> {
         None if sources.is_empty() => Err(PullError::Source("no store".to_owned())),
         None => Err(PullError::Source(visible(&sources.join(", ")))),
     }
-}
-
-/// A store from what it is called as a source.
-fn parse(source: &str) -> Option<Place> {
-    if let Some(url @ StoreUrl::Datastore { .. }) = source.strip_suffix(Place::ON_EMULATOR).and_then(|url| url.parse().ok()) {
-        return Some(Place { url, realm: Realm::Emulator("another machine".to_owned()) });
-    }
-    Some(Place { url: source.parse().ok()?, realm: Realm::Local })
 }
 
 /// As of when its rows are: kinds that were read at several times are not of one.

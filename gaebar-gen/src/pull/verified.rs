@@ -7,19 +7,21 @@ use std::time::Duration;
 
 use super::{Paused, Pull, PullError, Reach};
 use crate::bite::Bite;
-use crate::verify::{Bites, Claimed, Contents};
+use crate::verify::{Bites, Claimed, Contents, Writer};
 
 /// What is known of shards that were verified, beside what was downloaded.
 const VERIFIED: &str = "verified";
 /// How much a kill costs at the most where all is done in one go.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
-/// A backup of which the reader has accepted every row.
+/// A backup of which the gate has accepted every row, and all else but a runtime that this version does not know.
 pub(super) struct Accepted {
     /// What it holds.
     pub(super) contents: Contents,
     /// The namespaces that each of its shards has rows of.
     pub(super) namespaces: Vec<BTreeSet<String>>,
+    /// Which Gaebar wrote its runtime.
+    pub(super) writer: Writer,
 }
 
 /// Verifies what was downloaded, and was listed with this hash.
@@ -44,5 +46,6 @@ pub(super) fn verify(pull: &Pull, pulled: &Path, listed: &str) -> Result<Accepte
             return Err(PullError::Stopped);
         }
     }
-    Ok(Accepted { namespaces: bites.namespaces(&claimed)?, contents: claimed.accepted() })
+    let writer = claimed.frame(pulled)?;
+    Ok(Accepted { namespaces: bites.namespaces(&claimed)?, contents: claimed.accepted(), writer })
 }

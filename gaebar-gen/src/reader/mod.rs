@@ -12,10 +12,10 @@ mod shard;
 
 use std::fmt::{self, Display};
 
-use crate::emit::visible;
+use gaebar_runtime::visible::visible;
 
 pub use kind::kind;
-pub use quick::quick;
+pub use quick::{quick, unquoted};
 pub use shard::{Blobs, ReadRow, shard, thorough};
 
 /// Brackets inside brackets, at most. A level of an embedded entity takes nine at the most (an array, an item, and the flags of

@@ -16,24 +16,35 @@ use crate::schema::{Field, Kind, Scalar, Shape, Type};
 
 /// The rows of a shard, if it is exactly what the generator writes; what is wrong with it otherwise, [`thorough`](super::thorough) says.
 pub fn quick(kind: &Kind, models_crate: &str, text: &str, blobs: &dyn Blobs) -> Option<Vec<ReadRow>> {
+    quick_rows(kind, models_crate, text, blobs).ok()
+}
+
+/// The same, or else the line where the first row begins that is not so; 1 if the head is not.
+pub(super) fn quick_rows(kind: &Kind, models_crate: &str, text: &str, blobs: &dyn Blobs) -> Result<Vec<ReadRow>, usize> {
     let mut rows = Vec::new();
     let mut line = 1;
     let mut from = 0;
     let sources = emit::rows(text);
     let begin = sources.first().map_or(text.len(), |(first, _)| first - 1);
     for (start, source) in sources {
-        let mut cursor = Cursor { text: source, at: ROW.len() - 1, depth: 0 };
-        let (number, entity) = cursor.row(kind, blobs)?;
-        let emitted = emit::row(kind, number, &entity).text;
-        if emitted != source {
-            return None;
-        }
         line += memchr_iter(b'\n', &text.as_bytes()[from..start]).count();
         from = start;
+        let mut cursor = Cursor { text: source, at: ROW.len() - 1, depth: 0 };
+        let (number, entity) = cursor.row(kind, blobs).ok_or(line)?;
+        let emitted = emit::row(kind, number, &entity).text;
+        if emitted != source {
+            return Err(line);
+        }
         rows.push(ReadRow { number, line, entity, text: emitted });
     }
     let head = emit::head(kind, models_crate, rows.iter().map(|row| row.number));
-    (text[..begin] == head).then_some(rows)
+    if text[..begin] == head { Ok(rows) } else { Err(1) }
+}
+
+/// The text of a string literal as Gaebar writes it. Unlike syn, it keeps nothing of the literal on the thread.
+pub fn unquoted(literal: &str) -> Option<String> {
+    let mut cursor = Cursor { text: literal, at: 0, depth: 0 };
+    cursor.string().filter(|_| cursor.rest().is_empty())
 }
 
 struct Cursor<'a> {

@@ -1,14 +1,19 @@
 //! A shard: its rows, all errors at once.
 
+use gaebar_runtime::cli::thousands;
 use gaebar_runtime::model::Entity;
 use syn::Token;
 use syn::parse::ParseStream;
 
 use super::grammar::parse;
+use super::quick::quick_rows;
 use super::row::{Found, RowReader, line_of};
-use super::{GrammarError, difference, quick};
+use super::{GrammarError, difference};
 use crate::emit;
 use crate::schema::Kind;
+
+/// The longest text that syn reads, which takes some 150 bytes of memory for each of it. A shard has 300 kB, unless one of its rows has more.
+const MOST_THOROUGH: usize = 2 << 20;
 
 /// The blobs that a shard includes.
 pub trait Blobs: Sync {
@@ -31,9 +36,16 @@ pub struct ReadRow {
 
 /// Reads a shard of a kind, whose models are in `models_crate`.
 pub fn shard(kind: &Kind, models_crate: &str, text: &str, blobs: &dyn Blobs) -> Result<Vec<ReadRow>, Vec<GrammarError>> {
-    match quick(kind, models_crate, text, blobs) {
-        Some(rows) => Ok(rows),
-        None => thorough(kind, models_crate, text, blobs),
+    match quick_rows(kind, models_crate, text, blobs) {
+        Ok(rows) => Ok(rows),
+        Err(_) if text.len() <= MOST_THOROUGH => thorough(kind, models_crate, text, blobs),
+        Err(line) => {
+            let problem = format!(
+                "is not as Gaebar writes it from here on; in a file of more than {} bytes, nothing is told more exactly",
+                thousands(MOST_THOROUGH as u64)
+            );
+            Err(vec![GrammarError { line, column: 1, problem }])
+        }
     }
 }
 

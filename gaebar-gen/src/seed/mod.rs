@@ -6,8 +6,8 @@
 //! Both Google emulators store all of it and give it back unchanged. What either of them changes or refuses stays
 //! out: times below a microsecond, an index exclusion on an array, indexed texts over 1,500 bytes, id 0, the
 //! meanings 23 (Firestore refuses it on a geo point) and 16 on an indexed blob (it is dropped), indexed properties
-//! inside a user value (meaning 20), arrays in which an indexed item follows an excluded one (reordered), and -0.0 in
-//! a geo point (encoding leaves it out as if it were 0.0). Namespaces keep to `[A-Za-z0-9._-]`.
+//! inside a user value (meaning 20), and arrays in which an indexed item follows an excluded one (reordered). Namespaces
+//! keep to `[A-Za-z0-9._-]`.
 
 mod dice;
 mod edges;

@@ -8,9 +8,9 @@ use super::jobs::{Jobs, lock};
 use super::kept::KeptError;
 use super::state::State;
 use super::turn::Turn;
-use crate::folder::{self, FolderError};
+use crate::folder::{self, FolderError, SizeLimit};
 use crate::listing::Listing;
-use crate::manifest::{KindManifest, MANIFEST, seal};
+use crate::manifest::{MANIFEST, seal_of};
 use crate::update;
 
 /// Which versions of a backup this disk may have, as long as nobody but Gaebar's jobs changes it there: the file that says so.
@@ -94,7 +94,7 @@ impl Jobs {
             return Ok(Replace::WhatIsHere);
         }
         let _reading = update::reading(&place)?;
-        let kinds = KindManifest::read_all(&place)?;
+        let (seal, kinds) = seal_of(&place)?;
         let listing = Listing::of(&place, &kinds.iter().collect::<Vec<_>>())?;
         let mut is_as_it_says = true;
         for file in &listing.files {
@@ -104,7 +104,7 @@ impl Jobs {
             _ if !is_as_it_says => Replace::Never,
             // Whoever brought it was killed before it could say so.
             _ if state.is(kept, &listing)? => Replace::Nothing,
-            Ok(brought) if brought.seals.contains(&seal(&kinds)) => Replace::WhatIsHere,
+            Ok(brought) if brought.seals.contains(&seal) => Replace::WhatIsHere,
             _ => Replace::Never,
         })
     }
@@ -112,15 +112,15 @@ impl Jobs {
     /// What is known of a backup on this disk.
     pub(super) fn brought(&self, name: &str) -> Result<Brought, StepError> {
         let (folder, file) = (self.folder()?.to_owned(), format!("{name}.kept"));
-        let text = folder::read_regular(&folder.join(&file))?.unwrap_or_default();
+        let text = folder::read_regular(&folder.join(&file), SizeLimit::PROGRESS)?.unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let mut lines = text.split('\n').map(str::to_owned);
         Ok(Brought { folder, file, token: lines.next().unwrap_or_default(), seals: lines.collect() })
     }
 
     pub(super) fn has_brought(&self, name: &str, token: String) -> Result<(), StepError> {
-        let kinds = KindManifest::read_all(&self.backups.join(name)).map_err(|error| KeptError::from(error).of(name))?;
-        Ok(self.brought(name)?.has_come(token, seal(&kinds))?)
+        let (seal, _) = seal_of(&self.backups.join(name)).map_err(|error| KeptError::from(error).of(name))?;
+        Ok(self.brought(name)?.has_come(token, seal)?)
     }
 
     /// Removes what a store keeps of a job that has ended: its backup, which no other instance can bring to its disk any more.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gaebar_runtime::cli::{plural, thousands};
 use gaebar_runtime::model::Timestamp;
-use gaebar_runtime::restore::Counts;
+use gaebar_runtime::restore::{Counts, Cover, Noticed};
 use serde::{Deserialize, Serialize};
 
 use crate::folder::bytes;
@@ -88,6 +88,9 @@ pub enum Work {
         /// How far that job is.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         watch: Option<Watch>,
+        /// The version of a new backup's runtime, if this Gaebar does not know it, and so does not verify or compile the backup.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unknown_runtime: Option<String>,
     },
     /// Restores a backup into a store.
     Restore {
@@ -99,7 +102,7 @@ pub enum Work {
         target: String,
         /// `overwrite`, `skip`, `fail` or `update-only`, as on the command line.
         on_conflict: String,
-        /// Whether what the target has of the backup's kinds, and the backup has not, is deleted.
+        /// Whether entities of the target are deleted that are missing in the backup, where that covers their kinds and namespaces.
         mirror: bool,
         /// What somebody typed to say that the target is meant: a real project's name, or `yes` for another store.
         confirm: String,
@@ -115,9 +118,15 @@ pub enum Work {
         digest: Option<String>,
         /// What the plan says, by kind.
         plan: BTreeMap<String, Planned>,
+        /// What to know of the entities that the target is to hold.
+        #[serde(default)]
+        noticed: Noticed,
+        /// What to know of the target once rows were written.
+        #[serde(default)]
+        note: Option<String>,
         /// How far a mirror's look at what only the target has is.
         #[serde(default)]
-        others: Others,
+        others: Box<Others>,
         /// Where the next window of rows begins: a shard, and a place in it.
         at: (usize, usize),
         /// The first window of which rows were read back: its shard, its place there, and how many rows it had. It is looked at once more at
@@ -220,7 +229,7 @@ impl Work {
     /// A pull of a backup that a Gaebar elsewhere has, or makes of a store; into one that may be of another store only if that is said.
     pub fn pull(remote: String, backup: String, store: Option<String>, another_source: bool) -> Self {
         let (files, bytes, there, watch) = ((0, 0), Bytes::default(), There::default(), None);
-        Self::Pull { remote, backup, store, another_source, files, bytes, there, watch }
+        Self::Pull { remote, backup, store, another_source, files, bytes, there, watch, unknown_runtime: None }
     }
 
     /// The folder of a backup that it works on, and whether it writes there. What is compiled in has none.
@@ -235,7 +244,7 @@ impl Work {
     /// A restore of a backup into a store that has a name.
     pub fn restore(from: Rows, backup: String, target: String, on_conflict: String, mirror: bool, confirm: String) -> Self {
         let (seal, project, place, digest) = (String::new(), None, String::new(), None);
-        let (plan, others) = (BTreeMap::new(), Others::default());
+        let (plan, noticed, note, others) = (BTreeMap::new(), Noticed::default(), None, Box::default());
         let (at, first, has_begun, written, deleted) = ((0, 0), None, false, 0, 0);
         Self::Restore {
             from,
@@ -249,6 +258,8 @@ impl Work {
             place,
             digest,
             plan,
+            noticed,
+            note,
             others,
             at,
             first,
@@ -264,7 +275,13 @@ impl Work {
 pub struct Others {
     /// The namespaces that the backup has entities in.
     pub namespaces: BTreeSet<String>,
-    /// Which of them is gone through, and of which kind: the number of scans that are behind.
+    /// Where a mirror looks, once the backup is planned.
+    #[serde(default)]
+    pub cover: Option<Cover>,
+    /// In how many of its namespaces kinds were looked for that only the target has.
+    #[serde(default)]
+    pub listed: usize,
+    /// The number of scans that are behind.
     pub scan: usize,
     /// Where that goes on, as the store says.
     pub cursor: Option<Vec<u8>>,

@@ -17,7 +17,7 @@ use super::turn::Claim;
 use super::{Rules, StateError, StateStore, StepError, Stores, Sums, backup, confirmed, pull, restore, verify};
 use crate::backup::{BackupError, at_work, spool_of};
 use crate::config::is_same;
-use crate::folder::{self, FolderError};
+use crate::folder::{self, FolderError, SizeLimit};
 use crate::linked::Linked;
 use crate::private::{self, Private, PrivateError};
 use crate::publish::PublishError;
@@ -114,7 +114,7 @@ impl Jobs {
 
     /// A job as its last step on this disk left it.
     fn here(&self, id: u64) -> Result<Job, StepError> {
-        let bytes = folder::read_regular(&self.folder()?.join(file(id)))?.ok_or(StepError::Missing(id))?;
+        let bytes = folder::read_regular(&self.folder()?.join(file(id)), SizeLimit::PROGRESS)?.ok_or(StepError::Missing(id))?;
         let job: Result<Job, _> = serde_json::from_slice(&bytes).map_err(|error| error.to_string());
         job.and_then(|job| job.check(id)).map_err(|problem| StepError::Damaged { id, problem })
     }
@@ -501,7 +501,7 @@ impl Jobs {
         let name = format!("{id}.lock");
         let place = self.folder.join(&name);
         let Some(mut lock) = private::lock(self.folder()?, &name, File::try_lock)? else {
-            let process = fs::read_to_string(&place).ok().and_then(|said| said.trim().parse().ok());
+            let process = private::holder(&place);
             let since = place.metadata().and_then(|file| file.modified()).ok().map(utc);
             return Err(StepError::Busy { process, since });
         };

@@ -2,7 +2,7 @@
 //! the job's last turn. They stay until the job is removed, or a later one has finished the same backup.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::time::Instant;
 
@@ -21,8 +21,7 @@ use crate::manifest::{KindManifest, MANIFEST, ManifestError};
 use crate::names::hex;
 use crate::private::PrivateError;
 use crate::publish::{PublishError, Staging};
-use crate::pull::PULL;
-use crate::update::{self, Update, UpdateError};
+use crate::update::{self, PULL, Update, UpdateError};
 
 /// Why a finished backup is not kept, or not brought here.
 #[derive(Debug, Error)]
@@ -77,7 +76,8 @@ impl Claim {
                 None if bite.is_over() => continue,
                 None => {
                     let path = place.join(&file.path);
-                    let mut from = File::open(&path).map_err(FolderError::at("read", &path))?;
+                    let gone = || FolderError::at("read", &path)(io::ErrorKind::NotFound.into());
+                    let mut from = folder::open_regular(&path)?.ok_or_else(gone)?;
                     bite.take(1);
                     self.parts.add(&self.state, &mut from, &path)?
                 }

@@ -7,12 +7,13 @@ use super::brought::Brought;
 use super::job::{Job, Stage, Work};
 use super::jobs::{Jobs, not_removed};
 use crate::backup;
-use crate::folder::{self, FolderError};
-use crate::manifest::{KindManifest, seal};
+use crate::folder::{self, FolderError, SizeLimit};
+use crate::manifest::seal_of;
 use crate::progress::Progress;
 use crate::publish;
 use crate::stage::Stages;
 use crate::update;
+use crate::verify::{Claimed, Writer};
 
 /// The file in a job's own folder.
 const NOTE: &str = "publishing";
@@ -66,11 +67,11 @@ impl Jobs {
     /// Ends a job whose last step was broken off when the backup was in its place already. Whether it was.
     pub(super) fn was_published(&self, job: &mut Job) -> Result<bool, StepError> {
         let note = self.own(job.id).join(NOTE);
-        let Some(noted) = folder::read_regular(&note)? else { return Ok(false) };
+        let Some(noted) = folder::read_regular(&note, SizeLimit::NOTE)? else { return Ok(false) };
         let place = self.backups.join(job.backup());
         // An update that was certain is finished by that. What is damaged is not what was noted.
-        let held = update::reading(&place).ok().zip(KindManifest::read_all(&place).ok());
-        let Some((reading, kinds)) = held.filter(|(_, kinds)| seal(kinds).as_bytes() == noted) else {
+        let held = update::reading(&place).ok().zip(seal_of(&place).ok());
+        let Some((reading, (_, kinds))) = held.filter(|(_, (seal, _))| seal.as_bytes() == noted) else {
             std::fs::remove_file(&note).map_err(FolderError::at("remove", &note))?;
             return Ok(false);
         };
@@ -79,9 +80,12 @@ impl Jobs {
         // An update from what was pulled has a spool as well.
         backup::forget(&place).map_err(|error| not_removed(&error))?;
         publish::sweep(&place);
-        if let Work::Pull { files, bytes, there, .. } = &mut job.work {
+        if let Work::Pull { files, bytes, there, unknown_runtime, .. } = &mut job.work {
             (files.0, bytes.here) = (files.1, bytes.of);
             there.made();
+            if let Ok(Writer::Unknown { version }) = Claimed::of(&place).and_then(|claimed| claimed.frame(&place)) {
+                *unknown_runtime = Some(version);
+            }
         }
         job.enter(Stage::Done, None);
         job.kinds = kinds.into_iter().map(|kind| (kind.kind, kind.rows)).collect();

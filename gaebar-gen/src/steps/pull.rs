@@ -16,6 +16,7 @@ use crate::publish::PublishError;
 use crate::pull::{Ended, Paused, Plain, Pull, PullError, Reach, Remote, Watch, cancel};
 use crate::read::Selection;
 use crate::update::UpdateError;
+use crate::verify::Writer;
 
 /// Steps in a row that download and bring it no further, beside those that all files take.
 const MOST_IDLE: usize = 100;
@@ -30,7 +31,9 @@ pub(super) fn step(
     sums: &Sums,
     stop: &AtomicBool,
 ) -> Result<(), Failed> {
-    let Work::Pull { backup, store, another_source, files, bytes, there, watch, .. } = &mut job.work else { return Ok(()) };
+    let Work::Pull { backup, store, another_source, files, bytes, there, watch, unknown_runtime, .. } = &mut job.work else {
+        return Ok(());
+    };
     let known = there.under_way().map(|job| watch.filter(|watch| watch.job == job).unwrap_or(Watch::new(job)));
     let remote = remote(from, rules).map_err(|error| Failed::Problem(error.to_string()))?;
     // All that the backup has: what it leaves out was left out there.
@@ -55,7 +58,14 @@ pub(super) fn step(
             (*files, bytes.here, bytes.of) = ((pulled.files, pulled.files), pulled.bytes, pulled.bytes);
             *store = None;
             there.made();
+            unknown_runtime.clone_from(&pulled.unknown_runtime);
             job.enter(Stage::Done, None);
+            if let Some(version) = pulled.unknown_runtime {
+                job.say(&Writer::Unknown { version }.to_string());
+            }
+            for file in pulled.changed_tool_files {
+                job.say(&format!("{file} is not as Gaebar writes it; it has git and rustfmt leave the backup as it is"));
+            }
             if let Some(updated) = pulled.updated.filter(|updated| !updated.other_sources.is_empty()) {
                 let before = updated.other_sources.join(", ");
                 job.say(&format!("it is of {} now; the backup was taken from {before} before", updated.source));

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use gaebar_runtime::model::Entity;
 use gaebar_runtime::restore::{
-    Done, Execution, Incomplete, OnConflict, Options, Pace, Plan, PlanError, Progress, RowPlace, RowRef, RowSource, is_own_kind,
-    plan,
+    Coverage, Done, Execution, Incomplete, OnConflict, Options, Pace, Plan, PlanError, Progress, RowPlace, RowRef, RowSource,
+    is_own_kind, plan,
 };
 use gaebar_runtime::store::{self, MemoryStore, Place, Realm, Store, StoreError, StoreUrl};
 
@@ -102,7 +102,7 @@ fn plan_windows(job: &mut Job, with: With, keys: &mut Vec<KeyHash>) -> Result<bo
     let With { url, rows, folder, rules, stop, .. } = with;
     let store = look_at(url).map_err(|error| error.to_string())?;
     let options = Options { mirror: false, ..options(job)? };
-    let Work::Restore { mirror, plan: so_far, others, at, .. } = &mut job.work else { return Ok(true) };
+    let Work::Restore { mirror, plan: so_far, noticed, others, at, .. } = &mut job.work else { return Ok(true) };
     let mut windows = Windows::new(rows, at, rules);
     while let Some(window) = windows.next(stop) {
         let part = plan(&window, store.as_ref(), options.clone(), None, folder, &Silent, stop);
@@ -119,6 +119,7 @@ fn plan_windows(job: &mut Job, with: With, keys: &mut Vec<KeyHash>) -> Result<bo
         for (kind, counts) in part.kinds() {
             so_far.entry(kind.clone()).or_default().add(counts);
         }
+        *noticed += part.noticed().clone();
         count(&mut job.kinds, &part);
         windows.pass(&window);
     }
@@ -128,7 +129,7 @@ fn plan_windows(job: &mut Job, with: With, keys: &mut Vec<KeyHash>) -> Result<bo
 fn restored(job: &mut Job, With { url, rows, folder, rules, stop, .. }: With) -> Result<(), String> {
     let store = store::open_or_create(url).map_err(|error| error.to_string())?;
     let options = Options { mirror: false, ..options(job)? };
-    let Work::Restore { mirror, at, first, written, others, .. } = &mut job.work else { return Ok(()) };
+    let Work::Restore { mirror, at, first, note, written, others, .. } = &mut job.work else { return Ok(()) };
     let mut windows = Windows::new(rows, at, rules);
     let before = Done::default();
     while let Some(window) = windows.next(stop) {
@@ -146,6 +147,7 @@ fn restored(job: &mut Job, With { url, rows, folder, rules, stop, .. }: With) ->
         let executed = part.execute(&execution(store.place(), &Pace::new(false, None), stop));
         let done = executed.as_ref().unwrap_or_else(|incomplete| &incomplete.done).clone();
         *written += done.rows();
+        *note = store.caveat().map(str::to_owned).or_else(|| note.take());
         match executed {
             Ok(_) => job.kinds = kinds,
             Err(Incomplete { interrupted: true, .. }) => break,
@@ -329,6 +331,10 @@ impl Window<'_> {
 impl RowSource for Window<'_> {
     fn digest(&self) -> String {
         self.all.digest()
+    }
+
+    fn coverage(&self) -> Coverage {
+        self.all.coverage()
     }
 
     fn shards(&self) -> usize {

@@ -14,7 +14,7 @@ const VERIFIED: &str = "verified";
 
 /// Verifies as many shards as a step has room for, and one at least.
 pub(super) fn step(job: &mut Job, folder: &Path, own: &Path, budget: Budget) -> Result<(), String> {
-    let Work::Restore { digest, .. } = &mut job.work else { return Ok(()) };
+    let Work::Restore { digest, mirror, .. } = &mut job.work else { return Ok(()) };
     let claimed = Claimed::of(folder).map_err(|error| error.to_string())?;
     let now = claimed.digest();
     if *digest.get_or_insert_with(|| now.clone()) != now {
@@ -24,7 +24,7 @@ pub(super) fn step(job: &mut Job, folder: &Path, own: &Path, budget: Budget) -> 
         return Err("The backup was changed while it was verified. The next step begins anew.".to_owned());
     }
     let all = claimed.rows();
-    if all == 0 {
+    if all == 0 && !*mirror {
         return Err("The backup has no rows; there is nothing to restore.".to_owned());
     }
     let verified = own.join(VERIFIED);

@@ -37,9 +37,10 @@ impl<'a> Packages<'a> {
         format!("{}\n{}\n{}", self.members(volumes), self.package(volumes), self.profiles(volumes))
     }
 
-    /// `Cargo.toml` of the workspace around a copy.
+    /// `Cargo.toml` of the workspace around a copy. The runtime is no member: what cargo has members compiled with is not for it, so that
+    /// it is the same to all copies.
     pub fn workspace(&self, volumes: &BTreeSet<String>) -> String {
-        format!("{}\n{}", self.members(volumes), self.profiles(volumes))
+        format!("{}exclude = [\"{}\"]\n\n{}", self.members(volumes), self.runtime_folder, self.profiles(volumes))
     }
 
     /// `Cargo.toml` of the backup in such a workspace.
@@ -97,10 +98,10 @@ required-features = ["restore"]
 
     fn members(&self, volumes: &BTreeSet<String>) -> String {
         let below = |part: &str| self.member.map_or_else(|| part.to_owned(), |member| format!("{member}/{part}"));
-        let parts = [self.runtime_folder.to_owned(), below("models")].into_iter();
+        let first = self.member.unwrap_or(self.runtime_folder).to_owned();
         let volumes = volumes.iter().map(|volume| below(&format!("volumes/{volume}")));
         let mut members = String::new();
-        for path in self.member.map(str::to_owned).into_iter().chain(parts).chain(volumes) {
+        for path in [first, below("models")].into_iter().chain(volumes) {
             // Writing to a String can't fail.
             let _ = writeln!(members, "    \"{path}\",");
         }

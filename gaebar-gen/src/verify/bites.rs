@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::kind::Numbers;
 use super::{Claimed, Gate, Scope, VerifiedKind, VerifyError, Visitor};
 use crate::bite::Bite;
-use crate::folder::{self, FolderError};
+use crate::folder::{self, FolderError, SizeLimit};
 use crate::previous::key_hash;
 use crate::reader::ReadRow;
 
@@ -50,7 +50,7 @@ pub struct Far {
 impl Bites {
     /// Those in a folder of Gaebar's own. `of` is the same for the same files alone; what is known of others is dropped.
     pub fn open(folder: &Path, of: &str) -> Result<Self, FolderError> {
-        if folder::read_regular(&folder.join(OF))?.as_deref() != Some(of.as_bytes()) {
+        if folder::read_regular(&folder.join(OF), SizeLimit::NOTE)?.as_deref() != Some(of.as_bytes()) {
             folder::remove(folder)?;
             folder::write(folder, OF, of.as_bytes())?;
         }
@@ -160,7 +160,7 @@ impl Bites {
     }
 
     fn known(&self, shard: usize) -> Result<Option<Known>, FolderError> {
-        let bytes = folder::read_regular(&self.place(shard))?;
+        let bytes = folder::read_regular(&self.place(shard), SizeLimit::PROGRESS)?;
         Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Contents, Gate, JustLooking, Scope, VerifiedKind, VerifiedShard, VerifyError};
+use super::{Contents, Gate, JustLooking, Scope, VerifiedKind, VerifiedShard, VerifyError, Writer};
 use crate::manifest::KindManifest;
 
 /// What the manifests of a backup say that it holds. Nothing of that was read yet, but the structs.
@@ -46,6 +46,20 @@ impl Claimed {
     /// How many rows all kinds have.
     pub fn rows(&self) -> u64 {
         self.0.kinds.iter().map(|kind| kind.manifest.rows).sum()
+    }
+
+    /// Verifies what is in the backup beside its rows: that all of it, and nothing else, is there as its writer's version makes it. Returns
+    /// the writer, who may be unknown.
+    pub fn frame(&self, backup: &Path) -> Result<Writer, VerifyError> {
+        let gate = Gate::new(backup, Scope::Everything, &JustLooking)?;
+        for VerifiedKind { manifest, kind, .. } in self.kinds() {
+            for (name, volume) in gate.volumes(manifest, kind).unwrap_or_default() {
+                gate.crate_of(&name, &volume, kind)?;
+            }
+        }
+        let (_, writer) = gate.derived(self.kinds())?;
+        gate.finish(Vec::new(), Vec::new())?;
+        Ok(writer)
     }
 
     /// The contents of a backup of which all that is claimed was read, and is so.

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use gaebar_runtime::restore::Extent;
 use rayon::prelude::*;
 
 use super::blobs::BlobFiles;
-use super::{Edit, Gate, VerifiedKind, VerifiedShard};
+use super::{Edit, Gate, VerifiedKind, VerifiedShard, names};
 use crate::fingerprint::Fingerprint;
 use crate::folder::FolderError;
 use crate::manifest::KindManifest;
-use crate::reader;
+use crate::reader::{self, ReadRow};
 use crate::schema::Kind;
 use crate::templates;
 
@@ -55,11 +56,7 @@ impl Gate<'_> {
         let (mut shards, mut edits) = (Vec::new(), Vec::new());
         let mut all_read = true;
         for (name, volume) in &volumes {
-            let cargo = templates::Packages::of_backup(&self.manifest.name).volume(name);
-            self.exact(&format!("volumes/{name}/Cargo.toml"), cargo.as_bytes())?;
-            let modules: Vec<_> = volume.shards.keys().map(|number| format!("shard_{number}")).collect();
-            let library = templates::volume_library(&self.models(), &kind.structure, &modules);
-            self.exact(&format!("volumes/{name}/src/lib.rs"), library.as_bytes())?;
+            self.crate_of(name, volume, &kind)?;
             let blobs = self.blobs(name);
             let read = self.shards(&manifest, &kind, &volume.shards.values().collect::<Vec<_>>(), &blobs)?;
             all_read &= read.iter().all(Option::is_some);
@@ -78,6 +75,15 @@ impl Gate<'_> {
         Ok(Some((VerifiedKind { manifest, kind, shards }, edits)))
     }
 
+    /// The files that make a crate of a volume.
+    pub(super) fn crate_of(&self, name: &str, volume: &Volume, kind: &Kind) -> Result<(), FolderError> {
+        let cargo = templates::Packages::of_backup(&self.manifest.name).volume(name);
+        self.exact(&format!("volumes/{name}/Cargo.toml"), cargo.as_bytes())?;
+        let modules: Vec<_> = volume.shards.keys().map(|number| format!("shard_{number}")).collect();
+        let library = templates::volume_library(&self.models(), &kind.structure, &modules);
+        self.exact(&format!("volumes/{name}/src/lib.rs"), library.as_bytes())
+    }
+
     /// The crate of the backup's models.
     fn models(&self) -> String {
         templates::crate_name(&self.manifest.name, "models")
@@ -92,7 +98,7 @@ impl Gate<'_> {
         blobs: &BlobFiles,
     ) -> Result<Vec<Option<ReadShard>>, FolderError> {
         let models = self.models();
-        files.par_iter().map(|file| self.shard(kind, &models, file, &manifest.files[*file], blobs)).collect()
+        files.par_iter().map(|file| self.shard(manifest, kind, &models, file, blobs)).collect()
     }
 
     /// Takes the numbers of a shard's rows into account.
@@ -114,6 +120,10 @@ impl Gate<'_> {
     }
 
     pub(super) fn model(&self, manifest: &KindManifest) -> Result<Option<Kind>, FolderError> {
+        if manifest.namespaces != Extent::Unknown && !self.manifest.has_coverage() {
+            self.refuse(&manifest.path, "says which namespaces are covered, which the backup's format does not");
+            return Ok(None);
+        }
         let mut models = manifest.files.iter().filter_map(|(path, hash)| {
             let file = path.strip_prefix("models/src/")?.strip_suffix(".rs")?;
             Some((file, path, hash))
@@ -137,6 +147,10 @@ impl Gate<'_> {
         };
         match reader::kind(file, text) {
             Ok(kind) if kind.name == manifest.kind => {
+                if let Some(problem) = names::misnamed(&kind) {
+                    self.refuse(path, problem);
+                    return Ok(None);
+                }
                 self.visitor.file(path, &bytes)?;
                 Ok(Some(kind))
             }
@@ -163,7 +177,7 @@ impl Gate<'_> {
             let known = number.is_some()
                 && match rest[..] {
                     ["Cargo.toml"] | ["src", "lib.rs"] => true,
-                    ["src", "blobs", blob] => volume.blobs.insert(blob.to_owned()),
+                    ["src", "blobs", blob] => manifest.files[path].sha256() == blob && volume.blobs.insert(blob.to_owned()),
                     ["src", file] => {
                         let number = file.strip_prefix("shard_").and_then(|file| canonical(file.strip_suffix(".rs")?));
                         number.is_some_and(|number| volume.shards.insert(number, path.clone()).is_none())
@@ -181,17 +195,13 @@ impl Gate<'_> {
     /// `None`: the shard was refused.
     fn shard(
         &self,
+        manifest: &KindManifest,
         kind: &Kind,
         models: &str,
         file: &str,
-        fingerprint: &Fingerprint,
         blobs: &BlobFiles,
     ) -> Result<Option<ReadShard>, FolderError> {
-        let size = self.backup.join(file).symlink_metadata().map_or(0, |metadata| metadata.len());
-        if size > super::MOST_SHARD_BYTES {
-            self.refuse(file, format!("has {size} bytes, and no shard has more than {}", super::MOST_SHARD_BYTES));
-            return Ok(None);
-        }
+        let fingerprint = &manifest.files[file];
         let Some(bytes) = self.read(file)? else { return Ok(None) };
         let accepted = Fingerprint::of(&bytes);
         let is_as_backed_up = fingerprint.is_of_the_same(&accepted);
@@ -236,6 +246,11 @@ impl Gate<'_> {
                 self.refuse(file, "is not as it was backed up, though each row is one that was: were they put in another order?");
                 return Ok(None);
             }
+        }
+        let is_elsewhere = |row: &&ReadRow| manifest.namespaces.includes(row.entity.key().namespace()) == Some(false);
+        if is_as_backed_up && let Some(row) = rows.iter().find(is_elsewhere) {
+            let problem = format!("row_{} is of a namespace that {} does not cover", row.number, manifest.path);
+            self.refuse(format!("{file}:{}", row.line), problem);
         }
         for row in &rows {
             if let Err(problem) = self.entities.add(file, row) {

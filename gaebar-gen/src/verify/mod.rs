@@ -8,18 +8,23 @@ mod bites;
 mod blobs;
 mod claimed;
 mod entities;
+mod git;
 mod kind;
+mod names;
 mod one;
+mod runtime;
 mod stray;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 use std::fs::File;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use gaebar_runtime::model::Key;
+use gaebar_runtime::restore::Coverage;
+use gaebar_runtime::visible::visible;
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -28,11 +33,13 @@ pub use bites::{Bites, Far};
 pub use claimed::Claimed;
 pub use entities::{Dangling, OverLimit};
 pub use one::OneKind;
+pub use runtime::Writer;
+pub use stray::{Hazard, Tool};
 
-use crate::emit::visible;
+use crate::coverage::coverage;
 use crate::fingerprint::Fingerprint;
-use crate::folder::{self, FolderError};
-use crate::manifest::{BackupManifest, KindManifest, ManifestError};
+use crate::folder::{self, FolderError, SizeLimit};
+use crate::manifest::{self, BackupManifest, FORMAT, KindManifest, ManifestError};
 use crate::memo::KnownRow;
 use crate::names::hex;
 use crate::reader::ReadRow;
@@ -42,15 +49,8 @@ use crate::templates::{self, Templates};
 use crate::update;
 use entities::Entities;
 
-/// The largest shard that is read: many times what the generator writes, and some 100 times less than a machine's memory holds of it.
-const MOST_SHARD_BYTES: u64 = 64 << 20;
 /// Problems that are told in full.
 const MOST_PROBLEMS: usize = 100;
-
-// A release's runtime has fewer files, fewer bytes in all, and shorter paths.
-const MOST_FILES: usize = 1_000;
-const MOST_BYTES: u64 = 4 << 20;
-const MOST_PATH: usize = 200;
 
 /// What a backup holds: rows that the reader accepted. Its other files may be anything, and are not for running.
 #[derive(Debug)]
@@ -67,9 +67,6 @@ pub struct Contents {
     pub dangling: Dangling,
 }
 
-/// What a backup is compiled with, and the earlier release that wrote it, if one did.
-type CompiledWith = (Cow<'static, Foundation>, Option<&'static Release>);
-
 /// A backup of which every file was accepted. What compiles takes nothing else.
 #[derive(Debug)]
 pub struct Verified {
@@ -77,6 +74,7 @@ pub struct Verified {
     foundation: Cow<'static, Foundation>,
     release: Option<&'static Release>,
     tool_files: Vec<&'static str>,
+    hazards: Vec<Hazard>,
 }
 
 impl Verified {
@@ -100,6 +98,11 @@ impl Verified {
         &self.tool_files
     }
 
+    /// What stands in the backup's folder beside it, and cargo or git would act on there. None of it is copied to where Gaebar compiles.
+    pub fn hazards(&self) -> &[Hazard] {
+        &self.hazards
+    }
+
     /// A hash over all that was accepted. A restore binary carries it.
     pub fn digest(&self) -> String {
         let compiled_with = self.release.map_or(env!("CARGO_PKG_VERSION"), |release| release.foundation);
@@ -108,7 +111,7 @@ impl Verified {
 }
 
 impl Contents {
-    /// A hash over the name, each kind's manifest, and each shard's bytes.
+    /// A hash over the backup's manifest, that of each kind, and each shard's bytes.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
         let mut add = |text: &str| {
@@ -116,6 +119,7 @@ impl Contents {
             hash.update([0]);
         };
         add(&self.manifest.name);
+        self.manifest.sha256.iter().for_each(|sha256| add(sha256));
         for kind in &self.kinds {
             add(&kind.manifest.sha256);
             for shard in &kind.shards {
@@ -124,6 +128,11 @@ impl Contents {
             }
         }
         hex(&hash.finalize())
+    }
+
+    /// What the backup covers, as its manifests say.
+    pub fn coverage(&self) -> Coverage {
+        coverage(&self.manifest, self.kinds.iter().map(|kind| &kind.manifest))
     }
 
     /// The stores that its kinds were read from, by URL.
@@ -289,15 +298,24 @@ pub fn read_kinds(backup: &Path, visitor: &dyn Visitor, wanted: &dyn Fn(&str) ->
 pub fn verify(backup: &Path, visitor: &dyn Visitor) -> Result<Verified, VerifyError> {
     let gate = Gate::new(backup, Scope::Everything, visitor)?;
     let (kinds, edits) = gate.kinds(&|_| true)?;
-    let (foundation, release) = gate.derived(&kinds)?;
+    let (foundation, writer) = gate.derived(&kinds)?;
+    if let Writer::Unknown { .. } = writer {
+        gate.refuse(templates::RUNTIME, writer.to_string());
+    }
+    let hazards = gate.take_hazards();
     let contents = gate.finish(kinds, edits)?;
-    let mut tool_files = Vec::new();
+    Ok(Verified { contents, foundation, release: writer.release(), tool_files: changed_tool_files(backup)?, hazards })
+}
+
+/// The files for git and rustfmt that are not as Gaebar writes them.
+pub fn changed_tool_files(backup: &Path) -> Result<Vec<&'static str>, FolderError> {
+    let mut changed = Vec::new();
     for (file, text) in templates::TOOL_FILES {
-        if folder::read_regular(&backup.join(file))?.as_deref() != Some(text.as_bytes()) {
-            tool_files.push(file);
+        if !folder::holds(&backup.join(file), text.as_bytes())? {
+            changed.push(file);
         }
     }
-    Ok(Verified { contents, foundation, release, tool_files })
+    Ok(changed)
 }
 
 /// The kinds of a backup whose other files may be out of step, as after a merge, with their structs.
@@ -332,6 +350,7 @@ struct Gate<'a> {
     scope: Scope,
     visitor: &'a dyn Visitor,
     problems: Mutex<Vec<Problem>>,
+    hazards: Mutex<Vec<Hazard>>,
     entities: Entities,
 }
 
@@ -339,7 +358,8 @@ impl<'a> Gate<'a> {
     fn new(backup: &'a Path, scope: Scope, visitor: &'a dyn Visitor) -> Result<Self, VerifyError> {
         let reading = update::reading(backup).map_err(ManifestError::from)?;
         let manifest = BackupManifest::read(backup)?;
-        Ok(Self { backup, reading, manifest, scope, visitor, problems: Mutex::default(), entities: Entities::default() })
+        let (problems, hazards, entities) = (Mutex::default(), Mutex::default(), Entities::default());
+        Ok(Self { backup, reading, manifest, scope, visitor, problems, hazards, entities })
     }
 
     /// What is left when everything was looked at: the contents, or the problems.
@@ -362,12 +382,22 @@ impl<'a> Gate<'a> {
 
     /// The bytes of a file that must be there. A link is none, wherever it leads.
     fn read(&self, file: &str) -> Result<Option<Vec<u8>>, FolderError> {
-        let path = self.backup.join(file);
-        let bytes = folder::read_regular(&path)?;
-        if bytes.is_none() {
-            self.refuse(file, if path.symlink_metadata().is_ok() { "is no regular file" } else { "is missing" });
+        match folder::read_regular(&self.backup.join(file), SizeLimit::of_part(file)) {
+            Ok(None) => {
+                self.refuse_absent(file);
+                Ok(None)
+            }
+            Err(error) if error.is_too_large() => {
+                self.refuse(file, error.source.to_string());
+                Ok(None)
+            }
+            bytes => bytes,
         }
-        Ok(bytes)
+    }
+
+    fn refuse_absent(&self, file: &str) {
+        let is_there = self.backup.join(file).symlink_metadata().is_ok();
+        self.refuse(file, if is_there { "is no regular file" } else { "is missing" });
     }
 
     /// A file that must have exactly these bytes, if it is to be compiled.
@@ -375,15 +405,16 @@ impl<'a> Gate<'a> {
         if self.scope == Scope::Rows {
             return Ok(());
         }
-        if let Some(bytes) = self.read(file)? {
-            if bytes == expected {
-                self.visitor.file(file, &bytes)?;
-            } else {
-                self.refuse(
-                    file,
-                    "is not as this version of Gaebar writes it; if another version did, `gaebar upgrade` brings it up to date",
-                );
-            }
+        let path = self.backup.join(file);
+        if folder::holds(&path, expected)? {
+            self.visitor.file(file, expected)?;
+        } else if path.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
+            self.refuse(
+                file,
+                "is not as this version of Gaebar writes it; if another version did, `gaebar upgrade` brings it up to date",
+            );
+        } else {
+            self.refuse_absent(file);
         }
         Ok(())
     }
@@ -448,67 +479,34 @@ impl<'a> Gate<'a> {
     }
 
     /// The files that follow from the kinds and the version that wrote them. Files that belong to nothing are found here, too.
-    fn derived(&self, kinds: &[VerifiedKind]) -> Result<CompiledWith, FolderError> {
-        let (foundation, release) = self.foundation()?;
+    fn derived(&self, kinds: &[VerifiedKind]) -> Result<runtime::CompiledWith, FolderError> {
+        let (foundation, writer) = self.foundation()?;
         let volumes = volumes(kinds.iter().map(|kind| &kind.manifest));
+        let release = if let Writer::Release(release) = &writer { Some(*release) } else { None };
+        let format = release.map_or(FORMAT, |release| release.format);
+        if self.manifest.format != format {
+            let found = self.manifest.format;
+            let problem = format!(
+                "has format {found}, and not {format}; if another version wrote it, `gaebar upgrade` brings it up to date"
+            );
+            self.refuse(manifest::MANIFEST, problem);
+        }
+        let covered = coverage(&self.manifest, kinds.iter().map(|kind| &kind.manifest));
+        let coverage = self.manifest.has_coverage().then_some(&covered);
         let structures = kinds.iter().map(|kind| (kind.kind.file.as_str(), kind.kind.structure.as_str()));
         let library = templates::models_library(structures);
-        let mut files = Templates { name: &self.manifest.name, volumes: &volumes, foundation: &foundation }.files();
+        let mut files = Templates { name: &self.manifest.name, volumes: &volumes, coverage, foundation: &foundation }.files();
         files.push((templates::MODELS_LIBRARY.to_owned(), library.into_bytes()));
         for (file, bytes) in &files {
-            if release.is_some_and(|release| !release.writes_raw_names) && templates::NAMING.contains(&file.as_str()) {
+            if writer.release().is_some_and(|release| !release.writes_raw_names) && templates::NAMING.contains(&file.as_str()) {
                 self.exact(file, String::from_utf8_lossy(bytes).replace("r#", "").as_bytes())?;
             } else {
                 self.exact(file, bytes)?;
             }
         }
         self.strays(kinds, files.into_iter().map(|(file, _)| file))?;
-        Ok((foundation, release))
+        Ok((foundation, writer))
     }
-
-    /// What the backup is compiled with, if a release is known to have written it; else this version's own, from which it may differ.
-    fn foundation(&self) -> Result<CompiledWith, FolderError> {
-        let present = || Ok((Cow::Borrowed(Foundation::present()), None));
-        // Every version has a manifest of its own, for its number is in it.
-        let (file, manifest) = Foundation::present().manifest(&self.manifest.name);
-        if folder::read_regular(&self.backup.join(file))?.is_some_and(|bytes| bytes == manifest) {
-            return present();
-        }
-        let mut runtime = BTreeMap::new();
-        let lock = folder::read_regular(&self.backup.join(templates::LOCK_FILE))?;
-        if read_below(&self.backup.join(templates::RUNTIME), "", &mut runtime, &mut { MOST_BYTES })?
-            && let Some(found) = lock.and_then(|lock| Foundation::found(&self.manifest.name, runtime, &lock))
-            && let Some(release) = found.release()
-        {
-            return Ok((Cow::Owned(found), Some(release)));
-        }
-        present()
-    }
-}
-
-/// Adds all files below a folder, whose path begins with `below`. `false` if there is something else than files and folders, or more
-/// than a runtime is made of.
-fn read_below(folder: &Path, below: &str, found: &mut BTreeMap<String, Vec<u8>>, left: &mut u64) -> Result<bool, FolderError> {
-    let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-        entries => entries.map_err(FolderError::at("list", folder))?,
-    };
-    for entry in entries {
-        let entry = entry.map_err(FolderError::at("list", folder))?;
-        let path = format!("{below}{}", entry.file_name().to_string_lossy());
-        let metadata = entry.metadata().map_err(FolderError::at("read", &entry.path()))?;
-        if metadata.is_dir() && path.len() < MOST_PATH {
-            if !read_below(&entry.path(), &format!("{path}/"), found, left)? {
-                return Ok(false);
-            }
-        } else if metadata.is_file() && metadata.len() < *left && found.len() < MOST_FILES {
-            *left -= metadata.len();
-            found.insert(path, folder::read(&entry.path())?);
-        } else {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 /// The blob with this SHA-256 in a volume's folder of blobs. A file is a blob only if its bytes have that hash.
@@ -517,7 +515,7 @@ pub fn read_blob(folder: &Path, sha256: &str) -> Result<Vec<u8>, String> {
         return Err(format!("{sha256:?} is no name of a blob"));
     }
     let path = folder.join(sha256);
-    let bytes = folder::read_regular(&path).map_err(|error| error.to_string())?;
+    let bytes = folder::read_regular(&path, SizeLimit::BLOB).map_err(|error| error.to_string())?;
     let bytes = bytes.ok_or_else(|| format!("{} is missing, or no regular file", path.display()))?;
     if hex(&Sha256::digest(&bytes)) != sha256 {
         return Err(format!("{} is not what its name says", path.display()));

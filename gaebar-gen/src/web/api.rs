@@ -8,6 +8,7 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use gaebar_runtime::visible::json;
 use serde::Serialize;
 
 use super::App;
@@ -137,7 +138,8 @@ impl From<Job> for Told {
     }
 }
 
-fn answer(status: StatusCode, told: &impl Serialize) -> Result<Response, Problem> {
-    let text = serde_json::to_string(told).map_err(|_| Problem::broken())?;
+/// An answer as JSON, in which nothing hides.
+pub(super) fn answer(status: StatusCode, told: &impl Serialize) -> Result<Response, Problem> {
+    let text = json(&serde_json::to_string(told).map_err(|_| Problem::broken())?);
     Ok((status, [(header::CONTENT_TYPE, "application/json")], text).into_response())
 }

@@ -13,7 +13,7 @@ use gaebar_runtime::model::{Properties, Value};
 use gaebar_runtime::store::{self, StoreUrl};
 
 use super::problem::Problem;
-use crate::compare::{CompareError, Difference, Side, changes, compare};
+use crate::compare::{CompareError, Compared, Difference, Side, changes, compare};
 use crate::emit::notations;
 use crate::read::Selection;
 
@@ -55,6 +55,10 @@ pub(super) enum Ended {
 #[derive(Debug, Default)]
 pub(super) struct Differences {
     pub(super) equal: u64,
+    /// Entities of the store that were not compared: the backup does not cover their kinds or namespaces.
+    pub(super) not_covered: u64,
+    /// References of the backup that name the store's own project.
+    pub(super) own_references: u64,
     /// By kind.
     pub(super) counts: BTreeMap<String, Counts>,
     /// The first of them.
@@ -209,13 +213,15 @@ impl Comparison {
         })?;
         let selection = Selection { scans: self.scans, ..Selection::default() };
         let mut differences = Differences::default();
-        let equal = compare(Side::Backup(backup), Side::Store(store.as_ref()), &selection, &self.stop, &mut |difference| {
+        let compared = compare(Side::Backup(backup), Side::Store(store.as_ref()), &selection, &self.stop, &mut |difference| {
             differences.tell(difference);
             Ok::<_, io::Error>(())
         });
         let seconds = self.begun.elapsed();
-        match equal {
-            Ok(equal) => Ok(Differences { equal, seconds: seconds.as_secs_f64(), ..differences }),
+        match compared {
+            Ok(Compared { equal, own_references }) => {
+                Ok(Differences { equal, own_references, seconds: seconds.as_secs_f64(), ..differences })
+            }
             Err(_) if self.stop.load(Ordering::Relaxed) && seconds >= self.limit => {
                 let what = format!("This took more than {} s and was given up; nothing was changed.", self.limit.as_secs());
                 Err(unavailable(what, "`gaebar diff` on the command line has no such limit; --kinds compares a part."))
@@ -245,6 +251,10 @@ impl Differences {
             Difference::Removed(entity) => (entity, Change::OnlyBackup, &entity.properties, &nothing),
             Difference::Added(entity) => (entity, Change::OnlyStore, &nothing, &entity.properties),
             Difference::Changed(one, other) => (one, Change::Changed, &one.properties, &other.properties),
+            Difference::NotCovered(_) => {
+                self.not_covered += 1;
+                return;
+            }
         };
         let counts = self.counts.entry(entity.kind().to_owned()).or_default();
         *match change {

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::{Access, Settings, Token, TokenError};
 use crate::backup::Options;
-use crate::compile::cache;
+use crate::cache;
 use crate::config::{Config, ConfigError, RemoteConfig};
 use crate::memo::Memo;
 use crate::read::Selection;
@@ -53,7 +53,7 @@ impl Settings {
         };
         settings.rules.backup = Options {
             shard_bytes: of.shard_size.unwrap_or(SHARD_BYTES),
-            memo: cache().ok().map(|cache| Memo::new(&cache)),
+            memo: cache::folder().ok().map(|cache| Memo::new(&cache)),
             ..Options::new(selection)
         };
         settings.rules.budget = config.budget();

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::App;
+use super::api::answer;
 use super::problem::Problem;
 use crate::listing::{Listing, is_backup_file};
 
@@ -50,7 +52,7 @@ pub(super) async fn backups(State(app): State<Arc<App>>) -> Result<Response, Pro
             bytes: None,
         }));
         backups.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        json(&Backups { backups })
+        answer(StatusCode::OK, &Backups { backups })
     })
     .await
 }
@@ -60,7 +62,7 @@ pub(super) async fn files(State(app): State<Arc<App>>, Path(backup): Path<String
     app.read(move |app| {
         let backup = app.open(&backup)?;
         let kinds: Vec<_> = backup.kinds.iter().map(|kind| &kind.manifest).collect();
-        json(&Listing::of(&backup.folder, &kinds)?)
+        answer(StatusCode::OK, &Listing::of(&backup.folder, &kinds)?)
     })
     .await
 }
@@ -79,9 +81,4 @@ pub(super) async fn file(State(app): State<Arc<App>>, Path((backup, path)): Path
         Ok(([(CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
     })
     .await
-}
-
-fn json(answer: &impl Serialize) -> Result<Response, Problem> {
-    let text = serde_json::to_string(answer).map_err(|_| Problem::broken())?;
-    Ok(([(CONTENT_TYPE, "application/json")], text).into_response())
 }

@@ -10,6 +10,7 @@ use super::library::{Backup, BackupKind, Shard};
 use super::problem::Problem;
 use super::tokens::{Class, Tokens};
 use crate::emit::{ROW, string_literal};
+use crate::reader::unquoted;
 
 /// Entities of one shard that refer to the one looked for and are named.
 const MOST_NAMED: usize = 100;
@@ -84,7 +85,7 @@ fn in_shard(backup: &Backup, kind: &BackupKind, shard: &Shard, literal: &str, fi
         if keys.any(|key| key == literal) {
             found.count += 1;
             if found.referrers.len() < MOST_NAMED {
-                let key = syn::parse_str::<syn::LitStr>(own).map_or_else(|_| own.to_owned(), |key| key.value());
+                let key = unquoted(own).unwrap_or_else(|| own.to_owned());
                 found.referrers.push(Referrer { kind: kind.file.clone(), shard: shard.file.clone(), number, key });
             }
         }

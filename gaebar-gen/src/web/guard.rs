@@ -10,12 +10,12 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, FromRequestParts, OriginalUri, Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::request::Parts;
-use axum::http::uri::Authority;
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 
+use super::host::{Host, Name};
 use super::links::{Links, query};
 use super::pages;
 use super::problem::Problem;
@@ -229,7 +229,7 @@ async fn admit(app: &App, request: Request, links: Links) -> Result<(Request, Vi
     let (mut parts, body) = request.into_parts();
     let cookie = Cookie {
         // Cookies are shared by all ports of a host.
-        name: host.port_u16().map_or_else(|| "gaebar".to_owned(), |port| format!("gaebar-{port}")),
+        name: host.port.map_or_else(|| "gaebar".to_owned(), |port| format!("gaebar-{port}")),
         path: mount(parts.extensions.get::<OriginalUri>().map(|OriginalUri(uri)| uri.path()), parts.uri.path()),
         is_secure: parts.headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https://")),
     };
@@ -296,17 +296,17 @@ fn without_token(access: &Access) -> Problem {
 
 /// The host that was asked for, if it is one of ours. A page of somebody else's can make its own name lead here (DNS rebinding), but
 /// no address, and no name of ours.
-fn host(app: &App, request: &Request) -> Result<Authority, Problem> {
-    let given = request.headers().get_all(header::HOST).iter().map(|host| Authority::try_from(host.as_bytes()).ok());
-    let mut given = given.chain(request.uri().authority().cloned().map(Some));
-    let host = given.next().flatten().filter(|host| given.all(|other| other.as_ref() == Some(host)));
-    let host =
-        host.ok_or_else(|| Problem::bad("The request names no host, or several.", "Use a browser, or a client of HTTP/1.1."))?;
-    let name = host.host().trim_start_matches('[').trim_end_matches(']');
-    let is_ours = name.eq_ignore_ascii_case("localhost")
-        || name.parse::<IpAddr>().is_ok()
-        || app.settings.hosts.iter().any(|ours| ours.eq_ignore_ascii_case(name));
-    if is_ours && !host.as_str().contains('@') {
+fn host(app: &App, request: &Request) -> Result<Host, Problem> {
+    let given = request.headers().get_all(header::HOST).iter().map(|host| host.to_str().ok()?.parse().ok());
+    let mut given = given.chain(request.uri().authority().map(|authority| authority.as_str().parse().ok()));
+    let host: Option<Host> = given.next().flatten().filter(|host| given.all(|other| other.as_ref() == Some(host)));
+    let host = host
+        .ok_or_else(|| Problem::bad("The request names no valid host, or several.", "Use a browser, or a client of HTTP/1.1."))?;
+    let is_ours = match &host.name {
+        Name::Ip(_) => true,
+        Name::Domain(name) => name == "localhost" || app.settings.hosts.iter().any(|ours| ours.eq_ignore_ascii_case(name)),
+    };
+    if is_ours {
         return Ok(host);
     }
     let next = "If that name is meant, start it with `gaebar serve --host NAME`, or put it into the settings' hosts.";
@@ -314,14 +314,14 @@ fn host(app: &App, request: &Request) -> Result<Authority, Problem> {
 }
 
 /// A request that changes something comes from a page of the same host, or from no page at all.
-fn check_origin(method: &Method, headers: &HeaderMap, host: &Authority) -> Result<(), Problem> {
+fn check_origin(method: &Method, headers: &HeaderMap, host: &Host) -> Result<(), Problem> {
     if matches!(*method, Method::GET | Method::HEAD) {
         return Ok(());
     }
     let is_ours = |origin: &HeaderValue| {
         let origin = origin.to_str().unwrap_or_default();
         let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-        authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host.as_str()))
+        authority.is_some_and(|authority| authority.parse().as_ref() == Ok(host))
     };
     let is_foreign_site = headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none");
     if is_foreign_site || !headers.get_all(header::ORIGIN).iter().all(is_ours) {

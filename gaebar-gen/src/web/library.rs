@@ -10,14 +10,12 @@ use std::time::SystemTime;
 
 use super::problem::Problem;
 use crate::fingerprint::Fingerprint;
-use crate::folder::{self, FolderError};
+use crate::folder::{self, FolderError, SizeLimit};
 use crate::manifest::{BackupManifest, KindManifest, MANIFEST, ManifestError};
 use crate::update;
 
 /// Backups whose manifests are kept in memory.
 const MOST_KEPT: usize = 100;
-/// The largest file that is shown, or looked through: many times what the generator writes.
-const MOST_BYTES: u64 = 16 << 20;
 
 /// The backups in a folder.
 #[derive(Debug)]
@@ -188,7 +186,7 @@ impl Backup {
         sources
     }
 
-    /// The bytes of a file below the backup's folder, unless it is missing, a link, or too large.
+    /// The bytes of a file below the backup's folder, unless it is missing, a link, or larger than such a file can be.
     pub(super) fn file(&self, path: &str) -> Result<Option<Vec<u8>>, FolderError> {
         read_inside(&self.folder, path)
     }
@@ -196,7 +194,7 @@ impl Backup {
     /// A shard's bytes.
     pub(super) fn bytes_of(&self, shard: &Shard) -> Result<Vec<u8>, Problem> {
         self.file(&shard.file)?.ok_or_else(|| {
-            let what = format!("{} is missing, is a link, or is larger than {} MB.", shard.file, MOST_BYTES >> 20);
+            let what = format!("{} is missing, is a link, or is larger than a shard can be.", shard.file);
             Problem::missing(what, format!("`gaebar verify {}` tells more.", self.folder.display()))
         })
     }
@@ -207,8 +205,13 @@ fn read_inside(folder: &Path, file: &str) -> Result<Option<Vec<u8>>, FolderError
     let path = folder.join(file);
     let is_link = |path: &Path| path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
     let is_behind_link = path.ancestors().take_while(|above| *above != folder).any(is_link);
-    let is_too_large = path.symlink_metadata().is_ok_and(|metadata| metadata.len() > MOST_BYTES);
-    if is_behind_link || is_too_large { Ok(None) } else { folder::read_regular(&path) }
+    if is_behind_link {
+        return Ok(None);
+    }
+    match folder::read_regular(&path, SizeLimit::of_part(file)) {
+        Err(error) if error.is_too_large() => Ok(None),
+        bytes => bytes,
+    }
 }
 
 impl BackupKind {

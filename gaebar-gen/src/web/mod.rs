@@ -22,6 +22,7 @@ mod downloads;
 mod find;
 mod guard;
 mod guesses;
+mod host;
 mod library;
 mod limit;
 mod links;
@@ -45,6 +46,8 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 pub use configured::SettingsError;
+pub(crate) use host::Host;
+pub use host::is_host_name;
 pub(crate) use links::part;
 pub use serve::{ServeError, bind, serve};
 pub use session::{Token, TokenError, VARIABLE};

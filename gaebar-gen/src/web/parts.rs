@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 
+use gaebar_runtime::visible::{is_hidden, visible};
 use maud::{Escaper, Markup, PreEscaped};
 
 use super::find::number;
 use super::tokens::{Class, Token, Tokens};
-use crate::emit::{ROW, is_hidden, visible};
+use crate::emit::ROW;
+use crate::reader::unquoted;
 
 /// Bytes of HTML that a part comes to at the most.
 const MOST_PART: usize = 40_000;
@@ -121,7 +123,7 @@ fn pieces<'a>(
 
 /// The beginning of a link to the entity with a key, which stands there as a literal.
 fn key_link(token: Token, link: &dyn Fn(&str) -> String) -> String {
-    let key = syn::parse_str::<syn::LitStr>(token.text).map(|literal| literal.value()).unwrap_or_default();
+    let key = unquoted(token.text).unwrap_or_default();
     let mut out = String::from("<a class=\"key\" href=\"");
     // Writing to a String can't fail.
     let _ = Escaper::new(&mut out).write_str(&link(&key));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use gaebar_runtime::visible::{json, message};
 
 use crate::folder::FolderError;
 use crate::manifest::ManifestError;
@@ -70,7 +71,7 @@ impl Problem {
     pub(super) fn to_json(&self) -> String {
         let Self { status, what, next } = self;
         let problem = status.canonical_reason().unwrap_or("Error").to_ascii_lowercase().replace(' ', "-");
-        serde_json::json!({ "status": status.as_u16(), "problem": problem, "what": what, "next": next }).to_string()
+        json(&serde_json::json!({ "status": status.as_u16(), "problem": problem, "what": what, "next": next }).to_string())
     }
 }
 
@@ -121,7 +122,8 @@ impl From<FolderError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = format!("{}\n{}\n", self.what, self.next);
+        // Programs such as curl write it to a terminal.
+        let body = format!("{}\n{}\n", message(&self.what), message(&self.next));
         let mut response = (self.status, body).into_response();
         if self.status == StatusCode::TOO_MANY_REQUESTS {
             response.headers_mut().insert(axum::http::header::RETRY_AFTER, axum::http::HeaderValue::from_static("60"));

@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 
-use crate::folder::{self, FolderError};
+use crate::folder::{self, FolderError, SizeLimit};
 use crate::names::hex;
 use crate::secret::Secret;
 
@@ -103,7 +103,7 @@ impl Token {
     }
 
     fn read(path: &Path, place: String) -> Result<Self, TokenError> {
-        match folder::read(path) {
+        match folder::read(path, SizeLimit::NOTE) {
             Ok(bytes) => Self::new(String::from_utf8_lossy(&bytes).trim_end(), &place),
             Err(source) => Err(TokenError::Read { place, source }),
         }

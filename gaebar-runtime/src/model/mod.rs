@@ -17,4 +17,4 @@ pub use key::{Database, Id, Key, KeyError, PathElement};
 pub use key_text::{KeyTextError, write_quoted};
 pub use order::{OrderError, order_key, order_namespace, order_path, parse_order_key, parse_order_path};
 pub use timestamp::{Timestamp, TimestampError};
-pub use value::{Data, Double, Embedded, GeoPoint, Properties, Value};
+pub use value::{Data, Double, Embedded, GeoPoint, Properties, Value, keys_mut};

@@ -82,9 +82,7 @@ impl PartialEq for Double {
 
 impl Eq for Double {}
 
-/// A point on Earth, in degrees.
-///
-/// It has no `-0.0`: as the fields of `google.type.LatLng` have no presence, a message can't tell it from `0.0`.
+/// A point on Earth, in degrees; every bit counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GeoPoint {
     latitude: Double,
@@ -94,8 +92,7 @@ pub struct GeoPoint {
 impl GeoPoint {
     /// A point. Servers take latitudes from -90 to 90, and longitudes from -180 to 180.
     pub fn new(latitude: f64, longitude: f64) -> Self {
-        let positive_zero = |degrees: f64| Double(if degrees == 0.0 { 0.0 } else { degrees });
-        Self { latitude: positive_zero(latitude), longitude: positive_zero(longitude) }
+        Self { latitude: Double(latitude), longitude: Double(longitude) }
     }
 
     /// Degrees north.
@@ -116,6 +113,25 @@ pub struct Embedded {
     pub key: Option<Key>,
     /// The properties.
     pub properties: Properties,
+}
+
+/// Calls `each` with every key that properties hold, at any depth: references, and the keys of embedded entities.
+pub fn keys_mut(properties: &mut Properties, each: &mut dyn FnMut(&mut Key)) {
+    for value in properties.values_mut() {
+        keys_of_value(value, each);
+    }
+}
+
+fn keys_of_value(value: &mut Value, each: &mut dyn FnMut(&mut Key)) {
+    match &mut value.data {
+        Data::Key(key) => each(key),
+        Data::Array(items) => items.iter_mut().for_each(|item| keys_of_value(item, each)),
+        Data::Entity(Embedded { key, properties }) => {
+            key.iter_mut().for_each(&mut *each);
+            keys_mut(properties, each);
+        }
+        _ => {}
+    }
 }
 
 impl From<bool> for Data {

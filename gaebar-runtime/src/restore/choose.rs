@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::model::{Data, Database, Embedded, Entity, Id, Key, Properties, Value};
+use crate::model::{Data, Database, Embedded, Entity, Id, Key, Properties, Value, keys_mut};
 
 /// Whether a kind is one of Gaebar's own, which hold how far its work on a store is. They are of that store alone: no backup takes them, no
 /// comparison looks at them, and no restore writes or deletes them.
@@ -33,16 +33,28 @@ impl Choice {
         *self == Self { with_references: self.with_references, ..Self::default() }
     }
 
+    /// Whether entities of a kind are chosen.
+    pub fn includes_kind(&self, kind: &str) -> bool {
+        is_among(self.kinds.as_ref(), kind) && self.exclude_kinds.iter().all(|excluded| excluded != kind)
+    }
+
+    /// Whether entities of a namespace are chosen.
+    pub fn includes_namespace(&self, namespace: &str) -> bool {
+        is_among(self.namespaces.as_ref(), namespace)
+    }
+
     /// Whether an entity is chosen by its key.
     pub fn includes(&self, key: &Key) -> bool {
-        let among = |names: &Option<Vec<String>>, name: &str| names.as_ref().is_none_or(|names| names.iter().any(|n| n == name));
-        among(&self.kinds, key.kind())
-            && self.exclude_kinds.iter().all(|kind| kind != key.kind())
-            && among(&self.namespaces, key.namespace())
+        self.includes_kind(key.kind())
+            && self.includes_namespace(key.namespace())
             && ((self.keys.is_empty() && self.under.is_empty())
                 || self.keys.contains(key)
                 || self.under.iter().any(|ancestor| is_under(ancestor, key)))
     }
+}
+
+fn is_among(names: Option<&Vec<String>>, name: &str) -> bool {
+    names.is_none_or(|names| names.iter().any(|chosen| chosen == name))
 }
 
 /// Whether a key is an ancestor's own, or below it.
@@ -72,39 +84,18 @@ impl Namespaces {
         }
     }
 
-    /// An entity as it is in the target.
-    pub fn entity(&self, entity: Entity) -> Entity {
+    /// An entity where it goes.
+    pub fn entity(&self, mut entity: Entity) -> Entity {
         if *self == Self::Same {
             return entity;
         }
-        let properties = self.properties(&entity.properties);
-        let namespace = self.of(entity.key().namespace()).to_owned();
-        let mut entity = entity.in_namespace(namespace);
-        entity.properties = properties;
-        entity
-    }
-
-    fn key(&self, key: &Key) -> Key {
-        match key.database() {
-            Database::Own => key.clone().in_namespace(self.of(key.namespace())),
-            Database::Other { .. } => key.clone(),
-        }
-    }
-
-    fn properties(&self, properties: &Properties) -> Properties {
-        properties.iter().map(|(name, value)| (name.clone(), self.value(value))).collect()
-    }
-
-    fn value(&self, value: &Value) -> Value {
-        let data = match &value.data {
-            Data::Key(key) => Data::Key(self.key(key)),
-            Data::Array(items) => Data::Array(items.iter().map(|item| self.value(item)).collect()),
-            Data::Entity(Embedded { key, properties }) => {
-                Data::Entity(Embedded { key: key.as_ref().map(|key| self.key(key)), properties: self.properties(properties) })
+        keys_mut(&mut entity.properties, &mut |key| {
+            if *key.database() == Database::Own {
+                *key = key.clone().in_namespace(self.of(key.namespace()));
             }
-            plain => plain.clone(),
-        };
-        Value { data, ..value.clone() }
+        });
+        let namespace = self.of(entity.key().namespace()).to_owned();
+        entity.in_namespace(namespace)
     }
 }
 

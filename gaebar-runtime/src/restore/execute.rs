@@ -13,6 +13,7 @@ use super::pace::Pace;
 use super::plan::{OnConflict, Plan, PlanError, each_entity};
 use super::report::{Failures, Incomplete, Progress, Restored};
 use super::rows::RowRef;
+use super::zeros;
 use crate::model::{Entity, Key};
 use crate::store::{Store, StoreError, WriteMode};
 
@@ -69,7 +70,7 @@ impl Plan<'_> {
         if self.deletes.is_empty() {
             return Ok(());
         }
-        for scan in &self.covered {
+        for scan in &self.cover().scans() {
             each_entity(self.store, scan, execution.stop, &mut |entities| {
                 let keys: Vec<_> = entities.iter().map(Entity::key).filter(|key| self.deletes.contains(key)).collect();
                 for keys in keys.chunks(execution.pace.batch().min(keys.len().max(1))) {
@@ -128,7 +129,7 @@ impl Work for Commits<'_> {
     }
 
     fn prepare(&self, entity: Entity) -> Option<Entity> {
-        Some(self.plan.options.namespaces.entity(entity))
+        Some(self.plan.held(entity))
     }
 
     fn unreadable(&self, row: RowRef, problem: String) {
@@ -224,7 +225,7 @@ impl Work for Check<'_> {
     }
 
     fn prepare(&self, entity: Entity) -> Option<Entity> {
-        Some(self.plan.options.namespaces.entity(entity))
+        Some(self.plan.held(entity))
     }
 
     fn unreadable(&self, row: RowRef, problem: String) {
@@ -232,7 +233,7 @@ impl Work for Check<'_> {
     }
 
     fn batch(&self, Batch { rows, entities, .. }: Batch) {
-        let there = match look_up(self.plan.store, &entities) {
+        let there = match zeros::settle(self.plan.store, &entities) {
             Ok(there) => there,
             Err(error) => {
                 lock(&self.outcome).problem.get_or_insert(format!("it could not be checked: {error}"));

@@ -149,7 +149,11 @@ impl Journal {
     }
 }
 
+/// Opens a journal, and no other file that a link leads to.
 fn open(path: &Path) -> io::Result<File> {
+    if path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(io::Error::other("it is not a regular file"));
+    }
     OpenOptions::new().create(true).append(true).open(path)
 }
 
@@ -228,6 +232,18 @@ mod tests {
             Identity { options: "skip".into(), ..identity() },
         ] {
             assert!(matches!(Journal::resume(&path, &other), Err(JournalError::Other { .. })));
+        }
+        #[cfg(unix)]
+        {
+            let (link, file) = (self::path("link"), self::path("file"));
+            fs::write(&file, "precious").unwrap();
+            std::os::unix::fs::symlink(&file, &link).unwrap();
+            assert!(matches!(Journal::begin(&link, &identity()), Err(JournalError::Io { .. })));
+            assert!(matches!(Journal::resume(&link, &identity()), Err(JournalError::Io { .. })));
+            assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+            for path in [link, file] {
+                fs::remove_file(path).unwrap();
+            }
         }
         fs::write(&path, b"\xff\x00 no journal").unwrap();
         assert!(matches!(Journal::resume(&path, &identity()), Err(JournalError::Other { .. })));

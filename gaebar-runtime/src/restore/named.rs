@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use super::batches::lock;
 use super::choose::{Choice, Namespaces, is_under};
+use super::coverage::Others;
 use super::plan::Options;
 use crate::model::Key;
 
@@ -12,8 +13,9 @@ use crate::model::Key;
 const TOLD: usize = 30;
 
 /// The names in a restore's options, and what the backup was seen to have.
-pub(super) struct Named<'a> {
-    options: &'a Options,
+pub(super) struct Named {
+    choice: Choice,
+    namespaces: Namespaces,
     seen: Mutex<Seen>,
 }
 
@@ -24,15 +26,16 @@ struct Seen {
     keys: BTreeSet<String>,
 }
 
-impl<'a> Named<'a> {
-    pub(super) fn new(options: &'a Options) -> Self {
-        Self { options, seen: Mutex::default() }
+impl Named {
+    pub(super) fn new(options: &Options) -> Self {
+        let Options { choice, namespaces, .. } = options.clone();
+        Self { choice, namespaces, seen: Mutex::default() }
     }
 
     /// The backup has an entity with this key.
     pub(super) fn see(&self, key: &Key) {
-        let Choice { kinds, namespaces, keys, under, .. } = &self.options.choice;
-        let is_mapped = matches!(self.options.namespaces, Namespaces::Map(_));
+        let Choice { kinds, namespaces, keys, under, .. } = &self.choice;
+        let is_mapped = matches!(self.namespaces, Namespaces::Map(_));
         if kinds.is_none() && namespaces.is_none() && keys.is_empty() && under.is_empty() && !is_mapped {
             return;
         }
@@ -47,20 +50,26 @@ impl<'a> Named<'a> {
         seen.keys.extend(met.map(Key::to_string));
     }
 
-    /// What was named and is not there, and what there is, once all rows were seen.
-    pub(super) fn missing(self) -> Option<String> {
-        let Choice { kinds, namespaces, keys, under, .. } = &self.options.choice;
+    /// What was named and is not there, and what there is, once all rows were seen, and what a mirror has found of the target's own.
+    pub(super) fn missing(self, others: Option<&Others>) -> Option<String> {
+        let Choice { kinds, namespaces, keys, under, .. } = &self.choice;
         let seen = self.seen.into_inner().unwrap_or_default();
-        let mapped = match &self.options.namespaces {
+        let mapped = match &self.namespaces {
             Namespaces::Map(map) => Some(map.keys()),
             Namespaces::Same | Namespaces::Into(_) => None,
         };
-        let kind = kinds.iter().flatten().find(|kind| !seen.kinds.contains(*kind));
-        if let Some(kind) = kind {
-            return Some(format!("no row of kind {kind:?}; its kinds are {}", list(&seen.kinds)));
+        let is_kind = |kind: &str| seen.kinds.contains(kind) || others.is_some_and(|others| others.has_kind(kind));
+        if let Some(kind) = kinds.iter().flatten().find(|kind| !is_kind(kind)) {
+            let neither = match others {
+                Some(others) if others.cover.kinds.contains_key(kind) => ", and neither has the target",
+                Some(_) => ", and does not cover it",
+                None => "",
+            };
+            return Some(format!("no row of kind {kind:?}{neither}; its kinds are {}", list(&seen.kinds)));
         }
         let mut named = namespaces.iter().flatten().chain(mapped.into_iter().flatten());
-        if let Some(namespace) = named.find(|namespace| !seen.namespaces.contains(*namespace)) {
+        let is_namespace = |name: &str| seen.namespaces.contains(name) || others.is_some_and(|others| others.has_namespace(name));
+        if let Some(namespace) = named.find(|namespace| !is_namespace(namespace)) {
             return Some(format!("no row in the namespace {namespace:?}; its namespaces are {}", list(&seen.namespaces)));
         }
         let is_missing = |key: &&Key| !seen.keys.contains(&key.to_string());

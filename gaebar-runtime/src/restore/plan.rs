@@ -11,11 +11,14 @@ use thiserror::Error;
 
 use super::batches::{self, Batch, Work, by_kind, lock, look_up};
 use super::choose::{Choice, Namespaces, is_own_kind, references};
+use super::coverage::{Chosen, Cover, Others};
 use super::journal::Done;
 use super::named::Named;
+use super::noticed::{Noticed, Noticing};
 use super::report::{Failures, Progress};
 use super::rows::{RowRef, RowSource};
 use crate::model::{Entity, Key};
+use crate::proto::Home;
 use crate::store::{Scan, Store, StoreError, View};
 
 /// Entities of the target asked for at a time.
@@ -45,7 +48,7 @@ pub struct Options {
     pub namespaces: Namespaces,
     /// What happens to entities that the target has.
     pub on_conflict: OnConflict,
-    /// Delete what the target has of the backup's kinds and namespaces, and the backup has not.
+    /// Delete the target's entities that are missing in the backup, where that covers their kinds and namespaces ([`Cover`]).
     pub mirror: bool,
     /// Write entities that are equal, too.
     pub write_all: bool,
@@ -187,18 +190,40 @@ pub struct Plan<'a> {
     pub(super) store: &'a dyn Store,
     pub(super) folder: Option<&'a Path>,
     pub(super) options: Options,
+    /// The project and database of the target.
+    home: Home,
     pub(super) actions: Actions,
     /// Keys of entities to delete.
     pub(super) deletes: KeySet,
-    /// Where those are looked for again.
-    pub(super) covered: Vec<Scan>,
+    cover: Cover,
     kinds: BTreeMap<String, Counts>,
+    noticed: Noticed,
 }
 
 impl Plan<'_> {
     /// What happens, by kind.
     pub fn kinds(&self) -> &BTreeMap<String, Counts> {
         &self.kinds
+    }
+
+    /// Where a mirror looks for entities to delete.
+    pub fn cover(&self) -> &Cover {
+        &self.cover
+    }
+
+    /// Whether what only the target has is deleted.
+    pub fn is_mirror(&self) -> bool {
+        self.options.mirror
+    }
+
+    /// What to know of the entities that the target is to hold.
+    pub fn noticed(&self) -> &Noticed {
+        &self.noticed
+    }
+
+    /// A row's entity as the target holds it.
+    pub(super) fn held(&self, entity: Entity) -> Entity {
+        held(&self.options, &self.home, entity)
     }
 
     /// What happens in all.
@@ -209,6 +234,13 @@ impl Plan<'_> {
         }
         total
     }
+}
+
+/// A row's entity as a target holds it.
+fn held(options: &Options, home: &Home, entity: Entity) -> Entity {
+    let mut entity = options.namespaces.entity(entity);
+    home.adopt(&mut entity);
+    entity
 }
 
 /// Keys, by hashes that nobody can foresee.
@@ -249,8 +281,9 @@ pub fn plan<'a>(
     stop: &AtomicBool,
 ) -> Result<Plan<'a>, PlanError> {
     let named = Named::new(&options);
+    let home = store.place().url.home();
     let chosen = if options.choice.with_references && !options.choice.is_everything() {
-        Some(with_references(source, &options.choice, &named, folder, stop)?)
+        Some(with_references(source, &options, &home, &named, folder, stop)?)
     } else {
         None
     };
@@ -259,6 +292,7 @@ pub fn plan<'a>(
         store,
         folder,
         options: &options,
+        home: &home,
         named: &named,
         chosen,
         done,
@@ -271,7 +305,7 @@ pub fn plan<'a>(
     };
     batches::go(source, options.jobs, &planning);
     let existing = planning.existing.into_inner();
-    let Found { kinds, keys, namespaces, failures, error, first } = planning.found.into_inner().unwrap_or_default();
+    let Found { kinds, keys, namespaces, noticed, failures, error, first } = planning.found.into_inner().unwrap_or_default();
     if let Some(error) = error {
         return Err(error.into());
     }
@@ -282,32 +316,45 @@ pub fn plan<'a>(
         return Err(PlanError::Interrupted);
     }
     let actions = planning.actions;
-    if let Some(missing) = named.missing() {
+    let noticed = noticed.finish(source, folder);
+    let (deletes, cover) = (KeySet::default(), Cover::default());
+    let mut plan = Plan { source, store, folder, options, home, actions, deletes, cover, kinds, noticed };
+    // What is named for a mirror need not be in the backup.
+    let others = if plan.options.mirror { Some(plan.look_for_others(&keys, &namespaces, stop)?) } else { None };
+    if let Some(missing) = named.missing(others.as_ref()) {
         return Err(PlanError::NotThere(missing));
     }
-    if kinds.is_empty() && !options.choice.is_everything() {
+    if plan.kinds.is_empty() && plan.cover.kinds.is_empty() && !plan.options.choice.is_everything() {
         return Err(PlanError::NoneChosen);
     }
     if existing > 0 {
         return Err(PlanError::Exist { target: store.place().to_string(), count: existing, first });
     }
-    let mut plan = Plan { source, store, folder, options, actions, deletes: KeySet::default(), covered: Vec::new(), kinds };
-    if plan.options.mirror || plan.options.count_others {
+    if plan.options.count_others && !plan.options.mirror {
         plan.look_for_others(&keys, &namespaces, stop)?;
     }
     Ok(plan)
 }
 
 impl Plan<'_> {
-    /// Goes through what the target has of the kinds and namespaces that the backup covers.
-    fn look_for_others(&mut self, keys: &KeySet, namespaces: &BTreeSet<String>, stop: &AtomicBool) -> Result<(), PlanError> {
-        let kinds: Vec<_> = self.kinds.keys().cloned().collect();
-        let scan =
-            |namespace: &String, kind: &String| Scan { namespace: namespace.clone(), kind: kind.clone(), from: None, to: None };
-        let scans: Vec<_> = namespaces.iter().flat_map(|namespace| kinds.iter().map(move |kind| scan(namespace, kind))).collect();
-        for scan in &scans {
+    /// Goes through what the target has where the backup covers it. Returns the names of what was found.
+    fn look_for_others(&mut self, keys: &KeySet, namespaces: &BTreeSet<String>, stop: &AtomicBool) -> Result<Others, PlanError> {
+        let coverage = self.source.coverage();
+        let kinds = self.kinds.keys().cloned().collect();
+        let chosen = Chosen { kinds: &kinds, namespaces };
+        self.cover = Cover::new(&coverage, &self.options, chosen, self.store)?;
+        if self.options.mirror {
+            let snapshot = self.store.snapshot(View::Latest)?;
+            for namespace in self.cover.namespaces.clone() {
+                self.cover.look_for_kinds(&namespace, snapshot.as_ref(), &coverage, &self.options)?;
+            }
+        }
+        let (mut found_kinds, mut found_namespaces) = (BTreeSet::new(), BTreeSet::new());
+        for scan in &self.cover.scans() {
             each_entity(self.store, scan, stop, &mut |entities| {
                 for entity in entities.iter().filter(|entity| !keys.contains(entity.key())) {
+                    found_kinds.insert(scan.kind.clone());
+                    found_namespaces.insert(scan.namespace.clone());
                     let counts = self.kinds.entry(scan.kind.clone()).or_default();
                     if self.options.mirror {
                         counts.delete += 1;
@@ -319,8 +366,7 @@ impl Plan<'_> {
                 Ok(())
             })?;
         }
-        self.covered = scans;
-        Ok(())
+        Ok(Others { coverage, cover: self.cover.clone(), kinds: found_kinds, namespaces: found_namespaces })
     }
 }
 
@@ -351,7 +397,8 @@ struct Planning<'a> {
     store: &'a dyn Store,
     folder: Option<&'a Path>,
     options: &'a Options,
-    named: &'a Named<'a>,
+    home: &'a Home,
+    named: &'a Named,
     /// The rows that are chosen, if that is not told by their keys.
     chosen: Option<HashSet<RowRef>>,
     done: Option<&'a Done>,
@@ -371,6 +418,7 @@ struct Found {
     /// The keys in the target, where they are needed.
     keys: KeySet,
     namespaces: BTreeSet<String>,
+    noticed: Noticing,
     failures: Failures,
     error: Option<StoreError>,
     /// The first entities that exist and should not.
@@ -426,7 +474,8 @@ impl Work for Planning<'_> {
         self.fail(row, None, problem);
     }
 
-    fn batch(&self, Batch { rows, entities, .. }: Batch) {
+    fn batch(&self, Batch { rows, mut entities, .. }: Batch) {
+        let adopted: Vec<_> = entities.iter_mut().map(|entity| self.home.adopt(entity)).collect();
         let keys: Vec<_> = entities.iter().map(Entity::key).collect();
         let needs_keys = self.options.mirror || self.options.count_others || self.options.namespaces != Namespaces::Same;
         if needs_keys {
@@ -446,9 +495,13 @@ impl Work for Planning<'_> {
             }
         };
         let mut kinds: BTreeMap<&str, Counts> = BTreeMap::new();
-        for (row, entity) in rows.iter().zip(&entities) {
+        let mut noticed = Noticing::default();
+        for ((row, entity), adopted) in rows.iter().zip(&entities).zip(adopted) {
             let action = self.action(*row, entity, there.get(entity.key()));
             self.actions.set(*row, action);
+            if action.ends_equal() {
+                noticed.look(*row, entity, adopted, self.home);
+            }
             let counts = kinds.entry(entity.kind()).or_default();
             match action {
                 Action::Create => counts.create += 1,
@@ -464,6 +517,7 @@ impl Work for Planning<'_> {
             self.progress.done(kind, rows);
         }
         let mut found = lock(&self.found);
+        found.noticed.add(noticed);
         found.namespaces.extend(keys.iter().map(|key| key.namespace().to_owned()));
         for (kind, counts) in kinds {
             *found.kinds.entry(kind.to_owned()).or_default() += counts;
@@ -478,14 +532,16 @@ impl Work for Planning<'_> {
 /// The rows that a choice includes, and those that they refer to, directly or not.
 fn with_references(
     source: &dyn RowSource,
-    choice: &Choice,
+    options: &Options,
+    home: &Home,
     named: &Named,
     folder: Option<&Path>,
     stop: &AtomicBool,
 ) -> Result<HashSet<RowRef>, PlanError> {
-    let gather = Gather { source, folder, choice, named, stop, gathered: Mutex::default(), hashers: KeySet::default() };
+    let (gathered, hashers) = (Mutex::default(), KeySet::default());
+    let gather = Gather { source, folder, options, home, named, stop, gathered, hashers };
     batches::go(source, 1, &gather);
-    let Gathered { rows, mut chosen, mut wanted, failures } = gather.gathered.into_inner().unwrap_or_default();
+    let Gathered { rows, mut chosen, mut wanted, failures } = std::mem::take(&mut *lock(&gather.gathered));
     if stop.load(Ordering::Relaxed) {
         return Err(PlanError::Interrupted);
     }
@@ -497,9 +553,7 @@ fn with_references(
         chosen.insert(row);
         // It could be read a moment ago.
         if let Ok(entity) = source.entity(row) {
-            let mut found = HashSet::new();
-            references(&entity.properties, &mut found);
-            wanted.extend(found.into_iter().map(|key| gather.hashers.hash(key)));
+            wanted.extend(gather.references(&held(options, home, entity)));
         }
     }
     Ok(chosen)
@@ -508,8 +562,9 @@ fn with_references(
 struct Gather<'a> {
     source: &'a dyn RowSource,
     folder: Option<&'a Path>,
-    choice: &'a Choice,
-    named: &'a Named<'a>,
+    options: &'a Options,
+    home: &'a Home,
+    named: &'a Named,
     stop: &'a AtomicBool,
     gathered: Mutex<Gathered>,
     hashers: KeySet,
@@ -517,12 +572,21 @@ struct Gather<'a> {
 
 #[derive(Default)]
 struct Gathered {
-    /// Each row by its key.
+    /// Each row by its key in the target.
     rows: HashMap<u128, RowRef>,
     chosen: HashSet<RowRef>,
     /// What chosen rows refer to.
     wanted: Vec<u128>,
     failures: Failures,
+}
+
+impl Gather<'_> {
+    /// What an entity refers to once it is in the target: what is the target's own there may be a row of the backup.
+    fn references(&self, entity: &Entity) -> Vec<u128> {
+        let mut found = HashSet::new();
+        references(&entity.properties, &mut found);
+        found.into_iter().map(|key| self.hashers.hash(key)).collect()
+    }
 }
 
 impl Work for Gather<'_> {
@@ -542,13 +606,13 @@ impl Work for Gather<'_> {
 
     fn batch(&self, Batch { rows, entities, .. }: Batch) {
         let mut gathered = lock(&self.gathered);
-        for (row, entity) in rows.into_iter().zip(&entities) {
+        for (row, entity) in rows.into_iter().zip(entities) {
+            let is_chosen = self.options.choice.includes(entity.key());
+            let entity = held(self.options, self.home, entity);
             gathered.rows.insert(self.hashers.hash(entity.key()), row);
-            if self.choice.includes(entity.key()) {
+            if is_chosen {
                 gathered.chosen.insert(row);
-                let mut found = HashSet::new();
-                references(&entity.properties, &mut found);
-                gathered.wanted.extend(found.into_iter().map(|key| self.hashers.hash(key)));
+                gathered.wanted.extend(self.references(&entity));
             }
         }
     }

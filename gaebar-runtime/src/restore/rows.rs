@@ -1,12 +1,17 @@
 //! Where rows come from, and where they stand.
 
 use std::fmt::{self, Display};
-use std::io::{BufRead as _, BufReader};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 
+use super::coverage::Coverage;
 use crate::model::Entity;
 use crate::proto;
 use crate::rows::{Backup, Shard, Volume};
+
+/// The bytes of a shard that are looked through for a row's line; no shard has more.
+const MOST_BYTES: u64 = 32 << 20;
 
 /// A row of a backup: a shard, counted from 0 over all volumes, and a place in its table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,7 +39,9 @@ impl RowPlace {
     pub fn with_line(self, folder: Option<&Path>) -> Self {
         let signature = format!("pub fn row_{}()", self.number);
         let line = folder.and_then(|folder| {
-            let file = std::fs::File::open(folder.join(&self.file)).ok()?;
+            let path = folder.join(&self.file);
+            // Whatever stands there by now: a pipe would be waited for, and a line need not end.
+            let file = path.is_file().then(|| File::open(path).ok()).flatten()?.take(MOST_BYTES);
             let mut lines = BufReader::new(file).lines().map_while(Result::ok);
             lines.position(|line| line.starts_with(&signature))
         });
@@ -54,6 +61,11 @@ pub trait RowSource: Sync {
     /// A hash of the backup: rows of another backup have another.
     fn digest(&self) -> String;
 
+    /// What the backup covers. Unless a source says so, nobody knows.
+    fn coverage(&self) -> Coverage {
+        Coverage::default()
+    }
+
     /// How many shards there are.
     fn shards(&self) -> usize;
 
@@ -71,6 +83,7 @@ pub trait RowSource: Sync {
 #[derive(Debug)]
 pub struct CompiledRows {
     digest: String,
+    coverage: Coverage,
     shards: Vec<(&'static Volume, &'static Shard)>,
 }
 
@@ -78,13 +91,17 @@ impl CompiledRows {
     /// The rows of a backup. `digest` is that of the files it was compiled from, where it is known.
     pub fn new(backup: &Backup, digest: Option<&str>) -> Self {
         let digest = digest.map_or_else(|| format!("{}, {} rows", backup.name, backup.rows()), str::to_owned);
-        Self { digest, shards: backup.shards().collect() }
+        Self { digest, coverage: backup.into(), shards: backup.shards().collect() }
     }
 }
 
 impl RowSource for CompiledRows {
     fn digest(&self) -> String {
         self.digest.clone()
+    }
+
+    fn coverage(&self) -> Coverage {
+        self.coverage.clone()
     }
 
     fn shards(&self) -> usize {

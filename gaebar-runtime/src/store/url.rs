@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::StoreError;
+use crate::proto::Home;
 
 /// Which store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,16 @@ pub enum StoreUrl {
     },
     /// `memory:`: the twin for tests, gone when closed. It can't be asked for by its URL.
     Memory,
+}
+
+impl StoreUrl {
+    /// The project and database that keys of this store are of. Files have none.
+    pub fn home(&self) -> Home {
+        match self {
+            Self::Datastore { project, database } => Home { project: project.clone(), database: database.clone() },
+            Self::Sqlite(_) | Self::Memory => Home::default(),
+        }
+    }
 }
 
 impl Display for StoreUrl {

@@ -15,6 +15,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 
+use gaebar_gen::fingerprint::Fingerprint;
+use gaebar_gen::manifest::KindManifest;
 use gaebar_tests::command::{event, folder, gaebar, run};
 use gaebar_tests::http::get;
 use gaebar_tests::proxy::{Proxy, Raw, answer, body};
@@ -193,7 +195,7 @@ fn a_remote_that_lies_is_refused_and_nothing_is_published() {
         ("\".cargo/config.toml\", which is no file of a backup", named(".cargo/config.toml")),
         ("which is listed twice", named(SHARD)),
         (
-            "larger than any file",
+            "larger than such a file",
             Box::new(move |path, raw| {
                 listing(path, raw, |files| {
                     let at = entry(files);
@@ -260,6 +262,118 @@ fn a_remote_that_lies_is_refused_and_nothing_is_published() {
     // Whatever was tried, the honest one is pulled.
     run(&mut pull(&folder, &format!("http://{}", served.address)), 0);
     assert!(backup(&folder.join("here/production")) == backup(&folder.join("backups/production")));
+}
+
+/// Changes a text file of a backup.
+pub(crate) fn edit(backup: &Path, file: &str, change: impl Fn(&str) -> String) {
+    let text = fs::read_to_string(backup.join(file)).unwrap();
+    let changed = change(&text);
+    assert!(text != changed, "{file} is as it was");
+    fs::write(backup.join(file), changed).unwrap();
+}
+
+/// Has a backup say that a later Gaebar wrote its runtime, which also differs.
+pub(crate) fn of_a_later_version(backup: &Path) {
+    let version = format!("version = \"{}\"", env!("CARGO_PKG_VERSION"));
+    edit(backup, "gaebar-runtime/Cargo.toml", |text| text.replacen(&version, "version = \"99.9.9\"", 1));
+    edit(backup, "gaebar-runtime/src/lib.rs", |text| format!("{text}\nmod later {{}}\n"));
+}
+
+#[test]
+fn a_backup_that_verify_refuses_is_not_pulled() {
+    let (folder, served) = served("pull-gate");
+    let (remote, here) = (folder.join("backups/production"), folder.join("here/production"));
+    let url = format!("http://{}", served.address);
+    let good = files(&remote);
+    let more = |text: &str| format!("{text}\n// more\n");
+    type Change<'a> = Box<dyn Fn() + 'a>;
+    let changes: Vec<(&str, Change)> = vec![
+        ("gaebar-runtime/src/", Box::new(|| fs::remove_dir_all(remote.join("gaebar-runtime/src")).unwrap())),
+        ("gaebar-runtime/src/lib.rs", Box::new(|| edit(&remote, "gaebar-runtime/src/lib.rs", more))),
+        ("gaebar-runtime/src/evil.rs", Box::new(|| fs::write(remote.join("gaebar-runtime/src/evil.rs"), "").unwrap())),
+        ("gaebar-runtime/Cargo.toml", Box::new(|| fs::remove_file(remote.join("gaebar-runtime/Cargo.toml")).unwrap())),
+        ("Cargo.toml", Box::new(|| edit(&remote, "Cargo.toml", |text| format!("{text}\n[patch.crates-io]\n")))),
+        ("Cargo.lock", Box::new(|| fs::remove_file(remote.join("Cargo.lock")).unwrap())),
+        ("src/main.rs", Box::new(|| edit(&remote, "src/main.rs", more))),
+        (
+            "volumes/profile_0/src/lib.rs",
+            Box::new(|| {
+                edit(&remote, "volumes/profile_0/src/lib.rs", more);
+                forge_file(&remote, "volumes/profile_0/src/lib.rs");
+            }),
+        ),
+        // What a later version writes has a runtime, and is else as it is here.
+        (
+            "gaebar-runtime/",
+            Box::new(|| {
+                of_a_later_version(&remote);
+                fs::remove_file(remote.join("gaebar-runtime/src/lib.rs")).unwrap();
+            }),
+        ),
+        (
+            "src/main.rs",
+            Box::new(|| {
+                of_a_later_version(&remote);
+                edit(&remote, "src/main.rs", more);
+            }),
+        ),
+        // It does not become unknown by calling itself like a release.
+        (
+            "gaebar-runtime/",
+            Box::new(|| {
+                of_a_later_version(&remote);
+                edit(&remote, "gaebar-runtime/Cargo.toml", |text| text.replacen("99.9.9", "0.1.0", 1));
+            }),
+        ),
+    ];
+    for (at, (part, change)) in changes.iter().enumerate() {
+        change();
+        let (_, told) = run(&mut pull(&folder, &url), 1);
+        assert!(told.contains("refused") && told.contains(part), "change {at}: {told}");
+        assert!(!here.exists(), "change {at}");
+        for (file, bytes) in files(&remote) {
+            if good.get(&file) != Some(&bytes) {
+                fs::remove_file(remote.join(file)).unwrap();
+            }
+        }
+        for (file, bytes) in &good {
+            fs::create_dir_all(remote.join(file).parent().unwrap()).unwrap();
+            fs::write(remote.join(file), bytes).unwrap();
+        }
+    }
+    run(&mut pull(&folder, &url), 0);
+}
+
+/// Has a kind's manifest say that a file is as it should be.
+fn forge_file(backup: &Path, file: &str) {
+    let old = KindManifest::read_all(backup).unwrap().into_iter().find(|kind| kind.files.contains_key(file)).unwrap();
+    let mut all = old.files.clone();
+    all.insert(file.to_owned(), Fingerprint::of(&fs::read(backup.join(file)).unwrap()));
+    let new = KindManifest::new(&old.kind, &old.origin(), old.rows, old.next_row, all);
+    fs::write(backup.join(&old.path), new.to_text()).unwrap();
+}
+
+#[test]
+fn a_runtime_that_is_unknown_is_pulled_and_told() {
+    let (folder, served) = served("pull-unknown");
+    of_a_later_version(&folder.join("backups/production"));
+    let url = format!("http://{}", served.address);
+    let (said, told) = run(pull(&folder, &url).args(["--format", "json"]), 3);
+    let pulled: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+    assert_eq!((&pulled["event"], &pulled["unknown_runtime"]), (&json!("pulled"), &json!("99.9.9")));
+    assert!(told.contains("its runtime is of Gaebar 99.9.9"), "{told}");
+    // It is known of the backup from then on, whoever asks.
+    for command in [&["verify", "here/production"][..], &["build", "here/production"]] {
+        let (_, told) = run(&mut gaebar(&folder, command), 1);
+        assert!(told.contains("gaebar-runtime: is of Gaebar 99.9.9") && told.contains("gaebar upgrade"), "{told}");
+    }
+    run(&mut gaebar(&folder, &["diff", "here/production", "backups/production"]), 0);
+    run(&mut gaebar(&folder, &["upgrade", "here/production"]), 0);
+    run(&mut gaebar(&folder, &["verify", "here/production"]), 0);
+    // A backup that is here gets the entities, and has a runtime already.
+    let (said, _) = run(pull(&folder, &url).args(["--format", "json"]), 0);
+    let pulled: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+    assert_eq!((&pulled["updated"], &pulled["unknown_runtime"]), (&json!(true), &Value::Null));
 }
 
 #[test]

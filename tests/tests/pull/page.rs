@@ -15,6 +15,7 @@ use gaebar_tests::tree::files;
 use serde_json::Value;
 
 use crate::made_there::{jobs, with_store};
+use crate::{edit, of_a_later_version};
 
 const HERE: &str = "another-token-for-this-page";
 
@@ -98,6 +99,36 @@ fn the_page_pulls_in_small_steps_which_outlive_its_server() {
     let (status, body) = send(&near, "DELETE", &format!("/api/jobs/{}", job["id"]), "");
     assert!(status == 200 && body.contains("Nothing is left of what was downloaded"), "{body}");
     assert!(!here.join("backups/nightly/.gaebar/pull").exists());
+}
+
+#[test]
+fn the_page_pulls_what_the_gate_accepts_and_says_what_is_unknown() {
+    let there = with_store("pull-page-gate-there");
+    run(&mut gaebar(&there, &["backup", "from", "backups/nightly"]), 0);
+    let remote = there.join("backups/nightly");
+    let far = Serving::start(&there, Some(TOKEN), &[]);
+    let here = knows("pull-page-gate-here", far.address, 500);
+    let near = start(&here);
+    let last_step = |job: &str| -> Value {
+        let mut steps = (0..50).map(|_| serde_json::from_str(&send(&near, "POST", &format!("{job}/step"), "").1).unwrap());
+        steps.find(|step: &Value| step["stage"] == "done" || !step["problem"].is_null()).unwrap()
+    };
+    let source = fs::read(remote.join("gaebar-runtime/src/lib.rs")).unwrap();
+    edit(&remote, "gaebar-runtime/src/lib.rs", |text| format!("{text}\n// more\n"));
+    let job = begin(&near, "backup=nightly");
+    let step = last_step(&job);
+    assert!(step["problem"].as_str().unwrap().contains("gaebar-runtime/src/lib.rs: is not as"), "{step}");
+    assert!(!here.join("backups/nightly").exists());
+    // Mended there, the same job goes on.
+    fs::write(remote.join("gaebar-runtime/src/lib.rs"), source).unwrap();
+    of_a_later_version(&remote);
+    let step = last_step(&job);
+    assert_eq!((&step["stage"], &step["work"]["unknown_runtime"]), (&"done".into(), &"99.9.9".into()), "{step}");
+    assert!(step["log"].to_string().contains("is of Gaebar 99.9.9"), "{step}");
+    let (_, page) = send(&near, "GET", job.trim_start_matches("/api"), "");
+    assert!(page.contains("Its runtime is of Gaebar 99.9.9"), "{page}");
+    let (_, told) = run(&mut gaebar(&here, &["verify", "backups/nightly"]), 1);
+    assert!(told.contains("is of Gaebar 99.9.9"), "{told}");
 }
 
 #[test]

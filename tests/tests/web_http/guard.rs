@@ -195,6 +195,26 @@ fn a_name_that_is_made_to_lead_here_is_refused() {
         "127.0.0.1.evil.example:80",
         "evil.example@localhost",
         "backups.example.com.evil",
+        "127.0.0.1:8734.evil.com",
+        "127.0.0.1:evil.com",
+        "[::1]evil",
+        "[::1].evil.com",
+        "[fe80::1%25eth0]",
+        "localhost:-1",
+        "localhost:+80",
+        "localhost:0",
+        "localhost:65536",
+        "localhost:",
+        "localhost.",
+        "localhost evil",
+        "localhost,evil.com",
+        "localhost/",
+        "localhost?x",
+        "127.1",
+        "0x7f000001",
+        "user@localhost",
+        "backups.example.com:443x",
+        "",
     ] {
         let answer = ask(host);
         assert!([400, 421].contains(&answer.status) && !answer.body.contains("<h1>Backups"), "{host}: {answer:?}");
@@ -202,8 +222,10 @@ fn a_name_that_is_made_to_lead_here_is_refused() {
     assert_eq!(get(address, "/").without("Host").send().status, 400);
     let two = get(address, "/").and("Host", "evil.example").send();
     assert!([400, 421].contains(&two.status), "{two:?}");
-    let whole = get(address, "http://evil.example/").send();
-    assert!([400, 421].contains(&whole.status), "{whole:?}");
+    for path in ["http://evil.example/", "http://127.0.0.1:1.evil.com/", "http://localhost:-1/"] {
+        let whole = get(address, path).send();
+        assert!([400, 421].contains(&whole.status), "{path}: {whole:?}");
+    }
 }
 
 #[test]
@@ -224,6 +246,7 @@ fn a_form_of_somebody_elses_changes_nothing() {
         ("a token that is cut", send(&form[..form.len() - 1])),
         ("a page of another host", send(&form).with("Origin", "http://evil.example")),
         ("a page of another port", send(&form).with("Origin", "http://127.0.0.1:1")),
+        ("a page of a host that is none", send(&form).with("Origin", &format!("http://{address}.evil.com"))),
         ("a page whose origin is hidden", send(&form).with("Origin", "null")),
         ("another site", send(&form).with("Sec-Fetch-Site", "cross-site")),
         ("another host of the site", send(&form).with("Sec-Fetch-Site", "same-site")),

@@ -11,9 +11,12 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use gaebar_gen::web::{Access, Settings, Token, router};
+use gaebar_runtime::model::{Entity, Key, Properties, Value};
+use gaebar_runtime::store::{SqliteStore, Store as _};
 use gaebar_tests::command::{folder, gaebar, run};
-use gaebar_tests::http::{Answer, get, post, resolve};
+use gaebar_tests::http::{Answer, Connection, get, post, resolve};
 use gaebar_tests::serve::{Serving, TOKEN, with_backup};
+use gaebar_tests::terminal::check;
 use gaebar_tests::tree::files;
 
 /// The most that a page weighs.
@@ -256,13 +259,42 @@ fn hostile_names_and_edits_are_text_and_nothing_else() {
     let edited =
         fs::read_to_string(&shard).unwrap().replace("Narcissus", "</code></pre><script>alert(1)</script>\u{202e}\r\u{1b}[31m");
     fs::write(&shard, edited).unwrap();
+    let settings = fs::read_to_string(folder.join("gaebar.toml")).unwrap();
+    fs::write(folder.join("gaebar.toml"), settings + "\"left\\u202eright\" = \"sqlite:x\\u202ey.db\"\n").unwrap();
     let served = Serving::start(&folder, None, &[]);
     for (path, page) in crawl(served.address, "/") {
+        assert_eq!(check(&page.body), Ok(()), "{path}");
         if page.header("content-type").starts_with("text/html") {
             assert!(!page.body.contains("<img") && !page.body.contains("<script>"), "{path}: {}", page.body);
-            assert!(!page.body.contains(['\u{202e}', '\r', '\u{1b}']), "{path} hides something");
         }
     }
+    fs::create_dir_all(folder.join("backups/a\u{202e}b\u{9b}")).unwrap();
+    fs::write(folder.join("backups/a\u{202e}b\u{9b}/manifest.json"), "{\"format\":1,\"name\":\"b\",\"\\u001b[2K\\u009b\":1}")
+        .unwrap();
+    let page = get(served.address, "/").send().body;
+    assert!(page.contains("<option value=\"left&#x202e;right\">left\\u{202e}right</option>"), "{page}");
+    assert!(page.contains("a\\u{202e}b\\u{9b}") && page.contains("\\u{1b}[2K\\u{9b}"), "{page}");
+    // Programs lose nothing, and write nothing to a terminal that they don't show.
+    let job = format!(
+        "form-token={}&do=backup&backup=new&store=left%E2%80%AEright",
+        get(served.address, "/").send().field("form-token")
+    );
+    let problems = [
+        get(served.address, "/backups/a%E2%80%AEb%C2%9B"),
+        get(served.address, "/backups/%1B%5B2K%C2%9B%E2%80%AE"),
+        get(served.address, "/backups/none/entity?key=%1B%C2%9B"),
+        get(served.address, "/api/jobs/%1B%C2%9B"),
+        get(served.address, "/api/backups/a%E2%80%AEb%C2%9B/files"),
+        post(served.address, "/api/jobs", &job),
+        post(served.address, "/jobs", &job),
+    ];
+    for problem in problems {
+        let answer = problem.clone().with("Accept", "*/*").send();
+        assert_eq!(check(&answer.body), Ok(()), "{problem:?}");
+    }
+    let answer = get(served.address, "/api/jobs/%1B%C2%9B%E2%80%AE").with("Accept", "*/*").send();
+    let problem: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(problem["what"], "There is no job \"\\u{1b}\\u{9b}\\u{202e}\".", "{answer:?}");
     let page = get(
         served.address,
         &resolve(
@@ -463,4 +495,59 @@ fn the_list_of_many_backups_reads_few_of_them_again() {
     };
     let (first, second) = (read(), read());
     assert!(second < first / 2, "{first} bytes, and then {second}");
+}
+
+/// The memory that a server may keep of 8,000 requests, in kB.
+#[cfg(target_os = "linux")]
+const MOST_KEPT: u64 = 20_000;
+
+#[cfg(target_os = "linux")]
+#[test]
+fn ten_thousand_requests_leave_no_memory_behind() {
+    let folder = folder("web-memory");
+    let store = SqliteStore::open_or_create(&folder.join("store.db")).unwrap();
+    // One entity that all others refer to.
+    let of = |kind: &str, id: i64| {
+        let hub = Value::new(gaebar_runtime::model::Data::Key(Key::root("Hub", 1)));
+        Entity::new(Key::root(kind, id), Properties::from([("hub".to_owned(), hub)])).unwrap()
+    };
+    let rows = (1..=150).flat_map(|id| ["Left", "Right"].map(|kind| of(kind, id)));
+    store.upsert(&rows.chain([of("Hub", 1)]).collect::<Vec<_>>()).unwrap();
+    run(&mut gaebar(&folder, &["backup", "sqlite:store.db", "backups/hub"]), 0);
+    fs::write(folder.join("gaebar.toml"), "[stores]\nstore = \"sqlite:store.db\"\n").unwrap();
+    let served = Serving::start(&folder, None, &[]);
+    let pages = [
+        ("/", 200),
+        ("/backups/hub", 200),
+        ("/backups/hub/entity?key=Hub/1", 200),
+        ("/backups/hub/kinds/left", 200),
+        ("/backups/hub/kinds/left/left_0/shard_0.rs", 200),
+        ("/backups/hub/entity?key=Hub/1", 200),
+        ("/backups/hub/kinds/right/right_0/shard_0.rs?row=150", 200),
+        ("/backups/hub/entity?key=Left/7", 200),
+        ("/backups/hub/entity?key=Nothing/1", 200),
+        ("/backups/hub/diff?store=store", 200),
+        ("/api/backups", 200),
+        ("/api/backups/hub/files/kinds/left.json", 200),
+        ("/jobs", 200),
+        ("/backups/none", 404),
+        ("/backups/hub/entity?key=(", 400),
+        ("/assets/style.css", 200),
+    ];
+    let ask = |requests: usize| {
+        thread::scope(|scope| {
+            for worker in 0..4 {
+                scope.spawn(move || {
+                    let mut connection = Connection::new(served.address);
+                    for at in (worker..requests).step_by(4) {
+                        let (path, status) = pages[at / 4 % pages.len()];
+                        assert_eq!(connection.get(path).0, status, "{path}");
+                    }
+                });
+            }
+        });
+        served.memory()
+    };
+    let (before, after) = (ask(2_000), ask(8_000));
+    assert!(after < before + MOST_KEPT, "{before} kB grew to {after} kB");
 }

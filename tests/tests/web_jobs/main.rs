@@ -2,6 +2,7 @@
 
 mod confirmed;
 mod killed;
+mod mirror;
 mod stages;
 
 use std::fs;

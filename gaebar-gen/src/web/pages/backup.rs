@@ -6,6 +6,7 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use gaebar_runtime::cli::thousands;
 use gaebar_runtime::store::StoreUrl;
+use gaebar_runtime::visible::visible;
 use maud::{Markup, html};
 
 use super::super::App;
@@ -13,8 +14,7 @@ use super::super::guard::{Asked, Visitor};
 use super::super::library::{Backup, BackupKind};
 use super::super::links::Links;
 use super::backups::{facts, no_snapshot, trail};
-use super::{Page, asked, bar, form_token, page, pager, search, time};
-use crate::emit::visible;
+use super::{Page, asked, bar, form_token, page, pager, search, time, value};
 use crate::folder::bytes;
 use crate::steps::{Rows, source};
 
@@ -82,8 +82,8 @@ fn back_up(app: &App, visitor: &Visitor, backup: &Backup) -> Markup {
                     form method="post" action=(visitor.links.to("jobs")) {
                         (form_token(visitor))
                         input type="hidden" name="do" value="backup";
-                        input type="hidden" name="backup" value=(name);
-                        button name="store" value=(store) aria-label={ "Back up again, from " (visible(store)) } { (visible(store)) }
+                        input type="hidden" name="backup" value=(value(name));
+                        button name="store" value=(value(store)) aria-label={ "Back up again, from " (visible(store)) } { (visible(store)) }
                         small { (visible(&url.to_string())) }
                     }
                 }
@@ -93,10 +93,10 @@ fn back_up(app: &App, visitor: &Visitor, backup: &Backup) -> Markup {
             form.work #another-source method="post" action=(visitor.links.to("jobs")) {
                 (form_token(visitor))
                 input type="hidden" name="do" value="backup";
-                input type="hidden" name="backup" value=(name);
+                input type="hidden" name="backup" value=(value(name));
                 h2.label { "Replace it by a backup of another store" }
                 label for="store" { "The store" }
-                select #store name="store" { @for (store, _) in others { option value=(store) { (visible(store)) } } }
+                select #store name="store" { @for (store, _) in others { option value=(value(store)) { (visible(store)) } } }
                 label.check {
                     input type="checkbox" name="another_source" value="yes" required;
                     " Replace what was taken from " (visible(&sources.join(", ")))
@@ -119,10 +119,10 @@ pub(super) fn restore(app: &App, visitor: &Visitor, from: Rows, backup: &str) ->
             form.work #restore method="post" action=(visitor.links.to("jobs")) {
                 (form_token(visitor))
                 input type="hidden" name="do" value="restore";
-                input type="hidden" name=(name) value=(backup);
+                input type="hidden" name=(name) value=(value(backup));
                 h2.label { "Restore" }
                 label for="target" { "Into the store" }
-                select #target name="target" { @for (store, _) in targets { option value=(store) { (visible(store)) } } }
+                select #target name="target" { @for (store, _) in targets { option value=(value(store)) { (visible(store)) } } }
                 label for="on_conflict" { "Entities that it has already" }
                 select #on_conflict name="on_conflict" {
                     option value="overwrite" { "are replaced" }
@@ -132,7 +132,7 @@ pub(super) fn restore(app: &App, visitor: &Visitor, from: Rows, backup: &str) ->
                 }
                 label.check {
                     input type="checkbox" name="mirror" value="yes";
-                    " Delete what only the target has"
+                    " Delete what only the target has, where the backup covers it"
                 }
                 button { "Show the plan" }
             }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::State;
 use gaebar_runtime::cli::thousands;
+use gaebar_runtime::visible::visible;
 use maud::{Markup, html};
 
 use super::super::App;
 use super::super::guard::{Asked, Visitor};
 use super::super::library::{Backup, Open};
 use super::super::links::Links;
-use super::{Page, asked, form_token, job, linked, page, pager, time};
-use crate::emit::visible;
+use super::{Page, asked, form_token, job, linked, page, pager, time, value};
 use crate::folder::bytes;
 use crate::manifest::ManifestError;
 use crate::steps::Job;
@@ -98,7 +98,7 @@ fn back_up(app: &App, visitor: &Visitor) -> Markup {
                 input type="hidden" name="do" value="backup";
                 h2 { "Back up" }
                 label for="store" { "The store" }
-                select #store name="store" { @for store in app.settings.stores.keys() { option value=(store) { (visible(store)) } } }
+                select #store name="store" { @for store in app.settings.stores.keys() { option value=(value(store)) { (visible(store)) } } }
                 label for="backup" { "The backup’s name: a new one, or one that is updated" }
                 div.field {
                     input #backup name="backup" required maxlength="100" autocomplete="off" autocapitalize="off" spellcheck="false";
@@ -119,7 +119,7 @@ fn pull(app: &App, visitor: &Visitor) -> Markup {
                 input type="hidden" name="do" value="pull";
                 h2 { "Pull from another Gaebar" }
                 label for="pull-remote" { "The Gaebar" }
-                select #pull-remote name="remote" { @for remote in remotes.keys() { option value=(remote) { (visible(remote)) } } }
+                select #pull-remote name="remote" { @for remote in remotes.keys() { option value=(value(remote)) { (visible(remote)) } } }
                 label for="pull-store" { "A store there that is backed up first; none, to take the backup as it is" }
                 input #pull-store name="store" autocomplete="off" autocapitalize="off" spellcheck="false";
                 label for="pull-backup" { "The backup’s name there and here: a new one, or one that is updated" }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::Redirect;
-use gaebar_runtime::cli::thousands;
+use gaebar_runtime::cli::{plural, thousands};
 use gaebar_runtime::store::StoreUrl;
+use gaebar_runtime::visible::visible;
 use maud::{Markup, html};
 
 use super::super::App;
@@ -16,7 +17,6 @@ use super::super::links::Links;
 use super::super::problem::Problem;
 use super::backups::trail;
 use super::{Page, asked, form_token, page, pager, told};
-use crate::emit::visible;
 
 /// Bytes of a page that differences come to, as far as they are known beforehand.
 const MOST_BYTES: usize = 30_000;
@@ -135,6 +135,16 @@ fn found(links: &Links, backup: &str, store: &str, differences: &Differences, as
             @if all == 0 { span.tag.good { "no difference" } } @else { span.tag.bad { (thousands(all)) " differ" } }
             " " (thousands(differences.equal)) " equal; compared in " (format!("{:.1}", differences.seconds)) " s"
         }))
+        @if differences.not_covered > 0 {
+            p.hint {
+                (thousands(differences.not_covered)) " entities of the store were not compared: the backup does not cover their kinds or namespaces."
+            }
+        }
+        @if differences.own_references > 0 {
+            p.hint {
+                (plural(differences.own_references, "reference")) " to the store's own project, compared as references within it."
+            }
+        }
         @if all > 0 {
             (counted(differences))
             h2 #differences { "Differences" }

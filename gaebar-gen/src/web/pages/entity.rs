@@ -6,6 +6,7 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use gaebar_runtime::cli::thousands;
 use gaebar_runtime::model::Key;
+use gaebar_runtime::visible::visible;
 use maud::{Markup, html};
 
 use super::super::App;
@@ -16,7 +17,6 @@ use super::super::parts::parts;
 use super::super::problem::Problem;
 use super::backups::trail;
 use super::{Page, code, page, search};
-use crate::emit::visible;
 
 /// Entities that refer to the one shown and are named.
 const MOST_NAMED: usize = 50;

@@ -7,6 +7,8 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::Redirect;
 use gaebar_runtime::cli::{plural, thousands};
+use gaebar_runtime::restore::Cover;
+use gaebar_runtime::visible::visible;
 use maud::{Markup, html};
 
 use super::super::App;
@@ -15,9 +17,9 @@ use super::super::guard::{Fields, Visitor};
 use super::super::problem::Problem;
 use super::backups::trail;
 use super::{Page, bar, form_token, page};
-use crate::emit::visible;
 use crate::folder;
 use crate::steps::{Job, Planned, Rows, Stage, Work};
+use crate::verify::Writer;
 
 /// Kinds that a page shows.
 const MOST_KINDS: usize = 60;
@@ -165,7 +167,12 @@ fn state(job: &Job) -> String {
             Work::Backup { .. } => {
                 format!("Backed up {} of {}.", plural(job.rows(), "row"), plural(job.kinds.len() as u64, "kind"))
             }
-            Work::Pull { files: (files, _), .. } => format!("Pulled {}; every hash matches.", plural(*files as u64, "file")),
+            Work::Pull { files: (files, _), unknown_runtime, .. } => {
+                let warning = unknown_runtime
+                    .as_ref()
+                    .map_or(String::new(), |version| format!(" Its runtime {}.", Writer::Unknown { version: version.clone() }));
+                format!("Pulled {}; every hash matches.{warning}", plural(*files as u64, "file"))
+            }
             Work::Restore { written, deleted, .. } => {
                 let deleted = if *deleted > 0 { format!(", {} deleted", thousands(*deleted)) } else { String::new() };
                 format!("Restored: {} written{deleted}; every row is in the target as planned.", thousands(*written))
@@ -273,7 +280,7 @@ fn progress(job: &Job) -> Markup {
 
 /// What a restore does, by kind.
 fn plan(job: &Job) -> Markup {
-    let Work::Restore { plan, mirror, .. } = &job.work else { return html! {} };
+    let Work::Restore { plan, mirror, others, noticed, note, place, .. } = &job.work else { return html! {} };
     let cell = |number: u64| html! { td { (thousands(number)) } };
     html! {
         @if !plan.is_empty() {
@@ -293,6 +300,46 @@ fn plan(job: &Job) -> Markup {
             }
             @if plan.len() > MOST_KINDS { p.hint { "These are the first " (MOST_KINDS) " kinds." } }
             @if !mirror { p.hint { "What only the target has is left alone." } }
+            @for sentence in noticed.sentences(place) { p.hint { (visible(&sentence)) } }
+            @if let Some(note) = note { p.hint { "Note: " (note) "." } }
+        }
+        @if let Some(cover) = &others.cover { (left_alone(cover)) }
+    }
+}
+
+/// What a mirror leaves alone, and why.
+fn left_alone(cover: &Cover) -> Markup {
+    let list = |names: Vec<&String>| {
+        let told: Vec<_> = names.iter().take(MOST_KINDS).map(|name| format!("{name:?}")).collect();
+        told.join(", ") + if names.len() > MOST_KINDS { ", …" } else { "" }
+    };
+    let only_there = |is_covered: bool| {
+        list(cover.only_there.iter().filter(|(_, covered)| **covered == is_covered).map(|(kind, _)| kind).collect())
+    };
+    let (covered, not_covered) = (only_there(true), only_there(false));
+    html! {
+        @if !covered.is_empty() {
+            p.hint {
+                "The target has kinds that the backup has never had. They are left alone; on the command line, --mirror --kinds deletes those "
+                "that it names: " (covered)
+            }
+        }
+        @if !not_covered.is_empty() {
+            p.hint { "The target has kinds that the backup does not cover. They are left alone: " (not_covered) }
+        }
+        @if !cover.unrecorded.is_empty() {
+            p.hint {
+                "The backup has no record of what it covers, since an earlier Gaebar made it. Only namespaces in which it has rows are mirrored "
+                "of " (list(cover.unrecorded.iter().collect())) ". The next backup adds the record."
+            }
+        }
+        @if cover.has_unlisted_namespaces {
+            p.hint {
+                "The target does not list its namespaces. Only these are mirrored: " (list(cover.namespaces.iter().collect()))
+            }
+        }
+        @if cover.has_unlisted_kinds {
+            p.hint { "The target does not list its kinds. Those that the backup has never had are left alone." }
         }
     }
 }

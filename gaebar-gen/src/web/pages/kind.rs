@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::{Path, State};
 use gaebar_runtime::cli::thousands;
+use gaebar_runtime::visible::visible;
 use maud::html;
 
 use super::super::App;
 use super::super::guard::{Asked, Visitor};
 use super::backups::{half, no_snapshot, trail};
 use super::{Page, asked, bar, page, pager, time};
-use crate::emit::visible;
 use crate::folder::bytes;
 
 /// Shards on a page.

@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use gaebar_runtime::cli::{plural, thousands};
 use gaebar_runtime::model::Entity;
 use gaebar_runtime::restore::{RowRef, RowSource as _};
+use gaebar_runtime::visible::visible;
 use maud::{Markup, html};
 
 use super::super::App;
@@ -17,7 +18,7 @@ use super::super::problem::Problem;
 use super::backup::restore;
 use super::backups::trail;
 use super::{Page, asked, bar, page, pager};
-use crate::emit::{notation, visible};
+use crate::emit::notation;
 use crate::linked::Linked;
 use crate::steps::Rows;
 

@@ -12,7 +12,7 @@ use super::super::guard::{Asked, Fields, Visitor};
 use super::super::problem::Problem;
 use super::super::session::Browser;
 use super::super::{Access, App};
-use super::{form_token, page};
+use super::{form_token, page, value};
 
 pub(in super::super) async fn login(Extension(visitor): Extension<Visitor>, Asked(asked_for): Asked) -> Response {
     if visitor.is_admitted {
@@ -57,7 +57,7 @@ fn form(visitor: &Visitor, next: &str, wrong: Option<&str>) -> Html<String> {
         form.login method="post" action=(visitor.links.to("login")) {
             h1 { "Log in" }
             (form_token(visitor))
-            input type="hidden" name="next" value=(next);
+            input type="hidden" name="next" value=(value(next));
             @if let Some(wrong) = wrong { p.problem #wrong role="alert" { (wrong) } }
             label for="token" { "Gaebar’s token" }
             div.field {

@@ -10,9 +10,12 @@ mod linked;
 mod login;
 mod shard;
 
+use std::fmt::Write as _;
+
 use axum::http::StatusCode;
 use axum::response::Html;
-use maud::{DOCTYPE, Markup, html};
+use gaebar_runtime::visible::{is_hidden, visible};
+use maud::{DOCTYPE, Escaper, Markup, PreEscaped, html};
 
 pub(super) use backup::backup;
 pub(super) use backups::backups;
@@ -27,7 +30,6 @@ pub(super) use shard::shard;
 use super::guard::{FORM_TOKEN, Visitor};
 use super::links::{Links, query};
 use super::problem::Problem;
-use crate::emit::visible;
 
 /// What a handler gives back.
 type Page = Result<Html<String>, Problem>;
@@ -75,7 +77,27 @@ fn frame(links: &Links, visitor: Option<&Visitor>, title: &str, trail: &[(&str, 
             }
         }
     };
-    Html(page.into_string())
+    Html(nothing_hidden(&page.into_string()))
+}
+
+/// A page in which nothing hides, should one of its texts not have been made visible.
+fn nothing_hidden(page: &str) -> String {
+    page.split('\n').map(visible).collect::<Vec<_>>().join("\n")
+}
+
+/// A value that a form sends back: what hides in it stands there as character references, by which nothing is lost. Of control
+/// characters there are none that browsers would keep.
+fn value(text: &str) -> PreEscaped<String> {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        // Writing to a String can't fail.
+        let _ = match c {
+            c if c.is_control() => write!(out, "{}", c.escape_unicode()),
+            c if is_hidden(c) => write!(out, "&#x{:x};", u32::from(c)),
+            c => Escaper::new(&mut out).write_char(c),
+        };
+    }
+    PreEscaped(out)
 }
 
 /// What every form carries.
@@ -99,7 +121,7 @@ fn told(problem: &Problem) -> Markup {
     html! {
         div.problem role="alert" {
             p { strong { (visible(&problem.what)) } }
-            p { (problem.next) }
+            p { (visible(&problem.next)) }
         }
     }
 }
@@ -171,7 +193,7 @@ fn search(links: &Links, backup: &str, key: &str) -> Markup {
         form.search method="get" action={ (links.backup(backup)) "/entity" } role="search" {
             label for="key" { "Find an entity by its key" }
             div.field {
-                input #key type="search" name="key" value=(key) required autocomplete="off" autocapitalize="off" spellcheck="false"
+                input #key type="search" name="key" value=(visible(key)) required autocomplete="off" autocapitalize="off" spellcheck="false"
                     placeholder="Profile/2";
                 button { "Find" }
             }

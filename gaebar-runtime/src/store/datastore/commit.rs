@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use googleapis_tonic_google_datastore_v1::google::datastore::v1::mutation::Operation;
-use googleapis_tonic_google_datastore_v1::google::datastore::v1::{CommitRequest, Mutation, commit_request};
+use googleapis_tonic_google_datastore_v1::google::datastore::v1::commit_request;
 use prost::Message as _;
 
 use crate::model::{Entity, Key};
 use crate::proto::Home;
+use crate::proto::written::{CommitRequest, Mutation, Operation};
 use crate::store::WriteMode;
 
 /// The most mutations in a commit (Datastore's page "Quotas and limits": 500 entities a `Commit`). Neither emulator minds more.
@@ -29,12 +29,12 @@ pub(super) fn write(home: &Home, mode: WriteMode, entity: &Entity) -> Mutation {
         WriteMode::Insert => Operation::Insert(entity),
         WriteMode::Update => Operation::Update(entity),
     };
-    Mutation { operation: Some(operation), ..Mutation::default() }
+    Mutation { operation: Some(operation) }
 }
 
 /// The mutation that deletes an entity.
 pub(super) fn delete(home: &Home, key: &Key) -> Mutation {
-    Mutation { operation: Some(Operation::Delete(home.key_to_proto(key))), ..Mutation::default() }
+    Mutation { operation: Some(Operation::Delete(home.key_to_proto(key))) }
 }
 
 /// Mutations that go in one commit.
@@ -91,7 +91,6 @@ impl<'a> Batch<'a> {
             database_id: home.database.clone(),
             mode: commit_request::Mode::NonTransactional.into(),
             mutations: self.mutations,
-            ..CommitRequest::default()
         }
     }
 }

@@ -56,6 +56,12 @@ impl<'a> DatastoreSnapshot<'a> {
         }
     }
 
+    /// Whether this is the Datastore emulator, by what it says of the time (see the table above).
+    pub(super) fn is_datastore_emulator(client: &'a Client) -> Result<bool, StoreError> {
+        let latest = Self { client, time: store::now(), consistent: false };
+        Ok(client.is_emulator() && latest.server_time()?.is_none())
+    }
+
     /// The time that the server reads at.
     fn server_time(&self) -> Result<Option<Timestamp>, StoreError> {
         let action = "learn the server's time";

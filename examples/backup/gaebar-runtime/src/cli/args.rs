@@ -29,7 +29,8 @@ pub struct RestoreOptions {
     #[arg(long, value_enum, value_name = "WHAT", default_value_t)]
     pub on_conflict: OnConflict,
 
-    /// Also delete what the target has of the backup's kinds and namespaces, and the backup has not
+    /// Also delete the target's entities that are missing in the backup, in the kinds that it has or had, or that --kinds names, and in
+    /// the namespaces that it covers
     #[arg(long, conflicts_with_all = ["keys", "under", "with_references", "into_namespace", "map_namespace"])]
     pub mirror: bool,
 

@@ -4,7 +4,7 @@ mod args;
 mod output;
 mod state;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,18 +20,23 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub use args::{DEFAULT_JOBS, Mapped, RestoreOptions};
-pub use output::{Bars, Format, Steps, plural, print, rate, thousands, visible};
+pub use output::{Bars, Format, Steps, exit, plural, print, rate, tell, thousands};
+use output::{Lines, tell_panic};
+pub use state::{STATE_VARIABLE, state_folder};
 
 use crate::restore::{
-    CompiledRows, Counts, Execution, Failures, Identity, Incomplete, Journal, JournalError, Pace, Plan, PlanError, Progress,
-    Restored, RowSource, plan,
+    CompiledRows, Counts, Cover, Execution, Failures, Identity, Incomplete, Journal, JournalError, Noticed, Pace, Plan,
+    PlanError, Progress, Restored, RowSource, plan,
 };
 use crate::rows::Backup;
 use crate::say;
 use crate::store::{self, MemoryStore, Place, Realm, Store, StoreError, StoreUrl};
+use crate::visible::visible;
 
 /// Exit code after arguments that make no sense.
 const USAGE: u8 = 2;
+/// Names that a note has.
+const TOLD: usize = 30;
 /// Exit code after an interrupt: 128 and the number of SIGINT.
 const INTERRUPTED: u8 = 130;
 
@@ -87,10 +92,11 @@ pub fn main(backup: &'static Backup, digest: Option<&str>) -> ExitCode {
             backup.name,
             plural(backup.rows() as u64, "row")
         ))
-        .get_matches();
+        .try_get_matches()
+        .unwrap_or_else(|error| exit(&error));
     let Cli { to, options, format, source, verbose, digest: wanted, taken_from } = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
-        Err(error) => error.exit(),
+        Err(error) => exit(&error),
     };
     listen(verbose);
     if wanted.is_some() && wanted.as_deref() != digest {
@@ -125,7 +131,7 @@ pub fn stop_on_signals(stop: &Arc<AtomicBool>) -> io::Result<()> {
     Ok(())
 }
 
-/// Tells of retries and the like on standard error; with `verbose` of more.
+/// Tells of retries and the like on standard error; with `verbose` of more. Panics are told there, too.
 pub fn listen(verbose: bool) {
     let heard = if verbose {
         Targets::new().with_default(LevelFilter::DEBUG)
@@ -133,9 +139,10 @@ pub fn listen(verbose: bool) {
         // What comes of the search for credentials is told as one error, or not at all.
         Targets::new().with_default(LevelFilter::WARN).with_target("gcp_auth", LevelFilter::OFF)
     };
-    let lines = tracing_subscriber::fmt().with_max_level(LevelFilter::DEBUG).with_writer(io::stderr);
+    let lines = tracing_subscriber::fmt().with_max_level(LevelFilter::DEBUG).with_writer(|| Lines);
     // Fails where a subscriber is set already, which then hears it all.
     let _ = lines.with_target(false).without_time().finish().with(heard).try_init();
+    std::panic::set_hook(Box::new(tell_panic));
 }
 
 /// A restore as it is asked for.
@@ -242,10 +249,12 @@ pub fn run(source: &dyn RowSource, job: &Job, stop: &AtomicBool) -> Result<ExitC
         checking: &checking,
         stop,
     };
+    let noticed = plan.noticed().clone();
     let result = plan.execute(&execution);
     committing.finish();
     checking.finish();
-    let outcome = Outcome { place, total, seconds: begun.elapsed().as_secs_f64(), result };
+    let (seconds, note) = (begun.elapsed().as_secs_f64(), store.caveat());
+    let outcome = Outcome { place, total, noticed, note, seconds, result };
     if outcome.result.is_ok() {
         journal.finish()?;
     }
@@ -297,7 +306,72 @@ fn tell_plan(plan: &Plan, place: &Place, taken_from: &[String], format: Format) 
     if taken_from.contains(&place.source()) {
         say!("note: this is the store that the backup was taken from");
     }
-    format.event(&PlanEvent { event: "plan", target: place.to_string(), kinds: plan.kinds(), total })
+    for sentence in plan.noticed().sentences(&place.url.to_string()) {
+        say!("note: {sentence}");
+    }
+    tell_cover(plan);
+    let Cover { only_there, unrecorded, .. } = plan.cover();
+    format.event(&PlanEvent {
+        event: "plan",
+        target: place.to_string(),
+        kinds: plan.kinds(),
+        total,
+        only_in_target: only_there.keys().collect(),
+        not_covered: only_there.iter().filter(|(_, is_covered)| !**is_covered).map(|(kind, _)| kind).collect(),
+        unrecorded,
+        noticed: plan.noticed(),
+    })
+}
+
+/// What a mirror leaves alone, and why.
+fn tell_cover(plan: &Plan) {
+    if !plan.is_mirror() {
+        return;
+    }
+    let Cover { namespaces, unrecorded, has_unlisted_namespaces, has_unlisted_kinds, only_there, .. } = plan.cover();
+    let of = |is_covered: bool| {
+        let kinds = only_there.iter().filter(|(_, covered)| **covered == is_covered);
+        kinds.map(|(kind, _)| kind.as_str()).collect::<Vec<_>>()
+    };
+    let (covered, not_covered) = (of(true), of(false));
+    if !covered.is_empty() {
+        say!(
+            "note: the target has kinds that the backup has never had; they are left alone unless --kinds names them: {}",
+            list(&covered)
+        );
+    }
+    if !not_covered.is_empty() {
+        say!("note: the target has kinds that the backup does not cover; they are left alone: {}", list(&not_covered));
+    }
+    if !unrecorded.is_empty() {
+        let kinds: Vec<_> = unrecorded.iter().map(String::as_str).collect();
+        say!(
+            "note: the backup has no record of what it covers (an earlier Gaebar made it), so only namespaces in which it has rows are \
+             mirrored of {}; the next `gaebar backup` adds the record",
+            list(&kinds)
+        );
+    }
+    if *has_unlisted_namespaces {
+        let namespaces: Vec<_> = namespaces.iter().map(String::as_str).collect();
+        say!(
+            "note: the target does not list its namespaces, so only these are mirrored: {}; --namespaces names others",
+            list(&namespaces)
+        );
+    }
+    if *has_unlisted_kinds {
+        say!(
+            "note: the target does not list its kinds; those that the backup has never had are left alone unless --kinds names them"
+        );
+    }
+}
+
+/// The first of some names.
+fn list(names: &[&str]) -> String {
+    let told: Vec<_> = names.iter().take(TOLD).map(|name| format!("{name:?}")).collect();
+    match names.len().saturating_sub(TOLD) {
+        0 => told.join(", "),
+        more => format!("{}, and {more} more", told.join(", ")),
+    }
 }
 
 /// Whether a real project is meant, or somebody can be asked: to know before long work begins.
@@ -329,13 +403,16 @@ pub fn confirm(to: &StoreUrl, input: &mut dyn io::BufRead) -> Result<(), RunErro
 struct Outcome<'a> {
     place: &'a Place,
     total: Counts,
+    noticed: Noticed,
+    /// What to know of the target from now on.
+    note: Option<&'static str>,
     seconds: f64,
     result: Result<Restored, Incomplete>,
 }
 
 impl Outcome<'_> {
     fn tell(&self, format: Format) -> Result<ExitCode, RunError> {
-        let Self { place, total, seconds, result } = self;
+        let Self { place, total, noticed, note, seconds, result } = self;
         let none = Failures::default();
         let (done, failures, problem, code) = match result {
             Ok(done) => {
@@ -350,6 +427,9 @@ impl Outcome<'_> {
                 (&incomplete.done, &incomplete.failures, incomplete.problem.as_deref(), code)
             }
         };
+        if let Some(note) = note {
+            say!("note: {note}");
+        }
         format.event(&Event {
             event: "restored",
             target: place.to_string(),
@@ -359,6 +439,8 @@ impl Outcome<'_> {
             committed: &done.kinds,
             deleted: done.deleted,
             checked: done.checked,
+            noticed,
+            note: *note,
             failures: failures
                 .named
                 .iter()
@@ -401,6 +483,14 @@ struct PlanEvent<'a> {
     target: String,
     kinds: &'a BTreeMap<String, Counts>,
     total: Counts,
+    /// Kinds that a mirror leaves alone because the backup has never had them.
+    only_in_target: Vec<&'a String>,
+    /// Those of them that the backup does not cover.
+    not_covered: Vec<&'a String>,
+    /// Kinds of which the backup does not say which namespaces it covers.
+    unrecorded: &'a BTreeSet<String>,
+    #[serde(flatten)]
+    noticed: &'a Noticed,
 }
 
 /// What `--format json` says at the end.
@@ -414,6 +504,9 @@ struct Event<'a> {
     committed: &'a BTreeMap<String, u64>,
     deleted: u64,
     checked: Option<u64>,
+    #[serde(flatten)]
+    noticed: &'a Noticed,
+    note: Option<&'a str>,
     failures: Vec<FailureEvent<'a>>,
     problem: Option<&'a str>,
     seconds: f64,

@@ -1,5 +1,10 @@
 //! What people and programs are told: progress and summaries on stderr, JSON lines on stdout.
+//!
+//! All that this process writes to a terminal leaves through here, where hidden characters of names, files and servers' messages
+//! become visible.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::{Mutex, PoisonError};
@@ -9,13 +14,19 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde::Serialize;
 
-/// Writes a line for people to standard error. Where nobody listens any more (`2>&1 | head`), the work goes on.
+use crate::visible::{is_hidden, json, message, visible};
+
+/// Writes a [`message`](crate::visible::message) for people to standard error, formatted as by `format!`.
 #[macro_export]
 macro_rules! say {
-    ($($text:tt)*) => {{
-        use ::std::io::Write as _;
-        let _ = ::std::writeln!(::std::io::stderr(), $($text)*);
-    }};
+    ($($text:tt)*) => {
+        $crate::cli::tell(&::std::format!($($text)*))
+    };
+}
+
+/// Writes a [`message`] for people to standard error. Where nobody listens any more (`2>&1 | head`), the work goes on.
+pub fn tell(text: &str) {
+    let _ = io::stderr().write_all(format!("{}\n", message(text)).as_bytes());
 }
 
 /// How often progress is written where there is no terminal.
@@ -36,23 +47,57 @@ impl Format {
     pub fn event(self, event: &impl Serialize) -> io::Result<()> {
         match self {
             Self::Text => Ok(()),
-            Self::Json => print(&serde_json::to_string(event)?),
+            Self::Json => print(&json(&serde_json::to_string(event)?)),
         }
     }
 }
 
-/// Writes text and a newline to standard output. A pipe that was closed (`| head`) is the reader's decision, and no error.
+/// Writes a [`message`] to standard output. A pipe that was closed (`| head`) is the reader's decision, and no error.
 pub fn print(text: &str) -> io::Result<()> {
-    match writeln!(io::stdout(), "{text}") {
+    match writeln!(io::stdout(), "{}", message(text)) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
     }
 }
 
-/// A name as people read it: what would not be seen, or move the line, is escaped, and nothing else.
-pub fn visible(name: &str) -> String {
-    let shown = |c: char| if "'\"\\".contains(c) { c.to_string() } else { c.escape_debug().to_string() };
-    name.chars().map(shown).collect()
+/// Ends the program as clap would: with its help, or with what is wrong with the arguments. If something hides in the arguments,
+/// which clap repeats as they are, its colours are lost.
+pub fn exit(error: &clap::Error) -> ! {
+    let hides = |argument: OsString| argument.to_string_lossy().contains(is_hidden);
+    if !std::env::args_os().any(hides) {
+        error.exit();
+    }
+    let text = error.render().to_string();
+    if error.use_stderr() {
+        tell(&text);
+    } else {
+        // Nothing else is left to do for this program.
+        let _ = print(&text);
+    }
+    std::process::exit(error.exit_code())
+}
+
+/// A writer of lines for people, for what others format: each write is a [`message`].
+pub(super) struct Lines;
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        tell(&String::from_utf8_lossy(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Tells of a panic as the standard library would.
+pub(super) fn tell_panic(panic: &std::panic::PanicHookInfo) {
+    tell(&panic.to_string());
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        tell(&backtrace.to_string());
+    }
 }
 
 /// Progress for people: a bar on a terminal, now and then a plain line elsewhere.
@@ -152,22 +197,22 @@ impl Steps {
         if let Some(bar) = &self.bar {
             bar.set_length(of);
             bar.set_position(done);
-            bar.set_message(format!("done: {name}"));
+            bar.set_message(format!("done: {}", visible(name)));
             return;
         }
         let mut last = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
         if last.elapsed() >= PLAIN_INTERVAL {
             *last = Instant::now();
-            say!("{}: {done} of {of}, done {name}", self.doing);
+            say!("{}: {done} of {of}, done {}", self.doing, visible(name));
         }
     }
 
     /// Says something beside the steps.
     pub fn say(&self, what: &str) {
         if let Some(bar) = &self.bar {
-            bar.println(what);
+            bar.println(message(what));
         } else {
-            say!("{what}");
+            tell(what);
         }
     }
 

@@ -42,6 +42,12 @@ pub struct Volume {
     pub shards: &'static [Shard],
 }
 
+/// The namespaces that a backup covers: unknown, all ([`Backup::ALL`]), or a list.
+type Namespaces = Option<Option<&'static [&'static str]>>;
+
+/// Kinds with the namespaces that a backup covers of each; those of all other kinds; kinds that are excepted from that.
+type Covered = (&'static [(&'static str, Namespaces)], (Namespaces, &'static [&'static str]));
+
 /// A backup, compiled.
 #[derive(Debug, Clone, Copy)]
 pub struct Backup {
@@ -49,9 +55,28 @@ pub struct Backup {
     pub name: &'static str,
     /// Its volumes.
     pub volumes: &'static [Volume],
+    /// The kinds that it has, or had in an earlier state, and the namespaces that it covers of each.
+    pub kinds: &'static [(&'static str, Namespaces)],
+    /// The namespaces that it covers of all other kinds, and kinds for which that does not hold.
+    pub other_kinds: (Namespaces, &'static [&'static str]),
 }
 
 impl Backup {
+    /// All namespaces.
+    pub const ALL: Namespaces = Some(None);
+    /// Nobody recorded which namespaces.
+    pub const UNKNOWN: Namespaces = None;
+
+    /// These namespaces.
+    pub const fn only(namespaces: &'static [&'static str]) -> Namespaces {
+        Some(Some(namespaces))
+    }
+
+    /// What it covers, in types of the standard library: an application may have another version of this crate.
+    pub fn covered(&self) -> Covered {
+        (self.kinds, self.other_kinds)
+    }
+
     /// How many rows it holds.
     pub fn rows(&self) -> usize {
         self.shards().map(|(_, shard)| shard.rows).sum()

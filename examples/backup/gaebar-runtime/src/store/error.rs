@@ -124,6 +124,11 @@ impl StoreError {
         matches!(self, Self::Refused { code, .. } if code == ALREADY_EXISTS)
     }
 
+    /// Whether the server does not know such a request at all, as the Firestore emulator does not list kinds and namespaces.
+    pub fn is_unsupported(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == "INVALID_ARGUMENT" || code == "UNIMPLEMENTED")
+    }
+
     /// An entity that was to be created is there, or one that was to be replaced is not.
     pub(super) fn conflict(store: &Place, mode: WriteMode, key: &Key) -> Self {
         let (code, message) = match mode {

@@ -24,6 +24,7 @@ pub use url::StoreUrl;
 
 use crate::model::{Entity, Key, Timestamp, order_key};
 use crate::proto;
+use crate::visible::visible;
 
 /// Where entities are read from and written to.
 pub trait Store: Send + Sync {
@@ -50,6 +51,11 @@ pub trait Store: Send + Sync {
 
     /// Makes sure that the store never gives out the numeric ids of these keys again. Others are passed over.
     fn reserve_ids(&self, keys: &[&Key]) -> Result<(), StoreError>;
+
+    /// What to know of this store from now on, as a sentence: where [`Store::reserve_ids`] was not done as it says, for instance.
+    fn caveat(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// What writing does where an entity exists, or does not.
@@ -173,12 +179,10 @@ impl Place {
     /// What stands behind the URL of a source on an emulator. Not where that was: it may be elsewhere each time.
     pub const ON_EMULATOR: &str = " (emulator)";
 
-    /// The store as the source of a backup: its URL, and whether that meant an emulator.
+    /// The store as the source of a backup: its URL, in which nothing hides, and whether that meant an emulator.
     pub fn source(&self) -> String {
-        match &self.realm {
-            Realm::Emulator(_) => format!("{}{}", self.url, Self::ON_EMULATOR),
-            Realm::Local | Realm::Production => self.url.to_string(),
-        }
+        let on_emulator = if let Realm::Emulator(_) = self.realm { Self::ON_EMULATOR } else { "" };
+        visible(&self.url.to_string()) + on_emulator
     }
 
     /// The store by a name that is the same wherever one stands.

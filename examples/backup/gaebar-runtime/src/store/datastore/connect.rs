@@ -8,18 +8,24 @@ use std::time::{Duration, Instant};
 use googleapis_tonic_google_datastore_v1::google::datastore::v1 as pb;
 use pb::datastore_client::DatastoreClient;
 use tokio::runtime::{Builder, Handle, Runtime};
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Request, Response, Status};
+use tonic_prost::ProstCodec;
 
 use super::credentials::{self, Credentials};
 use super::retry::{self, Backoff};
 use crate::proto::Home;
+use crate::proto::written::CommitRequest;
 use crate::store::{Place, Realm, StoreError, StoreUrl};
 
 /// Names the emulator to talk to, as for Google's own clients.
 const EMULATOR_VARIABLE: &str = "DATASTORE_EMULATOR_HOST";
 const PRODUCTION: &str = "https://datastore.googleapis.com";
+/// The method that writes.
+const COMMIT: &str = "/google.datastore.v1.Datastore/Commit";
 
 /// How long one try of a call may take; Google's clients use the same.
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -44,6 +50,7 @@ const DRIVERS: usize = 2;
 pub(super) struct Client {
     pub(super) place: Place,
     pub(super) home: Home,
+    channel: Channel,
     datastore: DatastoreClient<Channel>,
     routing: AsciiMetadataValue,
     credentials: Option<Credentials>,
@@ -98,13 +105,12 @@ impl Client {
     }
 
     fn new(place: Place, channel: Channel, credentials: Option<Credentials>, driver: Driver) -> Result<Self, StoreError> {
-        let StoreUrl::Datastore { project, database } = &place.url else { unreachable!("`place` makes no other") };
-        let home = Home { project: project.clone(), database: database.clone() };
-        let routing = routing(project, database)
+        let home = place.url.home();
+        let routing = routing(&home.project, &home.database)
             .parse()
             .map_err(|_| StoreError::Url { url: place.url.to_string(), problem: "it can't be written into a header" })?;
-        let datastore = DatastoreClient::new(channel).max_decoding_message_size(MAX_ANSWER);
-        Ok(Self { place, home, datastore, routing, credentials, driver })
+        let datastore = DatastoreClient::new(channel.clone()).max_decoding_message_size(MAX_ANSWER);
+        Ok(Self { place, home, channel, datastore, routing, credentials, driver })
     }
 
     /// Waits for any answer of the server's to an empty message: an error will do.
@@ -171,6 +177,17 @@ impl Client {
                 }
             }
         })
+    }
+
+    /// Commits mutations: the call that the generated client has no message for.
+    pub(super) fn commit(&self, action: impl Display, message: &CommitRequest) -> Result<(), StoreError> {
+        let send = async |_, request| {
+            let mut channel = Grpc::new(self.channel.clone());
+            channel.ready().await.map_err(|error| Status::unknown(format!("the connection is not ready: {}", causes(&error))))?;
+            channel.unary(request, PathAndQuery::from_static(COMMIT), ProstCodec::default()).await
+        };
+        let _: pb::CommitResponse = self.call(action, message, send)?;
+        Ok(())
     }
 
     async fn request<Q>(&self, message: Q) -> Result<Request<Q>, Status> {

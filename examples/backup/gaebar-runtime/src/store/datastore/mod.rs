@@ -10,28 +10,25 @@ mod credentials;
 mod lookup;
 mod query;
 mod read;
+mod reserve;
 mod retry;
 
-use googleapis_tonic_google_datastore_v1::google::datastore::v1 as pb;
-use pb::Mutation;
 use prost::Message as _;
 
 use self::commit::{Batch, MAX_ENTITY, MAX_REQUEST};
 use self::connect::Client;
+use self::reserve::Reserver;
 use super::{Place, Snapshot, Store, StoreError, View, WriteMode};
-use crate::model::{Database, Entity, Id, Key};
+use crate::model::{Entity, Key};
+use crate::proto::written::Mutation;
 
 /// The most keys in a `Lookup` ("Quotas and limits": 1,000). Fewer, so that an answer stays within what fits memory.
 const MAX_LOOKED_UP: usize = 500;
-/// The most keys in a `ReserveIds` (neither emulator minds more; a commit's limit is a safe one).
-const MAX_RESERVED: usize = 500;
-/// The largest id that a server gives out by itself, and the largest that the Firestore emulator reserves: it answers
-/// `UNKNOWN` for larger and negative ones, which need no reserving. Ids are sequential below 2^52, scattered above.
-const LARGEST_AUTOMATIC_ID: i64 = (1 << 52) + (1 << 51) - 1;
 
 /// A database of a Google Cloud project, or of an emulator.
 pub struct DatastoreStore {
     client: Client,
+    reserver: Reserver,
 }
 
 impl std::fmt::Debug for DatastoreStore {
@@ -46,12 +43,12 @@ impl DatastoreStore {
     /// With `DATASTORE_EMULATOR_HOST` in the environment that is an emulator's, and never anything else, reachable or
     /// not. Otherwise it is the real one, with Google's application default credentials.
     pub fn connect(project: &str, database: &str) -> Result<Self, StoreError> {
-        Ok(Self { client: Client::connect(project, database)? })
+        Ok(Self { client: Client::connect(project, database)?, reserver: Reserver::default() })
     }
 
     /// Connects to the emulator at an address (`HOST:PORT`), whatever the environment says.
     pub fn connect_to_emulator(host: &str, project: &str, database: &str) -> Result<Self, StoreError> {
-        Ok(Self { client: Client::connect_to_emulator(host, project, database)? })
+        Ok(Self { client: Client::connect_to_emulator(host, project, database)?, reserver: Reserver::default() })
     }
 
     fn commit_all<'a>(&self, mutations: impl Iterator<Item = (&'a Key, Mutation)>) -> Result<(), StoreError> {
@@ -77,8 +74,7 @@ impl DatastoreStore {
                 message: format!("it takes {bytes} bytes; Datastore takes at most {MAX_ENTITY} for an entity"),
             });
         }
-        self.client.call(action, &request, async |mut datastore, request| datastore.commit(request).await)?;
-        Ok(())
+        self.client.commit(action, &request)
     }
 }
 
@@ -110,24 +106,10 @@ impl Store for DatastoreStore {
     }
 
     fn reserve_ids(&self, keys: &[&Key]) -> Result<(), StoreError> {
-        let home = &self.client.home;
-        let automatic: Vec<_> = keys
-            .iter()
-            .filter(|key| {
-                *key.database() == Database::Own
-                    && matches!(key.last().id, Id::Number(number) if (1..=LARGEST_AUTOMATIC_ID).contains(&number))
-            })
-            .map(|key| home.key_to_proto(key))
-            .collect();
-        for keys in automatic.chunks(MAX_RESERVED) {
-            let request = pb::ReserveIdsRequest {
-                project_id: home.project.clone(),
-                database_id: home.database.clone(),
-                keys: keys.to_vec(),
-            };
-            let action = format_args!("reserve {} numeric ids", keys.len());
-            self.client.call(action, &request, async |mut datastore, request| datastore.reserve_ids(request).await)?;
-        }
-        Ok(())
+        self.reserver.reserve(&self.client, keys)
+    }
+
+    fn caveat(&self) -> Option<&'static str> {
+        self.reserver.caveat()
     }
 }

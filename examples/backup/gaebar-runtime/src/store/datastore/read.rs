@@ -19,8 +19,8 @@ const NO_KIND: &str = "Gaebar";
 const KEYS: usize = 1000;
 /// Scattered keys asked for by part; more make the parts more even. Google's own query splitters use the same.
 const KEYS_BY_PART: usize = 32;
-/// A kind with fewer scattered keys by part, about 2,000 entities, is too small to split: one of 128 has such a key. A query costs the
-/// Datastore emulator as much as 200 entities, and each part takes three that give few or none.
+/// A part has at least so many scattered keys, about 2,000 entities: one of 128 has such a key. A query costs the Datastore emulator as
+/// much as 200 entities, and each part takes three that give few or none.
 const FEWEST_BY_PART: usize = 16;
 
 /// A view of a database.
@@ -54,6 +54,12 @@ impl<'a> DatastoreSnapshot<'a> {
                 Ok(then)
             }
         }
+    }
+
+    /// Whether this is the Datastore emulator, by what it says of the time (see the table above).
+    pub(super) fn is_datastore_emulator(client: &'a Client) -> Result<bool, StoreError> {
+        let latest = Self { client, time: store::now(), consistent: false };
+        Ok(client.is_emulator() && latest.server_time()?.is_none())
     }
 
     /// The time that the server reads at.
@@ -233,7 +239,8 @@ impl Snapshot for DatastoreSnapshot<'_> {
             .map(|key| self.client.home.key_from_proto(key))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| self.nonsense(&action, error.to_string()))?;
-        if keys.len() < parts.saturating_mul(FEWEST_BY_PART) {
+        let parts = parts.min(keys.len() / FEWEST_BY_PART);
+        if parts < 2 {
             return Ok(Vec::new());
         }
         keys.sort_by_cached_key(order_key);

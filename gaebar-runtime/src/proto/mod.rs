@@ -1,7 +1,12 @@
 //! The model as `google.datastore.v1` messages and back.
 //!
 //! One mapping serves the wire, the SQLite store, the spool, and rows that cross from a backup to an application.
-//! [`Home`] says which project and database are the store's own.
+//! [`Home`] says which project and database are the store's own. What is written has messages of its own ([`written`]), since the
+//! generated ones lose a bit.
+
+pub mod written;
+
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use googleapis_tonic_google_datastore_v1::google::datastore::v1 as pb;
@@ -11,7 +16,7 @@ use thiserror::Error;
 
 use crate::model::{
     Data, Database, Double, Embedded, Entity, EntityError, GeoPoint, Id, Key, KeyError, PathElement, Properties, TimestampError,
-    Value,
+    Value, keys_mut,
 };
 
 /// The project and database that are a store's own. Keys of theirs are [`Database::Own`] in the model.
@@ -105,8 +110,8 @@ pub fn decode(bytes: &[u8]) -> Result<Entity, ProtoError> {
 
 impl Home {
     /// The message of an entity, as this store writes it.
-    pub fn entity_to_proto(&self, entity: &Entity) -> pb::Entity {
-        pb::Entity { key: Some(self.key_to_proto(entity.key())), properties: self.properties_to_proto(&entity.properties) }
+    pub fn entity_to_proto(&self, entity: &Entity) -> written::Entity {
+        written::Entity { key: Some(self.key_to_proto(entity.key())), properties: self.properties_to_proto(&entity.properties) }
     }
 
     /// The entity of a message that this store answered with.
@@ -149,10 +154,7 @@ impl Home {
     /// The key of a message. A key without a project is the store's own.
     pub fn key_from_proto(&self, key: pb::Key) -> Result<Key, KeyError> {
         let partition = key.partition_id.unwrap_or_default();
-        let own = partition.project_id.is_empty() && partition.database_id.is_empty()
-            || partition.project_id == self.project && partition.database_id == self.database;
-        let database =
-            if own { Database::Own } else { Database::Other { project: partition.project_id, database: partition.database_id } };
+        let database = self.database_of(partition.project_id, partition.database_id);
         let path = key
             .path
             .into_iter()
@@ -168,33 +170,56 @@ impl Home {
         Key::new(database, partition.namespace_id, path)
     }
 
-    fn properties_to_proto(&self, properties: &Properties) -> std::collections::BTreeMap<String, pb::Value> {
+    /// The database that a key names: this store's own if it names that or nothing. A database without a project is one of this project's.
+    fn database_of(&self, project: String, database: String) -> Database {
+        let project = if project.is_empty() && !database.is_empty() { self.project.clone() } else { project };
+        let names_nothing = project.is_empty() && database.is_empty();
+        if names_nothing || project == self.project && database == self.database {
+            Database::Own
+        } else {
+            Database::Other { project, database }
+        }
+    }
+
+    /// Changes an entity to what this store gives back once it was written: keys that name this very database are its own from then on.
+    /// Returns how many became so.
+    pub fn adopt(&self, entity: &mut Entity) -> u64 {
+        let mut adopted = 0;
+        keys_mut(&mut entity.properties, &mut |key| {
+            if let Database::Other { project, database } = key.database() {
+                let held = self.database_of(project.clone(), database.clone());
+                adopted += u64::from(held == Database::Own);
+                *key = key.clone().in_database(held);
+            }
+        });
+        adopted
+    }
+
+    fn properties_to_proto(&self, properties: &Properties) -> BTreeMap<String, written::Value> {
         properties.iter().map(|(name, value)| (name.clone(), self.value_to_proto(value))).collect()
     }
 
-    fn value_to_proto(&self, value: &Value) -> pb::Value {
-        use pb::value::ValueType;
+    fn value_to_proto(&self, value: &Value) -> written::Value {
+        use written::{Array, LatLng, ValueType};
         let value_type = match &value.data {
-            Data::Null => ValueType::NullValue(0),
-            Data::Boolean(value) => ValueType::BooleanValue(*value),
-            Data::Integer(value) => ValueType::IntegerValue(*value),
-            Data::Double(Double(value)) => ValueType::DoubleValue(*value),
-            Data::Timestamp(value) => ValueType::TimestampValue((*value).into()),
-            Data::Key(key) => ValueType::KeyValue(self.key_to_proto(key)),
-            Data::String(value) => ValueType::StringValue(value.clone()),
-            Data::Blob(value) => ValueType::BlobValue(Bytes::copy_from_slice(value)),
-            Data::GeoPoint(point) => {
-                ValueType::GeoPointValue(LatLng { latitude: point.latitude().0, longitude: point.longitude().0 })
-            }
-            Data::Entity(Embedded { key, properties }) => ValueType::EntityValue(pb::Entity {
+            Data::Null => ValueType::Null(0),
+            Data::Boolean(value) => ValueType::Boolean(*value),
+            Data::Integer(value) => ValueType::Integer(*value),
+            Data::Double(Double(value)) => ValueType::Double(*value),
+            Data::Timestamp(value) => ValueType::Timestamp((*value).into()),
+            Data::Key(key) => ValueType::Key(self.key_to_proto(key)),
+            Data::String(value) => ValueType::String(value.clone()),
+            Data::Blob(value) => ValueType::Blob(Bytes::copy_from_slice(value)),
+            Data::GeoPoint(point) => ValueType::GeoPoint(LatLng::new(point.latitude().0, point.longitude().0)),
+            Data::Entity(Embedded { key, properties }) => ValueType::Entity(written::Entity {
                 key: key.as_ref().map(|key| self.key_to_proto(key)),
                 properties: self.properties_to_proto(properties),
             }),
             Data::Array(values) => {
-                ValueType::ArrayValue(pb::ArrayValue { values: values.iter().map(|value| self.value_to_proto(value)).collect() })
+                ValueType::Array(Array { values: values.iter().map(|value| self.value_to_proto(value)).collect() })
             }
         };
-        pb::Value { meaning: value.meaning, exclude_from_indexes: value.exclude_from_indexes, value_type: Some(value_type) }
+        written::Value { meaning: value.meaning, exclude_from_indexes: value.exclude_from_indexes, value_type: Some(value_type) }
     }
 
     fn value_from_proto(&self, value: pb::Value) -> Result<Value, ValueError> {
