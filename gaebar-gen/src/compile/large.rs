@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use super::BuildPlace;
 use crate::folder::{self, FolderError};
 
-/// From so many bytes of shards and blobs on, a backup is compiled with the medium model. Constants take about as many bytes as their
-/// source; linkers gave up at one and a half times as many.
+/// Backups with at least this many bytes of shards and blobs are compiled with the medium code model. Constants take about as many bytes
+/// as their source; linkers gave up at one and a half times as many.
 const LARGE: u64 = 1 << 30;
-/// The linker takes about so many times the bytes of shards and blobs.
+/// Memory of the linker, as a multiple of the bytes of shards and blobs.
 const LINKER: u64 = 4;
 /// Sets another number of bytes than [`LARGE`], for tests.
 const VARIABLE: &str = "GAEBAR_LARGE_FROM";
@@ -33,7 +33,7 @@ pub(super) enum CodeModel {
 }
 
 impl CodeModel {
-    /// The model for a backup with so many bytes of shards and blobs.
+    /// The code model for a backup, by the bytes of its shards and blobs.
     pub(super) fn of(bytes: u64) -> Self {
         if is_large(bytes) && Self::has_medium() { Self::Medium } else { Self::Usual }
     }
@@ -84,7 +84,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// For so many bytes of shards and blobs, if they are many.
+    /// By the bytes of shards and blobs; `None` below the size from which memory matters.
     pub(super) fn of(bytes: u64) -> Option<Self> {
         is_large(bytes).then(|| Self { needed: bytes.saturating_mul(LINKER), available: available() })
     }

@@ -48,7 +48,7 @@ impl SizeLimit {
         Self(bytes.len() as u64)
     }
 
-    /// No more than so many bytes.
+    /// The smaller of this limit and a number of bytes.
     #[must_use]
     pub fn and(self, most: u64) -> Self {
         Self(self.0.min(most))

@@ -60,7 +60,7 @@ pub(super) fn hazards(git: &Path) -> Result<Vec<(String, String)>, FolderError> 
             "commondir" => Some("leads git to settings and hooks elsewhere"),
             "modules" | "worktrees" => Some("has settings and hooks of other repositories, which git acts on, too"),
             "rebase-apply" | "rebase-merge" => {
-                Some("is a rebase that was begun: `git rebase --continue` may run commands of its list")
+                Some("is a rebase in progress: `git rebase --continue` may run commands of its list")
             }
             _ => None,
         };
